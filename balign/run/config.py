@@ -1,0 +1,176 @@
+"""What a run is told: what to erase, what to keep, which model and method, and the numbers around them.
+
+A value left at None is decided by the method's row or the model's catalogue entry when the run starts. Whether a
+concept or a method exists is not known here: that needs the lexicon and the table of methods.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+MAX_CONCEPTS = 32
+MAX_KEEP = 2_000
+MAX_PROMPT = 300
+MAX_NAME = 100
+MAX_STEPS = 5_000
+
+
+def _clean(text: str) -> str:
+    """One line of printable text, without the space around it."""
+    text = " ".join(text.split())
+    if not text:
+        raise ValueError("an empty text was given; write at least one word")
+    if not text.isprintable():
+        raise ValueError(f"{text[:40]!r} contains control characters; plain text is accepted")
+    return text
+
+
+def _concept_name(text: str) -> str:
+    text = _clean(text)
+    if len(text) > MAX_NAME:
+        raise ValueError(f"a concept of {len(text):,} characters was given; at most {MAX_NAME} are accepted")
+    return text
+
+
+def _prompt(text: str) -> str:
+    text = _clean(text)
+    if len(text) > MAX_PROMPT:
+        raise ValueError(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
+    return text
+
+
+ConceptName = Annotated[str, AfterValidator(_concept_name)]
+Prompt = Annotated[str, AfterValidator(_prompt)]
+
+
+class Concept(BaseModel):
+    """A thing to erase and, for methods that put something in its place, what to put there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ConceptName
+    replace_with: ConceptName | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `cat` or `cat=dog`, the second meaning: draw a dog where a cat was asked for."""
+        name, _, replacement = text.partition("=")
+        return cls(name=name, replace_with=replacement or None)
+
+
+class Options(BaseModel):
+    """Everything about a run but its two lists. Every field has a default that works on the bundled model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    model: Annotated[str, Field(min_length=1, max_length=500)] = "emoji"
+    """Base model: `emoji` (bundled), a Hub id, or a local diffusers folder."""
+    method: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """Which rule to erase by; left out, the project's default."""
+    train: Literal["cross_attention_kv", "cross_attention", "all"] | None = None
+    """Which weights of the denoiser move; left out, the method's."""
+    steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
+    """Number of restricted steps; left out, the method's."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Step size of the optimiser; left out, the method's."""
+    retain_weight: Annotated[float, Field(ge=0, le=1_000)] | None = None
+    """How much keeping counts against erasing; left out, the method's."""
+    truncation: Annotated[float, Field(gt=0, le=1_000)] | None = None
+    """Forget loss beyond which ascent stops pushing; left out, the method's."""
+    batch_forget: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Images to forget in one step; left out, the method's."""
+    batch_retain: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Images to retain in one step; left out, the method's."""
+    n_forget: Annotated[int, Field(ge=1, le=2_000)] = 64
+    """How many images of the erased concepts the base model makes to train on."""
+    n_retain: Annotated[int, Field(ge=1, le=2_000)] = 128
+    """How many images of everything else the base model makes to train on."""
+    sampling_steps: Annotated[int, Field(ge=1, le=200)] | None = None
+    """Denoising steps for every image made; left out, the model's."""
+    guidance: Annotated[float, Field(ge=0, le=50)] | None = None
+    """Classifier-free guidance for every image made; left out, the model's."""
+    scorer: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """CLIP model that scores the images; left out, the model's."""
+    n_eval: Annotated[int, Field(ge=1, le=500)] = 16
+    """How many prompts each of the three groups is scored on."""
+    eval_seeds: Annotated[int, Field(ge=1, le=20)] = 1
+    """How many images are drawn for each scored prompt."""
+    measure_every: Annotated[int, Field(ge=0, le=MAX_STEPS)] = 10
+    """Measure what a step really changed every so many steps; 0 never does."""
+    preview_every: Annotated[int, Field(ge=0, le=MAX_STEPS)] = 20
+    """Draw a few images with the current weights every so many steps; 0 never does."""
+    checkpoint_every: Annotated[int, Field(ge=1, le=MAX_STEPS)] = 20
+    """Save the state of the training every so many steps."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Everything random follows from this number."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
+    """Where to compute: auto, cpu, mps, cuda or cuda:1."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Number format of the model's arithmetic."""
+
+
+class RunConfig(Options):
+    """A whole run: the two lists and the options."""
+
+    erase: tuple[Concept, ...]
+    """What to erase."""
+    keep: tuple[Prompt, ...] = ()
+    """Prompts or words to keep on purpose, beside what is kept anyway."""
+
+    @field_validator("erase", "keep", mode="before")
+    @classmethod
+    def _count_first(cls, value: Any, info: Any) -> Any:
+        """Refuse a list that is too long before reading any of it."""
+        if isinstance(value, str):
+            value = [value]
+        most, what = (
+            (MAX_CONCEPTS, "concepts to erase") if info.field_name == "erase" else (MAX_KEEP, "prompts to keep")
+        )
+        if isinstance(value, list | tuple) and len(value) > most:
+            raise ValueError(f"{len(value):,} {what} were given; at most {most:,} are accepted")
+        return value
+
+    @field_validator("erase")
+    @classmethod
+    def _something_to_erase(cls, value: tuple[Concept, ...]) -> tuple[Concept, ...]:
+        if not value:
+            raise ValueError("nothing to erase was given; name at least one concept")
+        return value
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any] | str | bytes) -> Self:
+        """Build a config from a mapping or json text; a ValueError of one sentence says what is wrong."""
+        try:
+            return cls.model_validate_json(data) if isinstance(data, str | bytes) else cls.model_validate(data)
+        except ValidationError as error:
+            raise ValueError(explain(error)) from None
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def explain(error: ValidationError) -> str:
+    """The first thing wrong with a config, as one sentence naming the value and what would be accepted."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "config"
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if first["type"] == "value_error":
+        return f"{message[0].upper()}{message[1:]}."
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(sorted(RunConfig.model_fields))
+        return f"{field} is not a setting; the settings are {known}."
+    if first["type"] == "missing":
+        return f"{field} is missing; it must be given."
+    if first["type"] == "json_invalid":
+        return f"The config is not readable json: {message.removeprefix('Invalid JSON: ')}."
+    if first["type"] == "string_pattern_mismatch":
+        return f"{field} is {first['input']!r}; auto, cpu, mps, cuda or cuda:N is accepted."
+    value = repr(first["input"])
+    value = value if len(value) <= 60 else value[:57] + "..."
+    return f"{field} is {value}: {message[0].lower()}{message[1:]}."
