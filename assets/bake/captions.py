@@ -1,0 +1,81 @@
+"""Captions for the pictures: varied wording, synonyms, and now and then only a part of what is shown.
+
+Words and synonyms come from `assets/prompts/emoji.json` (made by `lexicon.py` from Unicode CLDR keywords). This file
+knows nothing of pictures; an index row is (object, style, placement, background), as `common.Pictures` gives it.
+"""
+
+import json
+from functools import cache
+
+import torch
+from common import HERE
+from drawings import BACKGROUNDS, OBJECTS, STYLES
+
+PARTIAL = [  # captions that leave something out, with what they mention: object, style, background
+    ("a {object}", (True, False, False)),
+    ("{object}", (True, False, False)),
+    ("a {style} {object}", (True, True, False)),
+    ("a {object} in {style} style", (True, True, False)),
+    ("{style} style", (False, True, False)),
+    ("a picture in {style} style", (False, True, False)),
+    ("a {background} background", (False, False, True)),
+    ("a {object} on a {background} background", (True, False, True)),
+    ("something {style} on a {background} background", (False, True, True)),
+]
+
+
+@cache
+def lexicon() -> dict:
+    return json.loads((HERE.parent / "prompts" / "emoji.json").read_text())
+
+
+def choose(options: list, generator: torch.Generator):
+    return options[int(torch.randint(len(options), (1,), generator=generator))]
+
+
+def word(name: str, synonyms: list[str], share: float, generator: torch.Generator) -> str:
+    """The name itself, or for a share of the draws one of its synonyms."""
+    return choose(synonyms, generator) if synonyms and torch.rand(1, generator=generator) < share else name
+
+
+def caption(
+    row: torch.Tensor, generator: torch.Generator, partial: float, synonyms: float = 0.15
+) -> tuple[str, tuple[bool, ...]]:
+    """A caption of one index row and what it mentions of (object, style, background)."""
+    words = lexicon()
+    name, style, background = OBJECTS[row[0]], list(STYLES)[row[1]], list(BACKGROUNDS)[row[3]]
+    template, mentions = choose(words["templates"]["train"], generator), (True, True, True)
+    if torch.rand(1, generator=generator) < partial:
+        template, mentions = choose(PARTIAL, generator)
+    text = template.format(
+        object=word(name, words["objects"][name]["synonyms"], synonyms, generator),
+        style=word(style, words["styles"][style]["synonyms"], synonyms, generator),
+        background=background,
+    )
+    return text, mentions
+
+
+def captions(
+    index: torch.Tensor, generator: torch.Generator, partial: float, synonyms: float = 0.15
+) -> tuple[list[str], torch.Tensor]:
+    """A caption a row of `index` (N, 4), and what each mentions: bool (N, 3) for object, style, background."""
+    drawn = [caption(row, generator, partial, synonyms) for row in index]
+    return [text for text, _ in drawn], torch.tensor([mentions for _, mentions in drawn])
+
+
+def matches(index: torch.Tensor, captioned: torch.Tensor, mentions: torch.Tensor) -> torch.Tensor:
+    """Which picture each caption is true of: bool (pictures, captions).
+
+    A caption matches a picture when everything that it mentions agrees, whoever's caption it is.
+    """
+    kinds = [0, 1, 3]  # object, style, background
+    agree = index[:, None, kinds] == captioned[None, :, kinds]  # (pictures, captions, 3)
+    return (agree | ~mentions[None]).all(dim=-1)
+
+
+def contrastive(logits: torch.Tensor, match: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy both ways with every true pair as a target, shared evenly (supervised contrastive loss)."""
+    target = match.float()
+    rows = -(target / target.sum(1, keepdim=True) * logits.log_softmax(dim=1)).sum(1)
+    columns = -(target / target.sum(0, keepdim=True) * logits.log_softmax(dim=0)).sum(0)
+    return (rows.mean() + columns.mean()) / 2

@@ -1,0 +1,125 @@
+"""The denoiser: a small UNet2DConditionModel that predicts v on cached latents, with prompts dropped for guidance.
+
+The schedule ends at zero signal (Lin et al., 2024, "Common diffusion noise schedules ... are flawed"): plain bright and
+dark backgrounds cannot be drawn from a start that still carries their mean.
+"""
+
+import argparse
+
+import torch
+import torch.nn.functional as F
+from captions import captions
+from common import WORK, Pictures, train
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from drawings import BACKGROUNDS, OBJECTS, STYLES
+from text_encoder import WIDTH, tokenizer, tokens
+from transformers import CLIPTextModel
+from vae import built as built_vae
+
+BATCH, STILL, DROPPED = 24, 0.65, 0.1
+
+
+def scheduler() -> DDIMScheduler:
+    return DDIMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=1,
+    )
+
+
+def built() -> UNet2DConditionModel:
+    torch.manual_seed(3)
+    return UNet2DConditionModel(
+        sample_size=16,
+        in_channels=8,
+        out_channels=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(64, 128, 192),
+        layers_per_block=1,
+        cross_attention_dim=WIDTH,
+        attention_head_dim=(2, 4, 6),  # diffusers reads these as numbers of heads: 32 channels each
+        norm_num_groups=16,
+        use_linear_projection=True,
+    ).to(memory_format=torch.channels_last)
+
+
+def vae() -> AutoencoderKL:
+    model = built_vae()
+    model.load_state_dict(torch.load(WORK / "vae-average.pt", weights_only=True))
+    return model.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def latents() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Every drawing on every background, once still and once placed at random, encoded once and kept.
+
+    Returns latents (2, N, 8, 16, 16) of mean 0 and standard deviation 1, their index rows (2, N, 4), and that (mean, std).
+    """
+    file = WORK / "latents.pt"
+    if not file.exists():
+        pictures, encoder, generator = Pictures(), vae(), torch.Generator().manual_seed(11)
+        grid = torch.cartesian_prod(
+            torch.arange(len(OBJECTS)), torch.arange(len(STYLES)), torch.arange(len(BACKGROUNDS))
+        )
+        sets, rows = [], []
+        for still in (True, False):
+            placement = torch.randint(1, pictures.layers.shape[2], (len(grid),), generator=generator)
+            index = torch.stack([grid[:, 0], grid[:, 1], placement * (not still), grid[:, 2]], dim=1)
+            sets.append(torch.cat([encoder.encode(pictures(*part.T)).latent_dist.mean for part in index.split(64)]))
+            rows.append(index)
+        encoded = torch.stack(sets)
+        std = encoded.std()
+        torch.save((encoded / std, torch.stack(rows), std), file.with_suffix(".partial"))
+        file.with_suffix(".partial").rename(file)
+    return torch.load(file, weights_only=True)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--steps", type=int, default=12000)
+    options.add_argument("--minutes", type=float, default=1e9)
+    options.add_argument("--rate", type=float, default=1.2e-3)
+    options = options.parse_args()
+    torch.set_num_threads(2)
+    encoded, rows, _ = latents()
+    words, text, unet, noise_schedule = (
+        tokenizer(),
+        CLIPTextModel.from_pretrained(WORK / "text_encoder"),
+        built(),
+        scheduler(),
+    )
+    text.eval().requires_grad_(False)
+
+    def loss_of(step: int, generator: torch.Generator):
+        moved = (torch.rand(BATCH, generator=generator) > STILL).long()
+        chosen = torch.randint(encoded.shape[1], (BATCH,), generator=generator)
+        clean, index = encoded[moved, chosen], rows[moved, chosen]
+        texts, _ = captions(index, generator, partial=0.1)
+        dropped = torch.rand(BATCH, generator=generator) < DROPPED
+        texts = ["" if empty else caption for empty, caption in zip(dropped.tolist(), texts, strict=True)]
+        with torch.no_grad():
+            conditions = text(tokens(words, texts)).last_hidden_state
+        # One timestep from each of BATCH equal parts of the schedule: the batch covers all noise levels.
+        part = (torch.arange(BATCH) + torch.rand(BATCH, generator=generator)) / BATCH
+        timesteps = (part * noise_schedule.config.num_train_timesteps).long()
+        noise = torch.randn(clean.shape, generator=generator)
+        noisy = noise_schedule.add_noise(clean, noise, timesteps).contiguous(memory_format=torch.channels_last)
+        target = noise_schedule.get_velocity(clean, noise, timesteps)
+        loss = F.mse_loss(unet(noisy, timesteps, conditions).sample, target)
+        return loss, {"loss": loss.item()}
+
+    average = train(
+        "unet", unet, loss_of, options.steps, options.rate, warmup=100, minutes=options.minutes, ema=0.999, every=50
+    )
+    torch.save(average, WORK / "unet-average.pt")
+
+
+if __name__ == "__main__":
+    main()
