@@ -62,6 +62,12 @@ TEMPLATES = {
     ],
 }
 
+ZERO_SHOT = {  # captions of one kind alone, to recognise a word by
+    "object": ["a {object}", "{object}"],
+    "style": ["{style} style", "a picture in {style} style"],
+    "background": ["a {background} background"],
+}
+
 
 def keywords(modules: Path) -> dict[str, set[str]]:
     """Icon name -> the single words of its CLDR label and keywords."""
@@ -94,6 +100,7 @@ def main() -> None:
         "styles": {name: {"synonyms": STYLE_SYNONYMS[name]} for name in STYLES},
         "backgrounds": list(BACKGROUNDS),
         "templates": TEMPLATES,
+        "zero_shot": ZERO_SHOT,
     }
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(json.dumps(lexicon, indent=1) + "\n")
