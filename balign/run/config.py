@@ -67,7 +67,7 @@ class Concept(BaseModel):
 class Options(BaseModel):
     """Everything about a run but its two lists. Every field has a default that works on the bundled model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     model: Annotated[str, Field(min_length=1, max_length=500)] = "emoji"
     """Base model: `emoji` (bundled), a Hub id, or a local diffusers folder."""
