@@ -1,0 +1,26 @@
+# The studio in a container:
+#   docker build -t balign . && docker run --rm -p 7860:7860 -v balign-runs:/home/user/runs balign
+FROM python:3.11-slim
+
+RUN useradd --create-home --uid 1000 user \
+    && install -d -o user -g user /home/user/app /home/user/runs /home/user/.cache/balign
+WORKDIR /home/user/app
+
+# PyTorch's CPU builds, much smaller than the CUDA ones. For a GPU name another of its indexes:
+#   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128 -t balign . && docker run --gpus all …
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+COPY requirements.txt .
+RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -r requirements.txt
+
+COPY --chown=user:user . .
+USER user
+ENV BALIGN_RUNS=/home/user/runs \
+    BALIGN_CACHE=/home/user/.cache/balign \
+    GRADIO_SERVER_NAME=0.0.0.0 \
+    GRADIO_SERVER_PORT=7860 \
+    GRADIO_ANALYTICS_ENABLED=False \
+    PYTHONUNBUFFERED=1
+EXPOSE 7860
+HEALTHCHECK --interval=30s --timeout=10s --start-period=120s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/', timeout=8)"]
+CMD ["python", "app.py"]
