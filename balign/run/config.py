@@ -1,13 +1,15 @@
 """What a run is told: what to erase, what to keep, which model and method, and the numbers around them.
 
 A value left at None is decided by the method's row or the model's catalogue entry when the run starts. Whether a
-concept or a method exists is not known here: that needs the lexicon and the table of methods.
+concept or a model exists is not known here.
 """
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from balign.method.objectives import find
 
 MAX_CONCEPTS = 32
 MAX_KEEP = 2_000
@@ -83,6 +85,8 @@ class Options(BaseModel):
     """How much keeping counts against erasing; left out, the method's."""
     truncation: Annotated[float, Field(gt=0, le=1_000)] | None = None
     """Forget loss beyond which ascent stops pushing; left out, the method's."""
+    negative_guidance: Annotated[float, Field(ge=0, le=20)] | None = None
+    """How far to lead away from the concept, for methods that do; left out, the method's."""
     batch_forget: Annotated[int, Field(ge=1, le=256)] | None = None
     """Images to forget in one step; left out, the method's."""
     batch_retain: Annotated[int, Field(ge=1, le=256)] | None = None
@@ -113,6 +117,13 @@ class Options(BaseModel):
     """Where to compute: auto, cpu, mps, cuda or cuda:1."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Number format of the model's arithmetic."""
+
+    @field_validator("method")
+    @classmethod
+    def _a_known_method(cls, value: str | None) -> str | None:
+        if value is not None:
+            find(value)
+        return value
 
 
 class RunConfig(Options):

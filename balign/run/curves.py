@@ -51,8 +51,9 @@ def strip(title: str, steps: Sequence[int], marks: Sequence[str], legend: Sequen
     if not steps:
         return ""
     width = (WIDTH - LEFT - RIGHT) / len(steps)
+    drawn = max(width - 0.3, 0.5)
     rows = "".join(
-        f'<rect class="{escape(mark)}" x="{LEFT + k * width:.2f}" y="4" width="{max(width - 0.3, 0.5):.2f}" height="22"/>'
+        f'<rect class="{escape(mark)}" x="{LEFT + k * width:.2f}" y="4" width="{drawn:.2f}" height="22"/>'
         for k, mark in enumerate(marks)
     )
     rows += f'<text class="tick" x="{LEFT}" y="42">{steps[0]}</text>'

@@ -22,6 +22,8 @@ from balign.run.folder import Run, write_atomic
 THUMBNAIL = 256
 PAIRS_A_GROUP = 24
 TITLES = {"erased": "Erased", "kept": "Kept", "neighbours": "Neighbours nobody listed"}
+NONE = "\N{EN DASH}"
+"""What stands where there is no number."""
 ROUNDING = 1e-7
 """A first-order change of a loss up to this share of the loss is rounding, not a broken promise."""
 
@@ -62,8 +64,8 @@ def page(run: Run) -> str:
         _warnings(report.get("warnings", [])),
         "<h2>Scores</h2>",
         _table(groups),
-        f'<p class="soft">Alignment is the cosine of an image with its own prompt by {escape(str(report.get("scorer")))}, 0 to 1. '
-        "Intervals are 95 %, by bootstrap over prompts; p by sign flips.</p>",
+        f'<p class="soft">Alignment is the cosine of an image with its own prompt, 0 to 1, by the scorer '
+        f"{escape(str(report.get('scorer')))}. Intervals are 95 %, by bootstrap over prompts; p by sign flips.</p>",
         "<h2>Training</h2>",
         _charts(events),
         *(_pairs(run.path, name, group) for name, group in groups.items()),
@@ -72,22 +74,24 @@ def page(run: Run) -> str:
         f"<pre>{escape(json.dumps({k: v for k, v in report.items() if k != 'groups'}, indent=2))}</pre>",
     ]
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    content = "".join(body)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>balign: erased {escape(erased)}</title><style>{style}</style></head><body>{''.join(body)}</body></html>"
+        f"<title>balign: erased {escape(erased)}</title><style>{style}</style></head><body>{content}</body></html>"
     )
 
 
 def _facts(report: dict[str, Any]) -> str:
     seconds = report.get("seconds") or 0
     took = f"{seconds / 60:.1f} min" if seconds >= 120 else f"{seconds:.0f} s"
-    return f"{report.get('model')} · {report.get('method')} · {report.get('steps')} steps · seed {report.get('seed')} · {took}"
+    model, method, steps, seed = (report.get(name) for name in ("model", "method", "steps", "seed"))
+    return f"{model} · {method} · {steps} steps · seed {seed} · {took}"
 
 
 def _figures(report: dict[str, Any]) -> str:
     books = report.get("ledger", {})
-    broken = f"{books.get('forget_violations', '–')} / {books.get('retain_violations', '–')}"
+    broken = f"{books.get('forget_violations', NONE)} / {books.get('retain_violations', NONE)}"
     rows = (
         ("UA: erased images no longer recognised", _percent(report.get("ua"))),
         ("IRA: kept, same kind", _percent(report.get("ira"))),
@@ -114,7 +118,7 @@ def _table(groups: dict[str, Any]) -> str:
         change = group.get("alignment_change") or {}
         cells = (
             escape(TITLES.get(name, name)),
-            escape(str(group.get("n", "–"))),
+            escape(str(group.get("n", NONE))),
             _percent(group.get("accuracy_before")),
             _percent(group.get("accuracy_after")),
             _number(group.get("alignment_before")),
@@ -192,9 +196,9 @@ def _embedded(folder: Path, name: str | None) -> str:
 
 def _number(value: Any, sign: bool = False) -> str:
     if not isinstance(value, int | float) or not math.isfinite(value):
-        return "–"
+        return NONE
     return f"{value:+.3f}" if sign else f"{value:.3f}"
 
 
 def _percent(value: Any) -> str:
-    return f"{100 * value:.0f} %" if isinstance(value, int | float) and math.isfinite(value) else "–"
+    return f"{100 * value:.0f} %" if isinstance(value, int | float) and math.isfinite(value) else NONE

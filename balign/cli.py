@@ -1,0 +1,162 @@
+"""The command line: erase, run, evaluate, export, studio. Built by tyro from the config model.
+
+It shows events and knows nothing about how they come about. Errors are one sentence on standard error, exit code 2.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
+
+import tyro
+from pydantic import ValidationError
+from rich.console import Console
+
+from balign.progress import show
+from balign.run.config import Concept, Options, RunConfig, explain
+from balign.run.folder import Run
+
+Folder = Annotated[Path, tyro.conf.Positional]
+
+
+def _flags() -> Any:
+    """The config's options as flags: only those given reach the config, which alone judges them."""
+    flags = {}
+    for name, field in Options.model_fields.items():
+        kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
+        kind: Any = kinds[0] if kinds and type(None) in get_args(field.annotation) else field.annotation
+        kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        hint = "" if field.default is None else f"(default: {field.default})"
+        flags[name] = NotRequired[Annotated[kind, tyro.conf.arg(help=field.description, help_behavior_hint=hint)]]
+    return TypedDict("Flags", flags)  # type: ignore[operator]
+
+
+if TYPE_CHECKING:
+    Flags = dict[str, Any]
+else:
+    Flags = _flags()
+
+
+def erase(
+    concepts: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="CONCEPT...", help_behavior_hint="")
+    ],
+    /,
+    keep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PROMPT...", help_behavior_hint="")] = (),
+    settings: Annotated[Flags, tyro.conf.OmitArgPrefixes] = {},  # noqa: B006
+) -> int:
+    """Erase concepts from a model, in a new run folder.
+
+    Args:
+        concepts: What to erase, such as `cat`. With methods that replace, `cat=dog` draws a dog instead of a cat.
+        keep: Prompts or words to keep on purpose, beside what is kept anyway.
+        settings: Left out, a setting is the method's or the model's own.
+    """
+    try:
+        erased = [Concept.parse(text).model_dump() for text in concepts]
+    except ValidationError as error:
+        raise ValueError(explain(error)) from None
+    config = RunConfig.parse({**settings, "erase": erased, "keep": keep})
+    return _follow(Run.create(config))
+
+
+def run(folder: Folder, /) -> int:
+    """Start a run's folder, or go on where it was stopped or killed.
+
+    Args:
+        folder: the run's folder.
+    """
+    return _follow(_open(folder))
+
+
+def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
+    """Score a run's erased weights again and rewrite its report.
+
+    Args:
+        folder: the run's folder.
+        scorer: another CLIP model to score with, such as ViT-L-14/laion2b_s32b_b82k.
+    """
+    from balign.run import execute
+
+    opened = _open(folder)
+    return show(opened, execute.evaluate(opened, scorer))
+
+
+def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0) -> int:
+    """Write the erased model as a whole diffusers folder.
+
+    Args:
+        folder: the run's folder.
+        out: where to write; left out, `pipeline` inside the run's folder.
+        strength: how much of the erasure to apply: 0 none, 1 all.
+    """
+    from balign.run import execute
+
+    opened = _open(folder)
+    Console().print(f"Wrote {execute.export(opened, out or opened.path / 'pipeline', strength)}", highlight=False)
+    return 0
+
+
+def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
+    """Open the studio in a browser.
+
+    Args:
+        host: address to serve on; 0.0.0.0 lets other machines in.
+        port: port to serve on.
+    """
+    from balign.ui.layout import launch
+
+    launch(host, port)
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    commands = {"erase": erase, "run": run, "evaluate": evaluate, "export": export, "studio": studio}
+    try:
+        return tyro.extras.subcommand_cli_from_dict(
+            commands,
+            prog="balign",
+            description="Make a text-to-image model forget a concept and keep the rest.",
+            args=arguments,
+        )
+    except (ValueError, OSError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _fail(sentence: str) -> int:
+    print(" ".join(sentence.split()), file=sys.stderr)
+    return 2
+
+
+def _open(folder: Path) -> Run:
+    return Run.open(folder.absolute(), folder.absolute().parent)
+
+
+def _follow(opened: Run) -> int:
+    from balign.run import execute
+
+    with _gentle_interrupt(opened):
+        return show(opened, execute.run(opened))
+
+
+@contextmanager
+def _gentle_interrupt(opened: Run) -> Iterator[None]:
+    """The first Ctrl-C asks the run to stop after its batch and keep its state; the second ends the process."""
+
+    def ask(number: int, frame: Any) -> None:
+        if opened.stop_requested():
+            raise KeyboardInterrupt
+        opened.request_stop(keep=True)
+        print("\nStopping after this batch; press Ctrl-C again to stop at once.", file=sys.stderr)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

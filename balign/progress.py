@@ -1,0 +1,126 @@
+"""How a run looks in a terminal: a bar for each phase with the time left, the losses, and a table at the end.
+
+Where there is no terminal it prints one line a phase. It only reads events.
+"""
+
+import math
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as Remaining
+from rich.table import Table
+
+from balign.run.folder import Run
+from balign.telemetry import Phase, Preview, Record, Report, Step
+
+NAMES = {
+    "load": "Load the model",
+    "check": "Check the comparison",
+    "data": "Draw the images to learn from",
+    "unlearn": "Unlearn",
+    "evaluate": "Draw and score the outcome",
+    "save": "Save",
+}
+GROUPS = {"erased": "Erased", "kept": "Kept", "neighbours": "Neighbours"}
+
+
+def show(run: Run, events: Iterator[Record]) -> int:
+    """Follow a run to its end and return the exit code: 0 done, 2 failed, 130 stopped."""
+    console = Console()
+    console.print(f"Run folder: {run.path}", highlight=False, soft_wrap=True, markup=False)
+    last = None
+    with _Bars(console) as bars:
+        for event in events:
+            bars.take(event)
+            last = event if isinstance(event, Phase | Report) else last
+            if isinstance(event, Report):
+                summary = event.summary
+    if not isinstance(last, Phase) or last.name not in ("done", "stopped", "failed"):
+        return 130
+    if last.name == "done":
+        console.print(table(summary))
+        console.print(f"Report: {run.path / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+        return 0
+    print(last.message, file=sys.stderr)
+    return 2 if last.name == "failed" else 130
+
+
+class _Bars:
+    """One bar a phase on a terminal, one line a phase elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.losses = ""
+        self.tasks: dict[str, TaskID] = {}
+        self.progress = Progress(
+            TextColumn("{task.description:<30}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            Remaining(elapsed_when_finished=False),
+            TextColumn("{task.fields[note]}", style="dim"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> "_Bars":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def take(self, event: Record) -> None:
+        match event:
+            case Phase(name=name) if name in NAMES:
+                self._phase(event)
+            case Step():
+                self.losses = (
+                    f"forget {event.forget_loss:.4f}  retain {event.retain_loss:.4f}  cosine {event.cosine:+.2f}"
+                )
+                if "unlearn" in self.tasks:
+                    self.progress.update(self.tasks["unlearn"], completed=event.step, note=self.losses)
+            case Preview() if self.console.is_terminal:
+                scores = ", ".join(f"{name} {value:.3f}" for name, value in event.alignment.items())
+                self.progress.console.print(f"step {event.step}: alignment {scores}", style="dim", highlight=False)
+
+    def _phase(self, phase: Phase) -> None:
+        note = phase.message or (self.losses if phase.name == "unlearn" else "")
+        if phase.name not in self.tasks:
+            self.tasks[phase.name] = self.progress.add_task(NAMES[phase.name], total=phase.total, note=note)
+        self.progress.update(self.tasks[phase.name], completed=phase.done, total=phase.total, note=escape(note))
+        if phase.done == phase.total and not self.console.is_terminal:
+            line = f"{NAMES[phase.name]}: {phase.done} of {phase.total}, {phase.seconds:.1f} s  {note}"
+            self.console.print(line.rstrip(), highlight=False, soft_wrap=True, markup=False)
+
+
+def table(summary: dict[str, Any]) -> Table:
+    """The groups of a report with their intervals."""
+    drawn = Table(title=f"Scored by {summary.get('scorer')}", title_justify="left")
+    drawn.add_column("Group")
+    for head in ("Images", "Recognised", "Alignment", "Change, 95 % interval", "p"):
+        drawn.add_column(head, justify="right")
+    for name, group in (summary.get("groups") or {}).items():
+        change = group.get("alignment_change") or {}
+        drawn.add_row(
+            GROUPS.get(name, name),
+            str(group.get("n", 0)),
+            f"{_share(group.get('accuracy_before'))} to {_share(group.get('accuracy_after'))}",
+            f"{_number(group.get('alignment_before'))} to {_number(group.get('alignment_after'))}",
+            f"{_number(change.get('mean'), '+.3f')} ({_number(change.get('low'), '+.3f')} to "
+            f"{_number(change.get('high'), '+.3f')})",
+            _number(change.get("p")),
+        )
+    return drawn
+
+
+def _share(value: float | None) -> str:
+    return "?" if value is None else f"{100 * value:.0f} %"
+
+
+def _number(value: float | None, form: str = ".3f") -> str:
+    return "?" if value is None or not math.isfinite(value) else format(value, form)

@@ -1,0 +1,62 @@
+"""Kill -9 at any point of any phase: the run goes on to the weights of an undisturbed one, and tells nothing twice."""
+
+import multiprocessing
+import random
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from balign.run import execute
+from balign.run.folder import Run
+from balign.telemetry import Phase, Preview, Step
+from tests.run.small import run_and_die
+
+PHASES = ("load", "check", "data", "unlearn", "evaluate", "save")
+
+
+def killed(run: Run, cache, events: int = 0, replaced: int = 0) -> None:
+    """Work on the run in another process, which kills itself at that point."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["balign.run.execute", "diffusers", "open_clip"])
+    process = context.Process(target=run_and_die, args=(str(run.path), events, str(cache), replaced))
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def check(run: Run, finished) -> None:
+    """Go on with a killed run and compare it with the undisturbed one."""
+    assert run.status() in ("stopped", "new")
+    *_, end = execute.run(run)
+    assert isinstance(end, Phase)
+    assert end.name == "done"
+    ours, theirs = (load_file(r.path / "erased.safetensors") for r in (finished.run, run))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    records = run.telemetry()[0]
+    for kind in (Step, Preview):
+        told, expected = ([r for r in source if isinstance(r, kind)] for source in (records, finished.events))
+        assert [r.step for r in told] == [r.step for r in expected]
+    losses = [[(r.forget_loss, r.retain_loss) for r in source if isinstance(r, Step)]
+              for source in (records, finished.events)]  # fmt: skip
+    assert losses[0] == losses[1]
+    assert run.report()["groups"] == finished.run.report()["groups"]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_run_killed_in_a_phase_goes_on(phase, finished, configure, tmp_path):
+    places = [k for k, e in enumerate(finished.events, 1) if isinstance(e, Phase) and e.name == phase]
+    if phase == "unlearn":
+        places = [k for k, e in enumerate(finished.events, 1) if isinstance(e, Step | Preview)]
+    run = Run.create(configure(), tmp_path)
+    killed(run, tmp_path / "cache", events=random.Random(phase).choice(places))
+    check(run, finished)
+
+
+@pytest.mark.parametrize("replaced", [3, 9, 17])
+def test_a_run_killed_while_it_writes_goes_on(replaced, finished, configure, tmp_path):
+    run = Run.create(configure(), tmp_path)
+    killed(run, tmp_path / "cache", replaced=replaced)
+    check(run, finished)
