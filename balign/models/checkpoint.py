@@ -1,0 +1,68 @@
+"""The changed weights of a denoiser as one safetensors file, written whole or not at all.
+
+It knows names and tensors, not how they came to change.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+def save_changed(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write the tensors, under a temporary name first: a crash or a full disk leaves the old file as it was."""
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, draft, dict(metadata or {})
+        )
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def read_changed(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors in the file, on the CPU, and its metadata."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no weights file {path}.") from error
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"The weights file {path} cannot be read as safetensors ({error}).") from error
+
+
+@torch.no_grad()
+def load_changed(
+    path: str | Path, denoiser: nn.Module, strength: float = 1.0, base: Mapping[str, Tensor] | None = None
+) -> dict[str, str]:
+    """Put the weights of the file into the denoiser; the file's metadata.
+
+    ``strength`` is how much of the change from ``base`` to apply: 0 is the base, 1 the file exactly, more goes beyond.
+    The base is the denoiser as it stands, unless the original weights are given. Nothing moves unless all of it fits.
+    """
+    tensors, metadata = read_changed(path)
+    weights = dict(denoiser.named_parameters())
+    for name, tensor in tensors.items():
+        if name not in weights or weights[name].shape != tensor.shape:
+            there = f"has shape {tuple(weights[name].shape)} there" if name in weights else "is not there"
+            raise ValueError(
+                f"The weights file {path} belongs to another model: {name} of shape {tuple(tensor.shape)} {there}."
+            )
+    for name, tensor in tensors.items():
+        weight = weights[name]
+        changed = tensor.to(weight)
+        if strength == 1.0:
+            weight.copy_(changed)
+        else:
+            weight.copy_(torch.lerp((base[name] if base else weight).to(weight), changed, strength))
+    return metadata

@@ -1,0 +1,52 @@
+"""Getting a pipeline's folder from the Hugging Face hub: only the files that are read, and one sentence if it fails.
+
+It knows which files a Stable Diffusion folder has; it opens none of them.
+"""
+
+from pathlib import Path
+
+FILES = (
+    "model_index.json",
+    "scheduler/*.json",
+    "tokenizer/*.json",
+    "tokenizer/*.txt",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "unet/diffusion_pytorch_model-*-of-*.safetensors",
+    "unet/diffusion_pytorch_model.safetensors.index.json",
+)
+"""All that is read of a pipeline. Pickled weights, half-precision copies and the safety checker are not."""
+
+
+def files(folder: Path) -> list[Path]:
+    """Those of the files that this folder has."""
+    return sorted({file for pattern in FILES for file in folder.glob(pattern)})
+
+
+def fetch(name: str) -> Path:
+    """The folder of the hub's pipeline ``name`` on this machine, downloaded if it is not there yet."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(FILES)))
+    except GatedRepoError as error:
+        raise ValueError(
+            f"The hub gives {name} only to people who have accepted its terms; accept them at "
+            f"https://huggingface.co/{name}, log in with `hf auth login`, and try again."
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise ValueError(
+            f"The hub has no model {name!r} that you may see; check the spelling, or log in with `hf auth login` if it "
+            "is private."
+        ) from error
+    except Exception as error:  # the hub's client passes on whatever its network library or the disk raises
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"{name} is not on this machine and could not be fetched from the hub ({reason}); connect to the internet "
+            "once, or use the bundled model 'emoji' or a local folder."
+        ) from error

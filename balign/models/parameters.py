@@ -1,0 +1,24 @@
+"""Which of the denoiser's weights train. Names are diffusers' own: `attn2` is a block's cross-attention."""
+
+import re
+
+from torch import nn
+
+TRAINABLE = ("cross_attention_kv", "cross_attention", "all")
+"""From few to many: the keys and values that read the prompt, all of the cross-attention, every weight."""
+
+_PATTERNS = {"cross_attention_kv": r"\.attn2\.to_[kv]\.", "cross_attention": r"\.attn2\.", "all": r""}
+
+
+def select(denoiser: nn.Module, which: str) -> dict[str, nn.Parameter]:
+    """The weights of this choice by name; they alone require gradients afterwards."""
+    if which not in TRAINABLE:
+        raise ValueError(f"{which!r} is no choice of weights to train; accepted are {', '.join(TRAINABLE)}.")
+    pattern = re.compile(_PATTERNS[which])
+    chosen = {name: weight for name, weight in denoiser.named_parameters() if pattern.search(name)}
+    if not chosen:
+        raise ValueError(f"This denoiser has no {which!r} weights; choose 'all'.")
+    denoiser.requires_grad_(False)
+    for weight in chosen.values():
+        weight.requires_grad_(True)
+    return chosen

@@ -1,0 +1,99 @@
+"""Reading one part of a pipeline's folder: its configuration, or its weights. One clear sentence if that fails.
+
+It trusts no file: only json and safetensors are opened, and weights that do not fit their configuration are refused
+(the libraries themselves would fill a gap with random numbers and a warning). It does not know what a part is for.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from balign.models import hub
+
+
+def config(path: Path) -> dict[str, Any]:
+    """The json object in this file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no {path}; a whole diffusers pipeline folder is accepted.") from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"The configuration {path} cannot be read ({error}); a json object is accepted.") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"The configuration {path} is not a json object.")
+    return values
+
+
+def weights(kind: Any, folder: Path, part: str) -> Any:
+    """The part as a module of class ``kind`` (diffusers' or transformers'), in fp32, frozen, in eval mode."""
+    config(folder / part / "config.json")
+    for file in _files(folder, part):
+        _open(file)
+    try:
+        with quiet():
+            model, info = kind.from_pretrained(
+                folder / part, use_safetensors=True, torch_dtype=torch.float32, output_loading_info=True
+            )
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        raise ValueError(f"The weights in {folder / part} do not fit the config.json beside them: {error}") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"The weights in {folder / part} lack {missing[0]} and {len(missing) - 1} more that the config.json beside "
+            "them asks for; get the folder anew."
+        )
+    return model.eval().requires_grad_(False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' progress bars, which would run through the caller's own display."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def tokenizer(kind: Any, folder: Path) -> Any:
+    """The tokenizer, of class ``kind`` (transformers'), from its vocabulary."""
+    place = folder / "tokenizer"
+    there = {file.name for file in place.glob("*")}
+    if not (there >= {"vocab.json", "merges.txt"} or "tokenizer.json" in there):
+        raise ValueError(f"{place} has no vocabulary; vocab.json with merges.txt, or tokenizer.json, is accepted.")
+    try:
+        return kind.from_pretrained(place)
+    except Exception as error:  # the tokenizers library raises bare exceptions
+        raise ValueError(f"The tokenizer in {place} cannot be read ({error}); get the folder anew.") from error
+
+
+def _files(folder: Path, part: str) -> list[Path]:
+    """The weight files that will be read."""
+    patterns = [pattern for pattern in hub.FILES if pattern.startswith(part) and pattern.endswith(".safetensors")]
+    files = sorted(file for pattern in patterns for file in folder.glob(pattern))
+    if not files:
+        raise ValueError(
+            f"{folder / part} has no {patterns[0].split('/')[-1]}; only weights saved as safetensors are accepted."
+        )
+    return files
+
+
+def _open(file: Path) -> None:
+    """Read the header, which says how long the file must be, so that a torn or foreign file is found by its name."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt"):
+            return
+    except (OSError, SafetensorError) as error:
+        raise ValueError(
+            f"The weights file {file} cannot be read as safetensors ({error}); copy or download it again."
+        ) from error
