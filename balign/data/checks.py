@@ -77,7 +77,8 @@ def _replacement(name: str | None, word: Word, lexicon: Lexicon) -> str | None:
     near = [close for close in lexicon.near(name) if close in lexicon.words[word.kind]]
     example = near or [member for member in lexicon.words[word.kind] if member != word.name][:3]
     raise ValueError(
-        f"{word.name!r} cannot be replaced with {name!r}; another {word.kind} is accepted, such as {', '.join(example)}."
+        f"{word.name!r} cannot be replaced with {name!r}; "
+        f"another {word.kind} is accepted, such as {', '.join(example)}."
     )
 
 
@@ -121,7 +122,8 @@ def check(concepts: Sequence[Asked | str], keep: Sequence[str], lexicon: str) ->
     for target in found:
         if not clean and not others(target, found):
             raise ValueError(
-                f"Nothing is left to keep: every {target.word.kind} is to be erased; erase fewer, or name prompts to keep."
+                f"Nothing is left to keep: every {target.word.kind} is to be erased; "
+                "erase fewer, or name prompts to keep."
             )
     return warnings + more
 

@@ -8,15 +8,21 @@ set of examples, and a word it does not list is taken as one more of its kind.
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "prompts"
 OPEN = ("objects", "styles", "people")  # lexicons for hub models; a concept is looked for in all of them
-KINDS = {"objects": "object", "styles": "style", "backgrounds": "background", "attributes": "attribute", "people": "person"}  # fmt: skip
+KINDS = {  # key of the file -> what one of its words is
+    "objects": "object",
+    "styles": "style",
+    "backgrounds": "background",
+    "attributes": "attribute",
+    "people": "person",
+}
 
 
 class Word(NamedTuple):
@@ -31,7 +37,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class Lexicon:
-    """One file of words. `words` maps kind -> name -> Word; `dimensions` and `templates` map to their train and test halves."""
+    """One file of words: kind -> name -> Word, and the train and test halves of what else prompts say."""
 
     name: str
     closed: bool
@@ -43,6 +49,7 @@ class Lexicon:
     generic: Mapping[str, str] = field(default_factory=dict)  # kind -> what stands for an unlisted word
     zero_shot: Mapping[str, Sequence[str]] = field(default_factory=dict)  # kind -> captions to recognise it by
     plurals: frozenset[str] = frozenset()  # names that take no article
+    index: Mapping[str, Sequence[tuple[str, Word]]] = field(default_factory=dict, repr=False)  # by a name's first token
 
     def all_words(self) -> Iterable[Word]:
         return (word for members in self.words.values() for word in members.values())
@@ -52,7 +59,12 @@ class Lexicon:
         for members in self.words.values():
             if name in members:
                 return members[name]
-        return next((w for w in self.all_words() if any(same(name, other) for other in (w.name, *w.synonyms))), None)
+        return next((word for said, word in self._beginning(spoken(name)[:1]) if same(name, said)), None)
+
+    def _beginning(self, tokens: Iterable[frozenset[str]]) -> Iterator[tuple[str, Word]]:
+        """Every name that begins with one of the tokens, and its word, in the file's order for one token."""
+        for token in tokens:
+            yield from dict.fromkeys(entry for form in token for entry in self.index.get(form, ()))
 
     def near(self, name: str, count: int = 3) -> list[str]:
         """Names that look like `name`, best first."""
@@ -63,9 +75,9 @@ class Lexicon:
     def named_in(self, text: str) -> list[Word]:
         """Words whose own name the text contains, each kind's longest one only."""
         found: dict[str, Word] = {}
-        for word in self.all_words():
+        for said, word in self._beginning(spoken(text)):
             best = found.get(word.kind)
-            if names(text, [word.name]) and (best is None or len(best.name) < len(word.name)):
+            if said == word.name and names(text, [said]) and (best is None or len(best.name) < len(said)):
                 found[word.kind] = word
         return list(found.values())
 
@@ -73,7 +85,7 @@ class Lexicon:
         """The template with every field given its value, articles made right."""
         for kind in values:
             if values[kind] in self.plurals:
-                template = re.sub(r"\ba (?=(\{(?!%s)\w+\} )*\{%s\})" % (kind, kind), "", template)
+                template = re.sub(rf"\ba (?=(\{{(?!{kind})\w+\}} )*\{{{kind}\}})", "", template)
         text = " ".join(template.format_map(values).split())
         return re.sub(r"\b([Aa]) (?=(?!uni|use|eu|one\b|uk)[aeiouAEIOU8])", r"\1n ", text)
 
@@ -129,12 +141,9 @@ def load(name: str) -> Lexicon:
     words = {}
     for key, kind in KINDS.items():
         listed = data.get(key, {})
-        listed = listed if isinstance(listed, dict) else {word: {} for word in listed}
+        listed = listed if isinstance(listed, dict) else dict.fromkeys(listed, {})
         if listed:
-            words[kind] = {
-                word: Word(word, kind, about.get("category"), tuple(about.get("synonyms", ())), about.get("plural", False))
-                for word, about in listed.items()
-            }  # fmt: skip
+            words[kind] = {word: _word(word, kind, about) for word, about in listed.items()}
     return Lexicon(
         name=name,
         closed=not data.get("open", False),
@@ -145,10 +154,25 @@ def load(name: str) -> Lexicon:
         usual=data.get("usual", {}),
         generic=data.get("generic", {}),
         zero_shot=data["zero_shot"],
+        index=_index(words),
         plurals=frozenset(
             n for members in words.values() for w in members.values() if w.plural for n in (w.name, *w.synonyms)
         ),
     )
+
+
+def _index(words: Mapping[str, Mapping[str, Word]]) -> dict[str, list[tuple[str, Word]]]:
+    """First token of a name, or its singular -> the names that begin with it, and their words."""
+    index: dict[str, list[tuple[str, Word]]] = {}
+    for word in (word for members in words.values() for word in members.values()):
+        for said in (word.name, *word.synonyms):
+            for form in spoken(said)[0]:
+                index.setdefault(form, []).append((said, word))
+    return index
+
+
+def _word(name: str, kind: str, about: Mapping[str, Any]) -> Word:
+    return Word(name, kind, about.get("category"), tuple(about.get("synonyms", ())), about.get("plural", False))
 
 
 def resolve(name: str, lexicon: str) -> tuple[Lexicon, Word]:

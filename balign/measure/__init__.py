@@ -1,0 +1,1 @@
+"""What came of a run: scores by a CLIP model, and what may be said from them."""

@@ -1,0 +1,115 @@
+"""Scores by a CLIP model: how well an image fits a text, and which of several words it shows.
+
+A score is only comparable with scores of the same scorer, so its name goes with every number. What CLIP does not see
+(counts, who does what to whom) is not scored; what an image was made from is not known here.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models"
+LOCAL = {"emoji": "emoji-clip"}  # name -> folder among the bundled models
+ACCEPTED = "emoji, ViT-B-32/laion2b_s34b_b79k, ViT-L-14/laion2b_s32b_b82k, or a local open_clip folder"
+
+
+class Scorer:
+    """A CLIP model with its own preprocessing and tokenizer.
+
+    Images are uint8 (N, H, W, 3), or what `embed_images` gave, so that they need encoding only once. Embeddings have
+    length 1 and are on the CPU. Every text is encoded once and remembered.
+    """
+
+    def __init__(self, name: str, model: Any, preprocess: Any, tokenizer: Any, device: str = "cpu") -> None:
+        self.name = name
+        self.device = device
+        self._model = model.eval().requires_grad_(False)
+        self._preprocess = preprocess
+        self._tokenizer = tokenizer
+        self._texts: dict[str, Tensor] = {}
+
+    @classmethod
+    def load(cls, name: str, device: str = "cpu") -> "Scorer":
+        """The scorer `emoji`, an open_clip `model/weights` pair, or a folder holding open_clip_config.json."""
+        import open_clip
+
+        folder = BUNDLED / LOCAL[name] if name in LOCAL else Path(name)
+        if name in LOCAL or folder.is_dir():
+            _check(name, folder)
+            source, weights = f"local-dir:{folder}", None
+        else:
+            source, _, weights = name.partition("/")
+            if weights not in open_clip.list_pretrained_tags_by_model(source):
+                raise ValueError(f"There is no scorer {name!r}; {ACCEPTED} is accepted.")
+        try:
+            model, _, preprocess = open_clip.create_model_and_transforms(source, pretrained=weights, device=device)
+            return cls(name, model, preprocess, open_clip.get_tokenizer(source), device)
+        except Exception as error:  # open_clip and the libraries under it raise whatever they meet
+            reason = " ".join(str(error).split())
+            raise RuntimeError(f"The scorer {name!r} cannot be loaded: {reason[:300]}") from error
+
+    @torch.no_grad()
+    def embed_images(self, images: Tensor, batch: int = 64) -> Tensor:
+        """Embeddings (N, D) of uint8 images (N, H, W, 3); embeddings are returned as they are."""
+        from PIL import Image
+
+        if images.ndim == 2 and images.is_floating_point():
+            return images
+        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != torch.uint8:
+            raise ValueError(
+                f"Images of shape {tuple(images.shape)} and type {images.dtype} were given; "
+                "uint8 of shape (N, height, width, 3) is accepted."
+            )
+        parts = []
+        for chunk in images.cpu().split(batch) if len(images) else ():
+            pixels = torch.stack([self._preprocess(Image.fromarray(image.numpy())) for image in chunk])
+            parts.append(normalize(self._model.encode_image(pixels.to(self.device)).float(), dim=-1).cpu())
+        return torch.cat(parts) if parts else torch.zeros(0, self.embed_texts([""]).shape[1])
+
+    @torch.no_grad()
+    def embed_texts(self, texts: Sequence[str], batch: int = 256) -> Tensor:
+        """Embeddings (N, D) of the texts."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._texts]
+        for start in range(0, len(new), batch):
+            chunk = new[start : start + batch]
+            encoded = self._model.encode_text(self._tokenizer(chunk).to(self.device))
+            self._texts.update(zip(chunk, normalize(encoded.float(), dim=-1).cpu(), strict=True))
+        return torch.stack([self._texts[text] for text in texts])
+
+    def alignment(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
+        """The cosine (N,) of each image with its own prompt: 1 at best, near 0 for what has nothing in common."""
+        if len(images) != len(prompts):
+            raise ValueError(f"{len(images)} images and {len(prompts)} prompts were given; one an image is accepted.")
+        if not prompts:
+            return torch.zeros(0)
+        return (self.embed_images(images) * self.embed_texts(prompts)).sum(dim=-1)
+
+    def classify(
+        self,
+        images: Tensor,
+        labels: Sequence[str],
+        template: str | Mapping[str, Sequence[str]] = "a photo of a {}",
+    ) -> Tensor:
+        """For each image the index (N,) of the label whose captions it is nearest to on average.
+
+        template: a caption with {} for the label, or every label's captions.
+        """
+        if not labels:
+            raise ValueError("No labels were given to tell apart; at least one is needed.")
+        captions = [
+            [template.format(label)] if isinstance(template, str) else list(template[label]) for label in labels
+        ]
+        encoded = self.embed_texts([text for texts in captions for text in texts])
+        means = torch.stack([part.mean(dim=0) for part in encoded.split([len(texts) for texts in captions])])
+        return (self.embed_images(images) @ normalize(means, dim=-1).T).argmax(dim=-1)
+
+
+def _check(name: str, folder: Path) -> None:
+    """open_clip draws random weights for a folder without any; that must never pass for a score."""
+    missing = [what for what in ("open_clip_config.json", "*.safetensors") if not any(folder.glob(what))]
+    if missing:
+        raise FileNotFoundError(f"The scorer {name!r} cannot be loaded: {folder} holds no {' and no '.join(missing)}.")
