@@ -1,0 +1,103 @@
+"""What is descended to forget and to retain: each the squared error of the trained prediction against a fixed target.
+
+A forget loss decides the target and whether the error is raised or lowered; it is always written so that descending
+it forgets. It does not know how its gradient is combined with the other one. Targets are computed once for a batch, so
+that the same loss can be measured again after a step on the same images, noise and timesteps.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from balign.models.base import BaseModel
+
+
+class Batch(NamedTuple):
+    """Noisy latents with their timesteps and conditions, and what the prediction is compared with."""
+
+    noisy: Tensor
+    timesteps: Tensor
+    conditions: Tensor
+    target: Tensor
+
+
+class FrozenBase:
+    """The model as it was before training, in place of a second copy of the denoiser.
+
+    It holds only the originals of the weights that train, and lends them to the model for one prediction.
+    """
+
+    def __init__(self, model: BaseModel, parameters: Mapping[str, nn.Parameter]) -> None:
+        self.model = model
+        self.parameters = list(parameters.values())
+        self.originals = [parameter.detach().clone() for parameter in self.parameters]
+
+    @contextmanager
+    def _lent(self) -> Iterator[None]:
+        trained = [parameter.data for parameter in self.parameters]
+        try:
+            for parameter, original in zip(self.parameters, self.originals, strict=True):
+                parameter.data = original
+            yield
+        finally:
+            for parameter, data in zip(self.parameters, trained, strict=True):
+                parameter.data = data
+
+    @torch.no_grad()
+    def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
+        with self._lent():
+            return self.model.predict(noisy, timesteps, conditions)
+
+
+def squared_error(model: BaseModel, batch: Batch) -> Tensor:
+    """The mean squared error of the prediction: with the noise as target, the denoising loss, which retains."""
+    prediction = model.predict(batch.noisy, batch.timesteps, batch.conditions)
+    return (prediction - batch.target.to(prediction)).square().mean()
+
+
+class Aim(NamedTuple):
+    """What a target may be made from: the frozen base, the batch, and the conditions that stand in for the concept."""
+
+    base: FrozenBase
+    batch: Batch
+    anchor: Tensor
+    empty: Tensor
+    negative_guidance: float
+
+
+def anchor_target(aim: Aim) -> Tensor:
+    """What the base predicts for the replacement: base(x, c)."""
+    return aim.base.predict(aim.batch.noisy, aim.batch.timesteps, aim.anchor)
+
+
+def negative_guidance_target(aim: Aim) -> Tensor:
+    """What the base predicts, led away from the concept: base(x, c*) - eta (base(x, c*) - base(x, ""))."""
+    noisy, timesteps, conditions, _ = aim.batch
+    empty = aim.empty.to(conditions).expand_as(conditions)
+    if aim.negative_guidance == 1:
+        return aim.base.predict(noisy, timesteps, empty)
+    both = aim.base.predict(noisy.repeat(2, 1, 1, 1), timesteps.repeat(2), torch.cat([conditions, empty]))
+    concept, nothing = both.chunk(2)
+    return concept - aim.negative_guidance * (concept - nothing)
+
+
+class ForgetLoss(NamedTuple):
+    """A forget loss: its own target, or None to keep the noise; ``ascends`` raises the error instead of lowering it."""
+
+    target: Callable[[Aim], Tensor] | None
+    ascends: bool
+
+    def __call__(self, model: BaseModel, batch: Batch, truncation: float) -> Tensor:
+        """The loss; an ascending one stops at ``truncation``, beyond which its gradient is exactly zero."""
+        error = squared_error(model, batch)
+        return -error.clamp(max=truncation) if self.ascends else error
+
+
+FORGET_LOSSES: dict[str, ForgetLoss] = {
+    "ascent": ForgetLoss(target=None, ascends=True),
+    "anchor": ForgetLoss(target=anchor_target, ascends=False),
+    "negative_guidance": ForgetLoss(target=negative_guidance_target, ascends=False),
+}

@@ -1,0 +1,166 @@
+"""The table of methods. A row names a forget loss and a combiner, and holds the numbers it works well with.
+
+A comparison of two methods differs only in their rows. Importing this costs no torch, so that the studio and a report
+can say what a method is; the names in a row are looked up by ``training``.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One method: what is descended, how the two gradients become one, and its default numbers."""
+
+    title: str
+    forget: Literal["ascent", "anchor", "negative_guidance"]
+    combine: Literal["restricted", "plain_sum", "unilateral", "bisector", "mgda", "dual_cone"]
+    cite: str
+    equation: str
+    note: str
+    project_step: bool = False
+    """Whether the optimiser's proposed step is projected so that neither sampled loss rises to first order."""
+    diversified: bool = True
+    """Whether the forget and retain sets vary everything but the concept, or are one prompt each."""
+    train: str = "cross_attention"
+    steps: int = 100
+    learning_rate: float = 1e-4
+    retain_weight: float = 1.0
+    truncation: float = 1.5
+    negative_guidance: float = 1.0
+    batch_forget: int = 16
+    batch_retain: int = 16
+
+    @property
+    def first_order_safe(self) -> bool:
+        """Whether the update this method aims at never opposes either gradient."""
+        return self.project_step or self.combine not in ("plain_sum", "unilateral")
+
+
+_RG = "Ko et al., Boosting Alignment for Post-Unlearning Text-to-Image Generative Models, NeurIPS 2024, Theorem 4"
+_ESD = "Gandikota et al., Erasing Concepts from Diffusion Models, ICCV 2023"
+_CA = "Kumari et al., Ablating Concepts in Text-to-Image Diffusion Models, ICCV 2023"
+_THEOREM = "g_f - (g_f.g_r/|g_r|^2) g_r + w (g_r - (g_f.g_r/|g_f|^2) g_f) where g_f.g_r < 0, else g_f + w g_r"
+_PAPER_NOTE = "The paper's own numbers for Stable Diffusion: Adam at 1e-5, all weights, batch 8 and 8, 100 steps."
+
+METHODS: dict[str, Objective] = {
+    "balign": Objective(
+        title="balign: lead away, restricted step",
+        forget="negative_guidance",
+        combine="restricted",
+        project_step=True,
+        steps=120,
+        cite=f"{_RG}; target of {_ESD}; the projection of the step is balign's own",
+        equation="argmin |d' - d| over g_f.d' <= 0, g_r.d' <= 0, with d the optimiser's step",
+        note="Draws what the base draws without the concept. The promise is kept on the step that is taken.",
+    ),
+    "anchor": Objective(
+        title="Replace, restricted step",
+        forget="anchor",
+        combine="restricted",
+        project_step=True,
+        steps=120,
+        cite=f"{_RG}; target of {_CA}, model-based variant",
+        equation="|eps(x_t, c*) - base(x_t, c)|^2 with c the replacement",
+        note="Draws the replacement where the concept was asked for.",
+    ),
+    "rgd": Objective(
+        title="Restricted gradient, diverse data (the paper)",
+        forget="ascent",
+        combine="restricted",
+        retain_weight=1.6,
+        cite=_RG,
+        equation=_THEOREM,
+        note=f"Truncated ascent; the rule is applied to the gradients, before Adam rescales them. {_PAPER_NOTE}",
+    ),
+    "rg": Objective(
+        title="Restricted gradient, uniform data",
+        forget="ascent",
+        combine="restricted",
+        diversified=False,
+        retain_weight=1.6,
+        cite=f"{_RG}; Table 4",
+        equation=_THEOREM,
+        note="The paper's ablation: one prompt to forget, one to retain.",
+    ),
+    "grad_diff": Objective(
+        title="Plain sum of gradients",
+        forget="ascent",
+        combine="plain_sum",
+        retain_weight=1.6,
+        cite="Ko et al., NeurIPS 2024, section 3 (GradDiff) with diverse data (GradDiff_D, Table 2)",
+        equation="g_f + w g_r",
+        note="Truncated ascent and retaining, added up, conflict or not.",
+    ),
+    "esd": Objective(
+        title="ESD",
+        forget="negative_guidance",
+        combine="plain_sum",
+        retain_weight=0.0,
+        cite=_ESD,
+        equation='|eps(x_t, c*) - (base(x_t, c*) - eta (base(x_t, c*) - base(x_t, "")))|^2',
+        note="No retain term. Here x_t is a noised image of the training set, not a half-finished sample.",
+    ),
+    "munba": Objective(
+        title="Bisector (Nash bargaining)",
+        forget="ascent",
+        combine="bisector",
+        cite="Wu and Harandi, MUNBa: Machine Unlearning via Nash Bargaining, ICCV 2025",
+        equation="g_f/|g_f| + w g_r/|g_r|, the direction of the bargaining solution of two when w = 1",
+        note="Both gradients count the same however long they are.",
+    ),
+    "one_sided": Objective(
+        title="One-sided surgery",
+        forget="ascent",
+        combine="unilateral",
+        retain_weight=1.6,
+        cite="Chaudhry et al., Efficient Lifelong Learning with A-GEM, ICLR 2019; for unlearning EUPMU, NeurIPS 2025",
+        equation="g_f - (g_f.g_r/|g_r|^2) g_r + w g_r where g_f.g_r < 0, else g_f + w g_r",
+        note="Only forgetting gives way.",
+    ),
+}
+
+DEFAULT_METHOD = "balign"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The numbers of one training, none of them left open."""
+
+    method: str
+    train: str
+    steps: int
+    learning_rate: float
+    retain_weight: float
+    truncation: float
+    negative_guidance: float
+    batch_forget: int
+    batch_retain: int
+    measure_every: int = 10
+
+    @property
+    def objective(self) -> Objective:
+        return find(self.method)
+
+
+def find(method: str) -> Objective:
+    """The row of that name."""
+    if method not in METHODS:
+        raise ValueError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
+    return METHODS[method]
+
+
+def settle(config: Any = None, **given: Any) -> Settings:
+    """The settings of a run's config (any object with these names), or of keywords; None leaves it to the method."""
+    asked = {field.name: getattr(config, field.name, None) for field in fields(Settings)} | given
+    unknown = asked.keys() - {field.name for field in fields(Settings)}
+    if unknown:
+        raise ValueError(f"{min(unknown)!r} is not a setting; there are {', '.join(f.name for f in fields(Settings))}.")
+    method = asked.get("method") or DEFAULT_METHOD
+    row = find(method)
+    values = {name: getattr(row, name, 10) if value is None else value for name, value in asked.items()}
+    settings = Settings(**(values | {"method": method}))
+    for name in ("steps", "batch_forget", "batch_retain"):
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} is {getattr(settings, name)}; 1 or more is accepted.")
+    return settings

@@ -1,0 +1,245 @@
+"""The unlearning loop: two gradients, one step, one record of what the step promised and did.
+
+``for step in Unlearner(model, data, settle(method="rgd"), seed=0): ...`` trains the model's denoiser in place. The
+caller may stop at any step, and take ``state()`` between steps: loaded into a new Unlearner of the same model and data
+it goes on to the same weights, bit for bit on a CPU. When the loop ends, ``outcome`` says why. It does not know which
+family the model is of, how its images were made, or who is watching.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from balign.models import parameters
+from balign.models.base import BaseModel
+from balign.telemetry import Step
+
+from .batches import Share, draw
+from .gradients import COMBINERS, Gram, Projection, blend, gram, measure_step, project_step
+from .losses import FORGET_LOSSES, Aim, Batch, FrozenBase, squared_error
+from .objectives import Settings
+
+if TYPE_CHECKING:
+    from balign.data.pairs import TrainingData
+
+ANTI_PARALLEL = -1 + 1e-9
+"""A cosine below this leaves no direction that lowers both losses."""
+
+MakeOptimizer = Callable[[list[nn.Parameter], float], torch.optim.Optimizer]
+
+
+def adam(weights: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """The paper's optimiser with torch's defaults."""
+    return torch.optim.Adam(weights, lr=learning_rate)
+
+
+class Outcome(NamedTuple):
+    """Why training ended, at which step, and a sentence to show."""
+
+    reason: Literal["finished", "deadlock", "non_finite"]
+    step: int
+    message: str
+
+
+class _NotFiniteError(Exception):
+    """A loss, a gradient or a step is nan or infinite; its text says which."""
+
+
+class Unlearner(Iterator[Step]):
+    """An iterator of steps that trains the denoiser of ``model``, which must still hold its original weights."""
+
+    def __init__(
+        self,
+        model: BaseModel,
+        data: "TrainingData",
+        settings: Settings,
+        seed: int = 0,
+        *,
+        accelerator: Accelerator | None = None,
+        optimizer: MakeOptimizer = adam,
+    ) -> None:
+        self.model, self.data, self.settings, self.seed = model, data, settings, seed
+        self.accelerator = accelerator or Accelerator()
+        self.share = Share(self.accelerator.process_index, self.accelerator.num_processes)
+        self.objective = settings.objective
+        self.step = 0
+        self.outcome: Outcome | None = None
+        self.parameters = parameters.select(model.denoiser, settings.train)
+        self.weights = list(self.parameters.values())
+        self.optimizer = optimizer(self.weights, settings.learning_rate)
+        self.forget = FORGET_LOSSES[self.objective.forget]
+        self.base = FrozenBase(model, self.parameters) if self.forget.target else None
+        self._before: list[Tensor] | None = None  # the weights before the last step, until these prove good
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Step:
+        if self.outcome is None and self.step >= self.settings.steps:
+            self.outcome = Outcome("finished", self.step, f"All {self.step} steps were taken.")
+        if self.outcome is not None:
+            raise StopIteration
+        try:
+            record = self._take_step()
+        except _NotFiniteError as error:
+            self._end_not_finite(str(error))
+        if self.outcome is not None:
+            raise StopIteration
+        self.step += 1
+        return record
+
+    def changed(self) -> dict[str, Tensor]:
+        """The trained weights as they are now, by name, on the CPU."""
+        return {name: weight.detach().to("cpu", copy=True) for name, weight in self.parameters.items()}
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # One step
+
+    def _take_step(self) -> Step:
+        started = time.perf_counter()
+        forget_batch, retain_batch = self._batches()
+        loss, forget_loss = self._loss("forget", forget_batch)
+        f = self._gradient(loss)
+        loss, retain_loss = self._loss("retain", retain_batch)
+        self._before = None  # both losses are finite here, so these weights are good: room for the second gradient
+        r = self._gradient(loss)
+        del loss
+        g = gram(f, r)
+        if not all(map(math.isfinite, g)):
+            raise _NotFiniteError("a gradient is not finite")
+        if g.cosine <= ANTI_PARALLEL and self.objective.first_order_safe:
+            self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
+        projection = self._move(f, r, g) if self.outcome is None else Projection(0.0, 0.0, 0.0, True)
+        del f, r
+        measured = self._measure(forget_batch, retain_batch, forget_loss, retain_loss)
+        conflict = self.objective.combine != "plain_sum" and g.fr < 0
+        return Step(
+            step=self.step + 1,
+            forget_loss=forget_loss,
+            retain_loss=retain_loss,
+            forget_norm=g.norms[0],
+            retain_norm=g.norms[1],
+            cosine=g.cosine,
+            projected=projection.fired if self.objective.project_step else conflict,
+            kept_fraction=projection.kept_fraction,
+            forget_change=projection.forget_change,
+            retain_change=projection.retain_change,
+            measured_forget_change=measured[0],
+            measured_retain_change=measured[1],
+            seconds=time.perf_counter() - started,
+        )
+
+    def _batches(self) -> tuple[Batch, Batch]:
+        """Both batches of this step, the forget one with the target its loss aims at."""
+        settings, model, data = self.settings, self.model, self.data
+        forget, chosen = draw(model, data, "forget", settings.batch_forget, self.seed, self.step, self.share)
+        retain, _ = draw(model, data, "retain", settings.batch_retain, self.seed, self.step, self.share)
+        if self.base is not None and self.forget.target is not None:
+            anchor = data.anchor_conditions[chosen].to(forget.conditions)
+            aim = Aim(self.base, forget, anchor, data.empty_condition, settings.negative_guidance)
+            with self.accelerator.autocast():
+                forget = forget._replace(target=self.forget.target(aim))
+        return forget, retain
+
+    def _loss(self, side: str, batch: Batch) -> tuple[Tensor, float]:
+        """The loss of one side with its graph, and its value over all processes."""
+        with self.accelerator.autocast():
+            if side == "forget":
+                loss = self.forget(self.model, batch, self.settings.truncation)
+            else:
+                loss = squared_error(self.model, batch)
+        value = float(self._mean(loss.detach()))
+        if not math.isfinite(value):
+            raise _NotFiniteError(f"the {side} loss is {value}")
+        return loss, value
+
+    def _gradient(self, loss: Tensor) -> list[Tensor]:
+        """The gradient of one loss for exactly the weights that train, averaged over the processes."""
+        grads = torch.autograd.grad(loss, self.weights, materialize_grads=True)
+        return [self._mean(grad) for grad in grads]
+
+    def _mean(self, tensor: Tensor) -> Tensor:
+        return self.accelerator.reduce(tensor, reduction="mean") if self.share.count > 1 else tensor
+
+    def _move(self, f: list[Tensor], r: list[Tensor], g: Gram) -> Projection:
+        """Let the optimiser step along the combined gradient, and hold the step to its promise."""
+        a, b = COMBINERS[self.objective.combine](*g, self.settings.retain_weight)
+        combined, undo = blend(f, r, a, b, g)
+        before = [weight.detach().clone() for weight in self.weights]
+        for weight, grad in zip(self.weights, combined, strict=True):
+            weight.grad = grad
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        undo()
+        self._before = before
+        if self.objective.project_step:
+            projection = project_step(self.weights, f, r, before)
+        else:
+            forget_change, retain_change, _ = measure_step(self.weights, f, r, before)
+            projection = Projection(forget_change, retain_change, 1.0, False)
+        if not math.isfinite(projection.forget_change + projection.retain_change):
+            raise _NotFiniteError("the step is not finite")
+        return projection
+
+    @torch.no_grad()
+    def _measure(self, forget: Batch, retain: Batch, *before: float) -> tuple[float | None, float | None]:
+        """How both losses really changed on the batches just learnt from, every so many steps."""
+        every = self.settings.measure_every
+        if self.outcome is not None or every < 1 or (self.step + 1) % every:
+            return None, None
+        return self._loss("forget", forget)[1] - before[0], self._loss("retain", retain)[1] - before[1]
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Ends, and going on
+
+    def _deadlock_message(self) -> str:
+        return (
+            f"At step {self.step + 1} the forget and retain gradients point exactly against each other, so no step "
+            f"lowers both losses; training ended with the weights of step {self.step}."
+        )
+
+    @torch.no_grad()
+    def _end_not_finite(self, what: str) -> None:
+        for weight, good in zip(self.weights, self._before or self.weights, strict=True):
+            weight.copy_(good)
+        self._before = None
+        message = f"At step {self.step + 1} {what}; training ended and the last good weights were put back."
+        self.outcome = Outcome("non_finite", self.step, message)
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on, as plain containers of numbers and CPU tensors (``torch.save`` keeps it)."""
+        names = list(self.parameters)
+        before = [tensor.to("cpu", copy=True) for tensor in self._before or []]
+        return {
+            "step": self.step,
+            "seed": self.seed,
+            "settings": asdict(self.settings),
+            "outcome": tuple(self.outcome) if self.outcome else None,
+            "weights": self.changed(),
+            "before": dict(zip(names, before, strict=True)) if before else {},
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+        }
+
+    @torch.no_grad()
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a ``state()`` of the same settings and seed; call it before the first step."""
+        for name, mine in (("seed", self.seed), ("settings", asdict(self.settings))):
+            if state[name] != mine:
+                raise ValueError(f"The saved training has {name} {state[name]}; {mine} is what this one goes on with.")
+        if state["weights"].keys() != self.parameters.keys():
+            raise ValueError("The saved training moves other weights than this one; give it the same model.")
+        for name, weight in self.parameters.items():
+            weight.copy_(state["weights"][name])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        self._before = (
+            [state["before"][name].to(w.device) for name, w in self.parameters.items()] if state["before"] else None
+        )
+        self.step = state["step"]
+        self.outcome = Outcome(*state["outcome"]) if state["outcome"] else None

@@ -1,0 +1,54 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from balign.method.gradients import COMBINERS
+from balign.method.losses import FORGET_LOSSES
+from balign.method.objectives import DEFAULT_METHOD, METHODS, settle
+from balign.models.parameters import TRAINABLE
+
+
+@pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
+def test_rows_name_what_there_is_and_say_where_it_is_from(row) -> None:
+    assert row.forget in FORGET_LOSSES
+    assert row.combine in COMBINERS
+    assert row.train in TRAINABLE
+    assert row.cite
+    assert row.equation
+    assert row.note
+
+
+def test_the_papers_row_has_the_papers_numbers() -> None:
+    row = METHODS["rgd"]
+    assert (row.forget, row.combine, row.retain_weight, row.truncation) == ("ascent", "restricted", 1.6, 1.5)
+    assert row.diversified
+    assert not row.project_step
+    assert not METHODS["rg"].diversified
+    assert METHODS[DEFAULT_METHOD].project_step
+
+
+def test_what_a_config_leaves_open_is_the_methods() -> None:
+    config = SimpleNamespace(
+        method="rgd", steps=7, learning_rate=None, retain_weight=0.0, measure_every=0, erase=["cat"]
+    )
+    settings = settle(config)
+    assert (settings.method, settings.steps, settings.learning_rate) == ("rgd", 7, 1e-4)
+    assert (settings.retain_weight, settings.measure_every) == (0.0, 0)
+    assert settle().method == DEFAULT_METHOD
+    assert settle(config, method="esd", retain_weight=None).retain_weight == 0.0
+
+
+def test_wrong_settings_are_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"There is no method 'magic'; there are balign, anchor, rgd"):
+        settle(method="magic")
+    with pytest.raises(ValueError, match=r"'alpha' is not a setting; there are method"):
+        settle(alpha=1)
+    with pytest.raises(ValueError, match=r"steps is 0; 1 or more is accepted"):
+        settle(steps=0)
+
+
+def test_the_table_can_be_read_without_torch() -> None:
+    code = "import sys, balign.method.objectives; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
