@@ -5,6 +5,7 @@ from its last checkpoint there.
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -78,7 +79,9 @@ def train(
     sums: dict[str, float] = {}
     for step in range(first, steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / steps)))
+            group["lr"] = (
+                rate * min(1, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            )
         loss, figures = loss_of(step, torch.Generator().manual_seed(1_000_003 * step + 7))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

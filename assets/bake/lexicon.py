@@ -1,4 +1,4 @@
-"""Write `assets/prompts/emoji.json`: the words that the bundled models are captioned with, and that prompts are made of.
+"""Write `assets/prompts/emoji.json`: the words that captions and prompts for the bundled models are made of.
 
 Names and categories are those of the drawings. Synonyms of objects are keywords and labels of Unicode CLDR, as the npm
 package `emojibase-data` carries them; CLDR also lists what a thing is near to ("pizza: cheese, hungry"), so only the

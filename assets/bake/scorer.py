@@ -18,7 +18,7 @@ from text_encoder import LENGTH, tokenizer, tokens
 from torch import nn
 from unet import vae
 
-GROUP, GROUPS = 16, 8  # a batch holds GROUPS objects or styles, GROUP pictures of each: near pairs meet often
+GROUP, GROUPS = 16, 4  # pictures a batch: GROUP * GROUPS; half of them GROUPS objects in every style
 CONFIG = {
     "embed_dim": 192,
     "vision_cfg": {"image_size": 64, "layers": [1, 2, 2, 1], "width": 20, "head_width": 40},
@@ -52,9 +52,10 @@ def augmented(real: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def batch(pictures: Pictures, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Half a batch of few objects in every style, half of few styles over many objects."""
+    """Half a batch of few objects in every style, so that near twins meet; the other half of anything."""
     n = GROUP * GROUPS
-    index = torch.stack([torch.randint(high, (n,), generator=generator) for high in (len(OBJECTS), len(STYLES), pictures.layers.shape[2], len(BACKGROUNDS))], dim=1)  # fmt: skip
+    kinds = (len(OBJECTS), len(STYLES), pictures.layers.shape[2], len(BACKGROUNDS))
+    index = torch.stack([torch.randint(high, (n,), generator=generator) for high in kinds], dim=1)
     half = n // 2
     index[:half, 0] = torch.randint(len(OBJECTS), (GROUPS,), generator=generator).repeat_interleave(half // GROUPS)
     index[:half, 1] = torch.arange(half) % len(STYLES)
