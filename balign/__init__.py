@@ -4,7 +4,9 @@
 loaded when they are first used, so that ``import balign`` costs nothing.
 """
 
+from collections.abc import Iterator
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from balign.run.config import Concept, RunConfig
     from balign.run.execute import run
     from balign.run.folder import Run, list_runs
-    from balign.telemetry import Phase, Preview, Report, Step
+    from balign.telemetry import Phase, Preview, Record, Report, Step
 
 __version__ = "0.1.0"
 
@@ -45,8 +47,17 @@ _HOMES = {
     "Step": "balign.telemetry",
     "evaluate": "balign.measure.evaluation",
     "list_runs": "balign.run.folder",
-    "run": "balign.run.execute",
 }
+
+
+class _Callable(ModuleType):
+    """``balign.run`` is the package that holds a run and, called, the function that does one."""
+
+    def __call__(self, what: "RunConfig | Run") -> "Iterator[Record]":
+        return import_module("balign.run.execute").run(what)
+
+
+import_module("balign.run").__class__ = _Callable
 
 
 def __getattr__(name: str) -> Any:
