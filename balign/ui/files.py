@@ -1,0 +1,55 @@
+"""The one route by which a run's files reach a browser: a few kinds, by run id, from that run's folder only."""
+
+import re
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
+
+from balign.run.folder import Run
+from balign.ui.worker import find
+
+IMAGES = re.compile(r"(previews|images/before|images/after)/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png")
+DOWNLOADS = {
+    "report.html": "text/html; charset=utf-8",
+    "report.json": "application/json",
+    "erased.safetensors": "application/octet-stream",
+}
+LOCKED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""A report is shown as a page of its own that may run nothing and fetch nothing."""
+
+
+def url(run: Run, name: str) -> str:
+    """Where the page finds a file of a run; relative, so that it holds behind a proxy too."""
+    return f"files/{run.id}/{name}" if allowed(name) else ""
+
+
+def allowed(name: str) -> bool:
+    """Whether a file of this name is one a browser may ask for."""
+    return name in DOWNLOADS or IMAGES.fullmatch(name) is not None
+
+
+def locate(run_id: str, name: str) -> Path | None:
+    """The file on disk, or None for anything that is not an allowed, plain file inside the run's own folder."""
+    run = find(run_id)
+    if run is None or not allowed(name):
+        return None
+    path = (run.path / name).resolve()
+    return path if path.is_relative_to(run.path.resolve()) and path.is_file() else None
+
+
+async def serve(request: Request) -> FileResponse:
+    """Answer with the file, or 404 without saying why."""
+    name = request.path_params["name"]
+    path = locate(request.path_params["run_id"], name)
+    if path is None:
+        raise HTTPException(404, "There is no such file.")
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
+    if name == "erased.safetensors":
+        headers["Content-Disposition"] = 'attachment; filename="erased.safetensors"'
+    return FileResponse(path, media_type=DOWNLOADS.get(name, "image/png"), headers=headers)
+
+
+ROUTES = [Route("/files/{run_id}/{name:path}", serve)]

@@ -1,0 +1,176 @@
+"""From what was typed on the page to a RunConfig, and from a RunConfig to the command that does the same.
+
+It knows words and settings, no model and no gradio. Whatever is wrong is a ValueError of one sentence.
+"""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from balign.data.checks import check
+from balign.method.objectives import DEFAULT_METHOD, METHODS
+from balign.models.catalogue import CATALOGUE, find
+from balign.run.config import Concept, Options, RunConfig
+
+MAX_TEXT = 200_000
+"""Characters read of a text box; what is longer is refused before it is taken apart."""
+
+
+class Setting(NamedTuple):
+    """A number of the config shown under "Settings". `none` says what happens when it is left empty."""
+
+    name: str
+    label: str
+    info: str
+    whole: bool = True
+    none: str = ""
+
+
+SETTINGS = (
+    Setting("steps", "Steps", "More steps forget more and risk more.", none="the method's own"),
+    Setting("learning_rate", "Step size", "Learning rate of the optimiser.", False, "the method's own"),
+    Setting("retain_weight", "Weight of keeping", "How much keeping counts.", False, "the method's own"),
+    Setting("n_forget", "Pictures to forget", "Drawn by the model itself, to learn from."),
+    Setting("n_retain", "Pictures to keep", "Drawn by the model itself, to learn from."),
+    Setting("n_eval", "Test prompts a group", "More make the verdict surer and take longer."),
+    Setting("sampling_steps", "Drawing steps", "Denoising steps for every picture.", none="the model's own"),
+    Setting("guidance", "Guidance", "How strictly a picture follows its words.", False, "the model's own"),
+    Setting("preview_every", "Preview every", "Steps between previews; 0 never draws one."),
+    Setting("seed", "Seed", "Everything random follows from this number."),
+)
+TRAIN = (
+    ("the method's own", ""),
+    ("cross-attention keys and values", "cross_attention_kv"),
+    ("cross-attention", "cross_attention"),
+    ("the whole denoiser", "all"),
+)
+
+
+def default(name: str) -> Any:
+    """A setting's default, which is the config's."""
+    return Options.model_fields[name].default
+
+
+def models() -> list[tuple[str, str]]:
+    """The base models on offer: what is shown, and the id."""
+    return [(f"{entry.name}{' · bundled' if entry.bundled else ' · from the hub'}", entry.id) for entry in CATALOGUE]
+
+
+def methods() -> list[tuple[str, str]]:
+    """The methods on offer, the default first: what is shown, and the name."""
+    return [(METHODS[name].title, name) for name in sorted(METHODS, key=lambda name: name != DEFAULT_METHOD)]
+
+
+def about_model(name: str) -> str:
+    """One line on a base model: size, licence, what it needs."""
+    entry = find(name)
+    facts = [f"{entry.size_px} px", entry.licence, f"about {entry.memory_gb:g} GB of memory", entry.note]
+    return " · ".join(str(fact) for fact in facts if fact)
+
+
+def about_method(name: str) -> str:
+    """What a method does in plain words, and whose it is."""
+    row = METHODS.get(name)
+    if row is None:
+        return ""
+    return f"{'Recommended. ' if name == DEFAULT_METHOD else ''}{row.note} ({row.cite.split(',')[0]})"
+
+
+def left_empty(setting: Setting, method: str) -> str:
+    """What an empty setting means: the number of the method's row, or words."""
+    value = getattr(METHODS.get(method), setting.name, None)
+    return setting.none if value is None else f"{value:g}"
+
+
+def lines(text: object, what: str) -> list[str]:
+    """The entries of a text box, one a line; a line of short words with commas between is several."""
+    if text is None:
+        return []
+    if not isinstance(text, str):
+        raise ValueError(f"{what} is {str(text)[:40]!r}; plain text is accepted.")
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"{len(text):,} characters were given for {what}; at most {MAX_TEXT:,} are accepted.")
+    found: list[str] = []
+    for line in text.splitlines():
+        parts = [part.strip() for part in line.split(",")]
+        short = all(len(part.split()) <= 3 for part in parts)
+        found += [part for part in (parts if short else [line.strip()]) if part]
+    return found
+
+
+def concepts(erase: object, replace: object) -> list[Concept]:
+    """The concepts to erase with their replacements; `cat=dog` in the first box says both."""
+    named = [Concept.parse(text) for text in lines(erase, "the concepts to erase")]
+    instead = lines(replace, "the replacement")
+    if not named:
+        raise ValueError("Nothing to erase was given; name at least one concept, such as cat.")
+    if len(instead) not in (0, 1, len(named)):
+        raise ValueError(
+            f"{len(instead)} replacements were given for {len(named)} concepts; give one for all, or one for each."
+        )
+    instead = instead * len(named) if len(instead) == 1 else instead
+    return [
+        concept if concept.replace_with or not instead else Concept(name=concept.name, replace_with=instead[k])
+        for k, concept in enumerate(named)
+    ]
+
+
+def config(values: Mapping[str, Any]) -> RunConfig:
+    """The config the page asks for. Empty settings are left to the method or the model."""
+    chosen = {s.name: _number(values.get(s.name), s) for s in SETTINGS}
+    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    for name in ("model", "method", "train"):
+        if values.get(name):
+            given[name] = values[name]
+    try:
+        erase = [concept.model_dump() for concept in concepts(values.get("erase"), values.get("replace"))]
+    except ValueError as error:
+        raise ValueError(_one(error)) from None
+    return RunConfig.parse({**given, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
+
+
+def _number(value: Any, setting: Setting) -> Any:
+    if value is None or not setting.whole or not isinstance(value, float) or not value.is_integer():
+        return value
+    return int(value)
+
+
+def _one(error: ValueError) -> str:
+    """The sentence in an error, be it ours or pydantic's."""
+    from pydantic import ValidationError
+
+    from balign.run.config import explain
+
+    return explain(error) if isinstance(error, ValidationError) else str(error)
+
+
+def advice(wanted: RunConfig) -> list[str]:
+    """Everything worth saying about the two lists before a run; ValueError if it cannot be."""
+    if wanted.method is not None and wanted.method not in METHODS:
+        raise ValueError(f"{wanted.method[:60]!r} is not a method; {', '.join(METHODS)} are accepted.")
+    return check(wanted.erase, wanted.keep, find(wanted.model).lexicon)
+
+
+def command(wanted: RunConfig) -> str:
+    """The line for a terminal that starts the same run. What is as by default is left out."""
+    words = [f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in wanted.erase]
+    if wanted.keep:
+        words += ["--keep", *wanted.keep]
+    for name, field in Options.model_fields.items():
+        value = getattr(wanted, name)
+        if value != field.default and not (name == "method" and value == DEFAULT_METHOD):
+            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return f"python -m balign erase {shlex.join(words)}"
+
+
+def filled(wanted: RunConfig) -> dict[str, Any]:
+    """What the form shows for a run, the other way round."""
+    shown: dict[str, Any] = {setting.name: getattr(wanted, setting.name) for setting in SETTINGS}
+    return shown | {
+        "erase": ", ".join(concept.name for concept in wanted.erase),
+        "replace": ", ".join(c.replace_with for c in wanted.erase if c.replace_with),
+        "keep": "\n".join(wanted.keep),
+        "model": wanted.model,
+        "method": wanted.method or DEFAULT_METHOD,
+        "train": wanted.train or "",
+    }

@@ -1,0 +1,213 @@
+"""The page: what is where, and which event calls which handler. It decides nothing else."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import gradio as gr
+
+from balign.ui import form, handlers
+from balign.ui.files import ROUTES
+from balign.ui.theme import CSS, JS, theme
+
+TICK = 1.0
+"""Seconds between two looks into the run's folder."""
+LEAD = "Make an image model forget one thing, and watch that it keeps the rest."
+SUB = "Everything runs on this machine. Nothing you type leaves it."
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+SHOW_ADDRESS = """(browser) => {
+  const here = new URL(window.location);
+  if (browser && browser.run) here.searchParams.set("run", browser.run);
+  window.history.replaceState(null, "", here);
+}"""
+HEADER = (
+    f'<header class="top"><div><h1><a href="?run=">balign</a></h1><p>{LEAD} <span class="soft">{SUB}</span></p></div>'
+    '<button type="button" class="theme" aria-label="Switch between light and dark">'
+    '<svg viewBox="0 0 18 18" aria-hidden="true"><circle cx="9" cy="9" r="7.5" fill="none" stroke="currentColor" '
+    'stroke-width="1.5"/><path d="M9 1.5a7.5 7.5 0 0 1 0 15z" fill="currentColor"/></svg></button></header>'
+)
+
+
+def build() -> gr.Blocks:
+    """The page as gradio blocks."""
+    with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as page:
+        browser = gr.BrowserState({"run": ""}, storage_key="balign-run-1", secret="balign-run-is-no-secret")
+        sent = gr.State({})
+        _html(HEADER, "header")
+        parts: dict[str, Any] = {}
+        with gr.Row(elem_classes="dock", equal_height=True):
+            parts["progress"] = _html(handlers.panels.progress(None), "dock-text", scale=1)
+            parts["stop_keep"] = gr.Button("Stop and keep", visible=False, min_width=130, scale=0, elem_id="stop-keep")
+            parts["stop"] = gr.Button("Stop", visible=False, min_width=80, scale=0, elem_id="stop")
+            parts["compare"] = gr.Button("Compare now", visible=False, min_width=120, scale=0, elem_id="compare-now")
+            parts["resume"] = gr.Button("Resume", visible=False, min_width=100, scale=0, elem_id="resume")
+        with gr.Row(elem_classes="desk"):
+            with gr.Column(scale=0, min_width=300, elem_classes="side"):
+                fields = _form()
+                parts["start"] = gr.Button("Erase", variant="primary", size="lg", elem_id="erase")
+                parts["notice"] = _html("", "say")
+                line = gr.Textbox(
+                    handlers.command(_defaults(fields)),
+                    label="The same from a terminal",
+                    buttons=["copy"],
+                    lines=1,
+                    max_lines=6,
+                    interactive=False,
+                    elem_id="command",
+                )
+            with gr.Column(scale=1, min_width=300, elem_classes="main"):
+                parts["outcome"] = _html("", "outcome", visible=False)
+                parts["live"] = _html(handlers.live(None), "live")
+                parts["previews"] = _html("", "previews", visible=False)
+        parts["timer"] = gr.Timer(TICK, active=False)
+        _events(page, browser, sent, parts, fields, line)
+    page.queue(max_size=256, default_concurrency_limit=8)
+    return page
+
+
+def _html(value: str, name: str, **more: Any) -> gr.HTML:
+    return gr.HTML(
+        value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more
+    )
+
+
+def _form() -> dict[str, Any]:
+    """Everything a visitor fills in, by the name it has in the config."""
+    fields: dict[str, Any] = {}
+    models, methods = form.models(), form.methods()
+    fields["erase"] = gr.Textbox(
+        "cat", label="Erase", info="What to forget. Several with commas.", elem_id="erase-words"
+    )
+    fields["replace"] = gr.Textbox(
+        label="Replace with", placeholder="optional, such as dog", info="What to draw where it was asked for."
+    )
+    fields["keep"] = gr.Textbox(
+        label="Keep",
+        lines=2,
+        max_lines=8,
+        placeholder="optional, such as dog, horse",
+        info="Words or prompts to guard on purpose, one a line. Everything else is guarded anyway.",
+    )
+    fields["model"] = gr.Dropdown(
+        models,
+        value=form.default("model"),
+        label="Model",
+        allow_custom_value=True,
+        info=form.about_model(form.default("model")),
+    )
+    fields["method"] = gr.Dropdown(
+        methods, value=methods[0][1], label="Method", info=form.about_method(methods[0][1]), filterable=False
+    )
+    with gr.Accordion("Settings", open=False):
+        for pair in _pairs(form.SETTINGS):
+            with gr.Row():
+                for setting in pair:
+                    fields[setting.name] = gr.Number(
+                        form.default(setting.name),
+                        label=setting.label,
+                        info=setting.info,
+                        placeholder=form.left_empty(setting, methods[0][1]),
+                        min_width=120,
+                        step=1 if setting.whole else 1e-5,
+                    )
+        fields["train"] = gr.Dropdown(list(form.TRAIN), value="", label="Which weights change", filterable=False)
+    fields["model"].change(_model_words, fields["model"], fields["model"], **PRIVATE)
+    owned = [setting for setting in form.SETTINGS if setting.none]
+    fields["method"].change(
+        lambda name: _method_words(str(name), owned),
+        fields["method"],
+        [fields["method"], *(fields[setting.name] for setting in owned)],
+        **PRIVATE,
+    )
+    return fields
+
+
+def _method_words(name: str, owned: list[form.Setting]) -> list[Any]:
+    """The description of a method, and its own numbers as what empty settings mean."""
+    own = [gr.update(placeholder=form.left_empty(setting, name)) for setting in owned]
+    return [gr.update(info=form.about_method(name)), *own]
+
+
+def _pairs(settings: Iterable[form.Setting]) -> list[tuple[form.Setting, ...]]:
+    every = list(settings)
+    return [tuple(every[k : k + 2]) for k in range(0, len(every), 2)]
+
+
+def _model_words(name: object) -> Any:
+    try:
+        return gr.update(info=form.about_model(str(name)))
+    except ValueError as error:
+        return gr.update(info=str(error))
+
+
+def _defaults(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: field.value for name, field in fields.items()}
+
+
+def _events(
+    page: gr.Blocks,
+    browser: gr.BrowserState,
+    sent: gr.State,
+    parts: dict[str, Any],
+    fields: dict[str, Any],
+    line: gr.Textbox,
+) -> None:
+    names = {field: name for name, field in fields.items()}
+
+    def values(data: dict[Any, Any]) -> dict[str, Any]:
+        return {names[field]: value for field, value in data.items()}
+
+    def refresh(store: object, told: dict[str, str]) -> dict[Any, Any]:
+        updates, now = handlers.refresh(store, told)
+        return {parts[name]: update for name, update in updates.items()} | {sent: now}
+
+    def attach(store: object, request: gr.Request) -> dict[Any, Any]:
+        chosen, words, shown = handlers.attach(store, request.query_params.get("run"))
+        filled = {fields[name]: value for name, value in shown.items()}
+        return {browser: chosen, parts["notice"]: words, **filled}
+
+    def look(event: Any) -> Any:
+        return event.then(refresh, [browser, sent], [*parts.values(), sent], **PRIVATE)
+
+    look(page.load(attach, browser, [browser, parts["notice"], *fields.values()], **PRIVATE))
+    begun = parts["start"].click(
+        lambda data: handlers.start(values(data)), set(fields.values()), [browser, parts["notice"]], **PRIVATE
+    )
+    look(begun).then(None, browser, None, js=SHOW_ADDRESS)
+    for name, keep in (("stop_keep", True), ("stop", False)):
+        asked = parts[name].click(lambda store, k=keep: handlers.stop(store, k), browser, parts["notice"], **PRIVATE)
+        look(asked)
+    for name, verb in (("resume", "run"), ("compare", "evaluate")):
+        asked = parts[name].click(lambda store, v=verb: handlers.resume(store, v), browser, parts["notice"], **PRIVATE)
+        look(asked)
+    parts["timer"].tick(refresh, [browser, sent], [*parts.values(), sent], **PRIVATE)
+    gr.on(
+        [field.change for field in fields.values()],
+        lambda data: handlers.command(values(data)),
+        set(fields.values()),
+        line,
+        trigger_mode="always_last",
+        **PRIVATE,
+    )
+
+
+def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
+    """How the page is served: our look, our file route, and none of gradio's own pages."""
+    return {
+        "server_name": host,
+        "server_port": port,
+        "theme": theme(),
+        "head": f"<style>{CSS.read_text(encoding='utf-8')}</style><script>{JS.read_text(encoding='utf-8')}</script>",
+        "footer_links": [],
+        "run_history": False,
+        "ssr_mode": False,
+        "show_error": False,
+        "pwa": False,
+        "mcp_server": False,
+        "max_file_size": "1mb",
+        "app_kwargs": {"routes": list(ROUTES), "docs_url": None, "redoc_url": None, "openapi_url": None},
+    }
+
+
+def launch(host: str | None = None, port: int | None = None) -> None:
+    """Serve the page until interrupted."""
+    build().launch(**options(host, port))

@@ -1,0 +1,103 @@
+"""Starts the process that runs a folder, and says whether it lives. The studio owns no training, only this handle.
+
+The process is its own session: closing the tab or killing the server does not end it. It knows nothing of the page.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Literal
+
+import balign
+from balign.run.config import RunConfig
+from balign.run.folder import Run, list_runs, runs_root
+
+COMMAND = (sys.executable, "-m", "balign")
+"""What is started, followed by `run` or `evaluate` and the run's folder."""
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
+RECENT = 50
+"""How many of the newest folders are asked whether they run."""
+
+_children: dict[str, subprocess.Popen[bytes]] = {}
+_started: dict[str, float] = {}
+_lock = threading.Lock()
+
+
+class Busy(ValueError):
+    """Another run has the machine."""
+
+
+def find(run_id: object) -> Run | None:
+    """The run of this id, or None: for an id no folder has, for a path, for anything that is not an id."""
+    if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
+        return None
+    try:
+        return Run.open(run_id)
+    except (ValueError, OSError):
+        return None
+
+
+def alive(run: Run) -> bool:
+    """Whether a process works on the run: one started here, or any that has claimed the folder."""
+    child = _children.get(run.id)
+    return (child is not None and child.poll() is None) or run.running()
+
+
+def started(run: Run) -> float:
+    """When a process last began on the run, as far as that is known."""
+    try:
+        claimed = (run.path / "pid").stat().st_mtime
+    except OSError:
+        claimed = 0.0
+    return max(claimed, _started.get(run.id, 0.0))
+
+
+def died_early(run: Run) -> bool:
+    """Whether the process started here ended without a word in the run's folder."""
+    child = _children.get(run.id)
+    return child is not None and child.poll() is not None and not run.telemetry()[0]
+
+
+def begin(config: RunConfig) -> Run:
+    """Create a folder for this config and start on it; refused while another run has the machine."""
+    with _lock:
+        _refuse_if_busy()
+        run = Run.create(config)
+        _start(run)
+    return run
+
+
+def resume(run: Run, verb: Literal["run", "evaluate"] = "run") -> None:
+    """Go on with a run that was stopped or killed, or score the weights it has."""
+    with _lock:
+        if alive(run):
+            return
+        _refuse_if_busy()
+        run.clear_stop()
+        _start(run, verb)
+
+
+def _refuse_if_busy() -> None:
+    working = [run_id for run_id, child in _children.items() if child.poll() is None]
+    if working or any(run.running() for run in list_runs()[:RECENT]):
+        raise Busy("Another run is using this machine; try again when it has finished, or stop it first.")
+
+
+def _start(run: Run, verb: str = "run") -> None:
+    source = str(Path(balign.__file__).parents[1])
+    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
+    environment = os.environ | {"PYTHONPATH": path, "BALIGN_RUNS": str(runs_root().absolute())}
+    _started[run.id] = time.time()
+    with open(run.path / "log.txt", "ab") as log:
+        _children[run.id] = subprocess.Popen(
+            [*COMMAND, verb, str(run.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )

@@ -1,0 +1,135 @@
+"""A real Chromium and a real server. Without Chromium the tests are skipped, but fail where it was promised."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 1000 * int(os.environ.get("BALIGN_BROWSER_PATIENCE", "90"))
+"""Milliseconds to wait for anything; a busy machine is slow."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = os.environ.get("BALIGN_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        required = os.environ.get("CI") == "true" or os.environ.get("BALIGN_REQUIRE_BROWSER") == "1"
+        (pytest.fail if required else pytest.skip)("Chromium was not found; install it or set BALIGN_CHROMIUM.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Studio:
+    """A server process that can be killed and started again on the same port."""
+
+    def __init__(self, folder: Path, real: bool = False, pause: float = 0.1, steps: int = 30) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url, self.folder = f"http://127.0.0.1:{self.port}/", folder
+        self.runs = folder / "runs"
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        self.environment = os.environ | {
+            "PYTHONPATH": path,
+            "BALIGN_RUNS": str(self.runs),
+            "FAKE_PAUSE": str(pause),
+            "FAKE_STEPS": str(steps),
+            "REAL_RUNS": "1" if real else "",
+        }
+        self.start()
+
+    def start(self) -> None:
+        with open(self.folder / "server.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("serve.py")), str(self.port)],
+                env=self.environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
+        end = time.monotonic() + PATIENCE / 1000
+        while True:
+            try:
+                urllib.request.urlopen(self.url, timeout=10).close()
+                return
+            except OSError:
+                assert self.process.poll() is None, self.log()
+                assert time.monotonic() < end, "the page was never served"
+                time.sleep(0.2)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text()
+
+    def end_runs(self) -> None:
+        """End the processes of runs that this server started and that are still going."""
+        for path in self.runs.glob("*/pid"):
+            os.kill(int(path.read_text().split()[0]), signal.SIGKILL)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Callable[..., Studio]]:
+    """``studio(real=False, pause=0.1, steps=30)``: a server of its own, for this test."""
+    made: list[Studio] = []
+
+    def start(**options: object) -> Studio:
+        made.append(Studio(tmp_path, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.kill()
+        server.end_runs()
+        assert "Traceback" not in server.log(), server.log()
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """``tab(url)``: a page in a browser of its own; at the end no error and no request elsewhere may have been seen."""
+    opened, complaints = [], []
+
+    def open_tab(url: str, **options: object) -> Page:
+        context = chromium.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+        page.on("request", lambda request: None if own(request.url) else complaints.append(request.url))
+        page.goto(url)
+        page.wait_for_selector("#erase")
+        opened.append(context)
+        return page
+
+    yield open_tab
+    for context in opened:
+        context.close()
+    assert complaints == []
+
+
+def own(url: str) -> bool:
+    """Whether a request stays on this machine."""
+    return url.startswith(("http://127.0.0.1:", "data:", "blob:"))

@@ -1,0 +1,46 @@
+"""The same way with nothing faked: the bundled model, few pictures and few steps, so that it takes a minute."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from balign.models.catalogue import MODELS
+from tests.browser.conftest import Studio
+from tests.browser.test_studio import CURVE, curve, erase, run_id
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SMALL = {
+    "Steps": "12",
+    "Pictures to forget": "8",
+    "Pictures to keep": "8",
+    "Test prompts a group": "4",
+    "Drawing steps": "4",
+    "Preview every": "4",
+}
+
+
+def test_erase_a_cat(studio: Callable[..., Studio], tab: Callable[..., Page]) -> None:
+    if not (MODELS / "emoji").is_dir():
+        required = os.environ.get("CI") == "true" or os.environ.get("BALIGN_REQUIRE_BROWSER") == "1"
+        (pytest.fail if required else pytest.skip)(f"The bundled model is not in {MODELS}.")
+    page = tab(studio(real=True).url)
+    page.get_by_text("Settings", exact=True).click()
+    for label, value in SMALL.items():
+        page.get_by_label(label, exact=True).fill(value)
+    name = erase(page)
+    early = curve(page)
+    page.wait_for_function(
+        "(d) => document.querySelector('.chart path.line.erased').getAttribute('d') !== d", arg=early
+    )
+    page.reload()
+    page.wait_for_selector(CURVE, state="attached")
+    assert run_id(page) == name
+    page.wait_for_selector(".pair")
+    assert page.locator(".pair").count() == 12
+    scores = page.locator(".pair .scores").first.inner_text().split()
+    assert all(0 <= float(score) <= 1 for score in scores)
+    expect(page.locator(".verdict h2")).to_contain_text("cat")
+    expect(page.locator(".verdict")).to_contain_text("emoji")
+    expect(page.locator(".previews img").first).to_be_visible()

@@ -1,0 +1,146 @@
+"""A visitor's way through the studio in a real Chromium, with a run that needs no model."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PATIENCE, Studio
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=PATIENCE)
+Open = Callable[..., Page]
+Serve = Callable[..., Studio]
+
+EVIL = "<img src=x onerror=alert(1)>{{7*7}}${alert(1)}"
+CURVE = ".chart path.line.erased[d*='L']"
+
+
+def run_id(page: Page) -> str:
+    return parse_qs(urlsplit(page.url).query).get("run", [""])[0]
+
+
+def erase(page: Page) -> str:
+    """Press Erase, wait for the first curve, return the run's id."""
+    page.click("#erase")
+    page.wait_for_selector(CURVE, state="attached")
+    page.wait_for_function("new URL(location).searchParams.get('run')")
+    return run_id(page)
+
+
+def curve(page: Page) -> str:
+    return page.locator(".chart path.line.erased").first.get_attribute("d") or ""
+
+
+def test_erase_watch_reload_and_compare(studio: Serve, tab: Open) -> None:
+    server = studio(pause=0.25)
+    page = tab(server.url)
+    expect(page.locator(".explainer")).to_be_visible()
+    name = erase(page)
+    expect(page.locator("#stop")).to_be_visible()
+    expect(page.locator("#erase")).to_be_disabled()
+
+    page.evaluate("document.querySelector('.chart svg').mark = 1")
+    early = curve(page)
+    page.wait_for_function(
+        "(d) => document.querySelector('.chart path.line.erased').getAttribute('d') !== d", arg=early
+    )
+    assert page.evaluate("document.querySelector('.chart svg').mark") == 1, "the chart was mounted anew"
+
+    page.reload()
+    page.wait_for_selector(CURVE, state="attached")
+    assert run_id(page) == name
+    plain = tab(f"{server.url}?run={name}")
+    plain.wait_for_selector(CURVE, state="attached")
+
+    page.wait_for_selector(".pair")
+    assert page.locator(".pair").count() == 36
+    assert page.locator(".pair .scores").first.inner_text().split() == ["0.313", "0.123"]
+    expect(page.locator(".verdict h2")).to_contain_text("cat is gone")
+    expect(page.locator("#stop")).to_have_count(0)
+    expect(page.locator("#erase")).to_be_enabled()
+    wide = page.evaluate("[...document.querySelectorAll('.pair img')].slice(0, 4).map((i) => i.naturalWidth)")
+    assert wide == [64, 64, 64, 64]
+
+    page.locator(".pair").first.click()
+    dialog = page.locator("#compare")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    assert dialog.evaluate("(d) => d.style.getPropertyValue('--cut')") == "49%"
+    page.keyboard.press("d")
+    assert dialog.get_attribute("data-view") == "difference"
+    page.keyboard.press("n")
+    expect(dialog.locator(".what")).to_contain_text("drawing number 1")
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+
+
+def test_the_server_may_die_but_the_run_goes_on(studio: Serve, tab: Open) -> None:
+    server = studio(pause=0.4)
+    page = tab(server.url)
+    name = erase(page)
+    server.kill()
+    server.start()
+    again = tab(f"{server.url}?run={name}")
+    again.wait_for_selector(CURVE, state="attached")
+    again.wait_for_selector(".verdict")
+    page.reload()
+    page.wait_for_selector(".verdict")
+    assert run_id(page) == name
+
+
+def test_stop_keep_compare_and_resume(studio: Serve, tab: Open) -> None:
+    server = studio(pause=0.25)
+    page = tab(server.url)
+    erase(page)
+    page.click("#stop-keep")
+    expect(page.locator(".progress strong")).to_have_text("Stopped")
+    expect(page.locator("#compare-now")).to_be_visible()
+    page.click("#resume")
+    page.wait_for_selector(".verdict")
+
+
+@pytest.mark.parametrize("field", ["Erase", "Replace with", "Keep"])
+def test_markup_in_a_field_is_text(studio: Serve, tab: Open, field: str) -> None:
+    page = tab(studio(pause=0).url)
+    page.get_by_label(field, exact=True).first.fill(EVIL)
+    page.click("#erase")
+    page.wait_for_selector(".notice.refused, .verdict, .notice.remark")
+    assert page.locator("img[src='x']").count() == 0
+    assert "Traceback" not in page.inner_text("body")
+
+
+def test_a_bad_link_and_a_bad_number_are_sentences(studio: Serve, tab: Open) -> None:
+    server = studio(pause=0)
+    page = tab(f"{server.url}?run={EVIL}")
+    expect(page.locator(".notice")).to_contain_text("not here any more")
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_label("Seed").fill("-1")
+    page.click("#erase")
+    expect(page.locator(".notice")).to_contain_text("seed is -1")
+
+
+def test_the_command_follows_the_form(studio: Serve, tab: Open) -> None:
+    page = tab(studio(pause=0).url)
+    page.get_by_label("Keep", exact=True).fill("dog")
+    expect(page.locator("#command textarea")).to_have_value("python -m balign erase cat --keep dog")
+
+
+@pytest.mark.parametrize("width", [360, 1280, 2560])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out(studio: Serve, tab: Open, width: int, scheme: Any) -> None:
+    page = tab(studio(pause=0).url, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.click("#erase")
+    page.wait_for_selector(".verdict")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
+    page.click("button.theme")
+    assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "light")
+    page.reload()
+    page.wait_for_selector(".verdict")
+    assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "light")
+    page.mouse.wheel(0, 900)
+    expect(page.locator(".progress")).to_be_in_viewport()

@@ -1,0 +1,120 @@
+"""From the form to a config and a command, and one sentence for whatever cannot be."""
+
+import shlex
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from balign.method.objectives import DEFAULT_METHOD, METHODS
+from balign.run.config import Options, RunConfig
+from balign.ui import form
+
+
+def test_the_defaults_on_the_page_are_those_of_the_config() -> None:
+    values = {setting.name: form.default(setting.name) for setting in form.SETTINGS}
+    made = form.config(values | {"erase": "cat", "model": "emoji", "train": ""})
+    assert made == RunConfig.parse({"erase": ["cat"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("cat", ["cat"]),
+        ("cat, dog\nhorse,,", ["cat", "dog", "horse"]),
+        (" \n", []),
+        ("a photo of a dog, oil painting, highly detailed picture of it", None),
+        ("a red car, a blue car", ["a red car", "a blue car"]),
+    ],
+)
+def test_lines(text: str, found: list[str] | None) -> None:
+    assert form.lines(text, "x") == ([text] if found is None else found)
+
+
+def test_replacements_go_to_all_or_one_to_each() -> None:
+    def pairs(erase: str, replace: str) -> list[tuple[str, str | None]]:
+        return [(c.name, c.replace_with) for c in form.concepts(erase, replace)]
+
+    assert pairs("cat, dog", "horse") == [("cat", "horse"), ("dog", "horse")]
+    assert pairs("cat, dog", "cow, pig") == [("cat", "cow"), ("dog", "pig")]
+    assert pairs("cat=cow, dog", "pig") == [("cat", "cow"), ("dog", "pig")]
+    with pytest.raises(ValueError, match="2 replacements were given for 3 concepts"):
+        form.concepts("cat, dog, cow", "pig, hen")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"erase": ""}, "Nothing to erase was given"),
+        ({"erase": None}, "Nothing to erase was given"),
+        ({"erase": 7}, "the concepts to erase is '7'"),
+        ({"erase": "x" * 101}, "101 characters"),
+        ({"erase": "cat", "keep": "\n".join(["a"] * 10_000)}, "10,000 prompts to keep"),
+        ({"erase": "cat", "keep": "x" * 300_000}, "300,000 characters"),
+        ({"erase": "cat", "steps": 0}, "steps is 0"),
+        ({"erase": "cat", "steps": 2.5}, "steps is 2.5"),
+        ({"erase": "cat", "seed": -1}, "seed is -1"),
+        ({"erase": "cat", "learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"erase": "cat\x07"}, "control characters"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(values: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence) as caught:
+        form.config(values)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_advice() -> None:
+    assert form.advice(RunConfig.parse({"erase": ["cat"]})) == []
+    with pytest.raises(ValueError, match="'nothing like it' is not a method"):
+        form.advice(RunConfig.parse({"erase": ["cat"], "method": "nothing like it"}))
+    with pytest.raises(ValueError, match="names 'cat'"):
+        form.advice(RunConfig.parse({"erase": ["cat"], "keep": ["a cat on a mat"]}))
+
+
+def test_the_command_holds_what_differs_and_quotes_it() -> None:
+    config = RunConfig.parse(
+        {
+            "erase": [{"name": "cat", "replace_with": "dog"}],
+            "keep": ["it's; rm -rf /"],
+            "steps": 50,
+            "learning_rate": 2e-4,
+        }
+    )
+    line = form.command(config)
+    words = shlex.split(line)
+    assert words[:5] == ["python", "-m", "balign", "erase", "cat=dog"]
+    assert words[words.index("--keep") + 1] == "it's; rm -rf /"
+    assert words[-4:] == ["--steps", "50", "--learning-rate", "0.0002"]
+    assert form.command(RunConfig.parse({"erase": ["cat"], "method": DEFAULT_METHOD})) == "python -m balign erase cat"
+
+
+@settings(deadline=None)
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_any_text_gives_a_config_or_a_sentence(erase: str, keep: str) -> None:
+    made, sentence = None, ""
+    try:
+        made = form.config({"erase": erase, "keep": keep})
+    except ValueError as error:
+        sentence = str(error)
+    if made is None:
+        assert sentence.strip()
+        assert "\n" not in sentence
+    else:
+        assert form.filled(made)["erase"]
+        assert shlex.split(form.command(made))
+
+
+def test_a_run_fills_the_form_as_it_was() -> None:
+    config = RunConfig.parse({"erase": ["cat", "dog"], "keep": ["a", "b"], "steps": 7, "train": "all", "method": "rgd"})
+    assert form.config(form.filled(config)) == config
+
+
+def test_everything_on_offer_is_described() -> None:
+    assert {name for _, name in form.methods()} == METHODS.keys()
+    assert form.methods()[0][1] == DEFAULT_METHOD
+    assert all(form.about_method(name) for name in METHODS)
+    assert all(form.about_model(name) for _, name in form.models())
+    assert all(setting.name in Options.model_fields for setting in form.SETTINGS)
+    steps = form.SETTINGS[0]
+    assert form.left_empty(steps, DEFAULT_METHOD) == str(METHODS[DEFAULT_METHOD].steps)

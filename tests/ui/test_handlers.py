@@ -1,0 +1,115 @@
+"""The handlers: a sentence for every refusal, only news on the wire, nothing believed that a browser says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from balign.run.folder import Run, list_runs
+from balign.ui import handlers, worker
+from tests.ui.test_worker import wait_for
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_erase_starts_a_run_and_gives_its_id() -> None:
+    browser, words = handlers.start({"erase": "cat"})
+    run = worker.find(browser["run"])
+    assert run is not None
+    assert words == ""
+    wait_for(lambda: not worker.alive(run))
+    updates, told = handlers.refresh(browser, {})
+    assert "is gone" in updates["outcome"]["value"]
+    assert updates["timer"].active is False
+    assert handlers.refresh(browser, told) == ({}, told)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"erase": EVIL}, {"erase": "cat", "seed": -1}, {"erase": "cat", "keep": "a cat"}]
+)
+def test_a_refusal_is_one_escaped_sentence_and_makes_no_folder(values: dict[str, Any]) -> None:
+    _, words = handlers.start(values)
+    assert words.startswith('<p class="notice refused" role="alert">')
+    assert "<img" not in words
+    assert "Traceback" not in words
+    assert list_runs() == []
+
+
+def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(config: object) -> Run:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(worker, "begin", full)
+    assert "The run could not be started: No space left on device." in handlers.start({"erase": "cat"})[1]
+
+
+def test_stop_and_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.05")
+    browser, _ = handlers.start({"erase": "cat"})
+    run = worker.find(browser["run"])
+    assert run is not None
+    assert handlers.stop(browser, keep=False) == ""
+    wait_for(lambda: not worker.alive(run))
+    updates, _ = handlers.refresh(browser, {})
+    assert "thrown away" in updates["progress"]
+    assert updates["resume"]["visible"] is True
+    assert updates["stop"]["visible"] is False
+    assert "Nothing is running here." in handlers.stop(browser, keep=False)
+    assert handlers.resume(browser) == ""
+    wait_for(lambda: not worker.alive(run))
+    assert run.status() == "done"
+
+
+def test_stop_and_keep_offers_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.05")
+    browser, _ = handlers.start({"erase": "cat"})
+    run = worker.find(browser["run"])
+    assert run is not None
+    handlers.stop(browser, keep=True)
+    wait_for(lambda: not worker.alive(run))
+    updates, _ = handlers.refresh(browser, {})
+    assert updates["compare"]["visible"] is True
+    assert "Changed weights" in updates["outcome"]["value"]
+
+
+def test_failure_shows_its_sentence_escaped(new_run: Callable[..., Run]) -> None:
+    from balign import telemetry
+
+    run = new_run()
+    telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("failed", 0, 1, 0.0, f"Bad {EVIL}."))
+    updates, _ = handlers.refresh({"run": run.id}, {})
+    assert "Bad &lt;img" in updates["progress"]
+    assert "<img src=x" not in updates["progress"]
+
+
+@pytest.mark.parametrize(
+    "browser", [None, "", 7, [], {}, {"run": None}, {"run": "../../etc"}, {"run": {"a": 1}}, {"run": EVIL}]
+)
+def test_nothing_is_believed_that_a_browser_says(browser: object) -> None:
+    updates, _ = handlers.refresh(browser, None)
+    assert "What will happen" in updates["live"]
+    assert handlers.stop(browser, keep=True)
+    assert handlers.resume(browser)
+    assert handlers.attach(browser, None) == ({"run": ""}, "", {})
+
+
+def test_the_link_wins_over_the_store_and_fills_the_form(new_run: Callable[..., Run]) -> None:
+    mine, linked = new_run(), new_run(erase=["dog"], keep=["horse"])
+    assert handlers.attach({"run": mine.id}, None)[0] == {"run": mine.id}
+    browser, words, form = handlers.attach({"run": mine.id}, linked.id)
+    assert (browser, words) == ({"run": linked.id}, "")
+    assert (form["erase"], form["keep"]) == ("dog", "horse")
+    assert handlers.attach({"run": mine.id}, "")[0] == {"run": ""}
+    assert "not here any more" in handlers.attach({"run": mine.id}, EVIL)[1]
+    assert EVIL not in handlers.attach({"run": mine.id}, EVIL)[1]
+
+
+def test_a_folder_that_was_tampered_with_is_a_sentence(finished: Run) -> None:
+    (finished.path / "report.json").write_text('{"groups": {"erased": 7}}')
+    updates, _ = handlers.refresh({"run": finished.id}, {})
+    assert "cannot be read at the moment" in updates["notice"]
+
+
+def test_the_command_follows_the_form_or_says_why_not() -> None:
+    assert handlers.command({"erase": "cat", "steps": 9}) == "python -m balign erase cat --steps 9"
+    assert handlers.command({"erase": ""}).startswith("# Nothing to erase")

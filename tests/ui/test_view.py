@@ -1,0 +1,114 @@
+"""What is read from a folder: the state in every case, and no more than what is new."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from balign import telemetry
+from balign.run.folder import Run
+from balign.ui import view
+from tests.ui import fake_run
+
+New = Callable[..., Run]
+
+
+def tell(run: Run, *records: telemetry.Record) -> None:
+    for record in records:
+        telemetry.append(run.path / "telemetry.jsonl", record)
+
+
+def phase(name: str, done: int = 0, total: int = 1, seconds: float = 1.0) -> telemetry.Phase:
+    return telemetry.Phase(name, done, total, seconds)
+
+
+def test_a_finished_run(finished: Run) -> None:
+    seen = view.look(finished)
+    assert (seen.state, seen.live, seen.fraction, seen.last_step) == ("done", False, 1.0, 10)
+    assert [step.step for step in seen.steps] == list(range(1, 11))
+    assert seen.report is not None
+
+
+def test_a_killed_run_is_stopped_and_keeps_its_place(new_run: New) -> None:
+    run = new_run()
+    tell(run, phase("load", 1), phase("check", 1), phase("data", 50, 100))
+    seen = view.look(run)
+    assert seen.state == "stopped"
+    assert seen.fraction == pytest.approx((4 + 4 + 17.5) / 100)
+
+
+def test_a_living_run(new_run: New) -> None:
+    run = new_run()
+    run.claim()
+    assert view.look(run).state == "starting"
+    tell(run, phase("load", 1, 1, 10))
+    assert view.look(run).state == "running"
+    run.request_stop(keep=True)
+    assert view.look(run).state == "stopping"
+    run.release()
+
+
+def test_a_resumed_run_starts_until_it_speaks(new_run: New) -> None:
+    run = new_run()
+    tell(run, phase("unlearn", 1), phase("stopped"))
+    os.utime(run.path / "telemetry.jsonl", (1, 1))
+    run.claim()
+    assert view.look(run).state == "starting"
+    tell(run, phase("load"))
+    assert view.look(run).state == "running"
+    run.release()
+
+
+def test_failed(new_run: New) -> None:
+    run = new_run()
+    tell(run, phase("load"), telemetry.Phase("failed", 0, 1, 0.0, "No memory."))
+    assert view.look(run).state == "failed"
+
+
+def test_a_torn_last_line_is_read_when_it_is_whole(new_run: New) -> None:
+    run = new_run()
+    tell(run, phase("load"))
+    path = run.path / "telemetry.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"kind": "phase", "name": "che')
+    assert view.look(run).last == phase("load")
+    path.write_bytes(whole + b'{"kind": "phase", "name": "check", "done": 0, "total": 1, "seconds": 1.0}\n')
+    seen = view.look(run).last
+    assert seen is not None
+    assert seen.name == "check"
+
+
+def test_a_file_written_anew_by_a_resumed_run_is_read_from_its_start(finished: Run) -> None:
+    assert len(view.look(finished).steps) == 10
+    path = finished.path / "telemetry.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    other = path.with_suffix(".new")
+    other.write_bytes(b"".join(lines[:20]))
+    other.replace(path)
+    assert 0 < len(view.look(finished).steps) < 10
+
+
+def test_time_left_is_a_guess_only_when_there_is_ground_for_one(new_run: New) -> None:
+    run = new_run()
+    assert view.look(run).seconds_left is None
+    tell(run, phase("load", 1, 1, 4), phase("check", 1, 1, 4), phase("data", 50, 100, 17.5))
+    assert view.look(run).seconds_left == pytest.approx(74.5)
+
+
+def test_a_report_that_is_no_json_is_no_report(new_run: New) -> None:
+    run = new_run()
+    (run.path / "report.json").write_text("{")
+    assert view.look(run).report is None
+
+
+def test_memory_holds_only_so_many_runs(new_run: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "REMEMBERED", 3)
+    for _ in range(5):
+        view.look(new_run())
+    assert len(view._tails) == 3
+
+
+def test_the_fake_speaks_as_the_contract_says(finished: Run) -> None:
+    names = [record.name for record in finished.telemetry()[0] if isinstance(record, telemetry.Phase)]
+    assert set(names) == set(telemetry.PHASES)
+    assert fake_run.KINDS.keys() == finished.report()["groups"].keys()  # type: ignore[index]
