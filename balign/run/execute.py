@@ -23,9 +23,10 @@ def run(what: RunConfig | Run) -> Iterator[Record]:
     A run that cannot go on ends with a Phase called `failed` whose message says why; nothing is raised for it.
     """
     folder = what if isinstance(what, Run) else Run.create(what)
+    done = folder.status() == "done"
     folder.claim()
     try:
-        yield from _told(folder) if folder.status() == "done" else _guarded(folder, _whole)
+        yield from _told(folder) if done else _guarded(folder, _whole)
     finally:
         folder.release()
 
@@ -97,16 +98,18 @@ def _whole(recorder: Recorder) -> Iterator[Record]:
 
 
 def _again(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
-    """Evaluation and report of weights that are there already."""
+    """Evaluation and report of weights that are there already. Until it is through, the record stays as it was."""
+    recorder.quiet = True
     folder = recorder.run
     weights, old = _erased(folder), folder.report() or {}
     job = yield from _load(recorder, scorer)
-    before = job.run.path / "images" / "before"
-    for _ in images.draw(job.model, job.shots, job.sampling, before, again=False):
+    for _ in images.draw(job.model, job.shots, job.sampling, folder.path / "images" / "before", again=False):
         recorder.obey()
     checkpoint.load_changed(weights, job.model.denoiser)
     scores = yield from phases.evaluate(job, recorder)
-    yield from phases.save(job, recorder, scores, old.get("warnings", []))
+    recorder.quiet = False
+    early = [words for words in old.get("warnings", []) if words not in job.prompts.warnings]
+    yield from phases.save(job, recorder, scores, early)
     yield recorder.phase("done", 1, 1)
 
 
@@ -128,7 +131,7 @@ def _erased(folder: Run) -> Path:
 
 def _save_weights(job: Job, learner: Unlearner) -> None:
     facts = {"format": "balign", "model": job.run.config.model, "fingerprint": job.model.fingerprint}
-    facts |= {"method": job.method, "step": str(learner.step)}
+    facts |= {"method": job.settings.method, "step": str(learner.step)}
     checkpoint.save_changed(job.run.path / "erased.safetensors", learner.changed(), facts)
 
 

@@ -36,15 +36,15 @@ LIBRARIES = ("balign", "torch", "diffusers", "transformers", "open_clip_torch")
 def check(job: Job, recorder: Recorder) -> Iterator[Record]:
     """Draw a batch, put unchanged weights in by the way changed ones will come, draw it again: nothing may differ."""
     yield recorder.phase("check", 0, 2)
-    few = job.shots[: images.BATCH]
-    before = images.render(job.model, few, job.sampling)
-    recorder.obey()
-    yield recorder.phase("check", 1, 2)
+    few, folder = job.shots[: images.BATCH], job.run.path / "images" / "before"
+    for _ in images.draw(job.model, few, job.sampling, folder, again=True):  # one batch
+        recorder.obey()
+        yield recorder.phase("check", 1, 2)
     with tempfile.TemporaryDirectory(dir=job.run.path) as temporary:
         path = Path(temporary) / "unchanged.safetensors"
-        checkpoint.save_changed(path, job.weights(), {})
+        checkpoint.save_changed(path, job.weights())
         checkpoint.load_changed(path, job.model.denoiser)
-    if not torch.equal(before, images.render(job.model, few, job.sampling)):
+    if not torch.equal(images.load(folder, range(len(few))), images.render(job.model, few, job.sampling)):
         raise RuntimeError("Unchanged weights gave other images than the base model, so no comparison would hold.")
     recorder.obey()
     yield recorder.phase("check", 2, 2, "Unchanged weights give the base model's images, bit for bit.")
@@ -151,7 +151,7 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
     steps = [record for record in records if isinstance(record, Step)]
     return {
         "model": job.run.config.model,
-        "method": job.method,
+        "method": job.settings.method,
         "seed": job.run.config.seed,
         "steps": len(steps),
         "seconds": round(seconds(records), 3),

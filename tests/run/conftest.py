@@ -28,7 +28,7 @@ def configure(tiny_model_path: str, tiny_scorer_path: str) -> Callable[..., RunC
     """``configure(steps=2, …)``: the config of a small run."""
 
     def make(**changes: Any) -> RunConfig:
-        return small_config(tiny_model_path, tiny_scorer_path, **changes)
+        return small_config(**{"model": tiny_model_path, "scorer": tiny_scorer_path} | changes)
 
     return make
 

@@ -26,8 +26,8 @@ SMALL: dict[str, Any] = {
 }
 
 
-def small_config(model: str, scorer: str, **changes: Any) -> RunConfig:
-    return RunConfig.parse({**SMALL, "model": model, "scorer": scorer, **changes})
+def small_config(**changes: Any) -> RunConfig:
+    return RunConfig.parse(SMALL | changes)
 
 
 def run_and_die(folder: str, events: int, cache: str, replaced: int = 0) -> None:

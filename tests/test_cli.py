@@ -1,0 +1,114 @@
+"""The command line: help that reads well, errors of one sentence, a run from end to end."""
+
+import signal
+
+import pytest
+
+from balign import cli
+from balign.run.folder import list_runs
+
+
+def told(capsys) -> tuple[str, str]:
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["erase"], "Nothing to erase was given; name at least one concept."),
+        (["erase", " "], "An empty text was given; write at least one word."),
+        (["erase", "cat", "--steps", "0"], "steps is 0: input should be greater than or equal to 1."),
+        (["erase", "cat", "--method", "magic"], "There is no method 'magic'"),
+        (["erase", "cat", "--keep", *["k"] * 10_000], "10,000 prompts to keep were given; at most 2,000 are accepted."),
+        (["run", "nowhere"], "'nowhere' is not a run"),
+        (["evaluate", "/"], "is not a run"),
+        (["export", "."], "is not a run"),
+    ],
+)
+def test_errors_are_one_sentence_and_code_2(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    out, err = told(capsys)
+    assert out == ""
+    assert words in err
+    assert err.count("\n") == 1
+    assert list_runs() == []
+
+
+def test_a_mistyped_flag_is_named_with_the_nearest(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["erase", "cat", "--stepz", "3"])
+    assert ended.value.code == 2
+    assert "--steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["erase", "--help"], ["studio", "--help"]])
+def test_help_is_there(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert "options.options" not in out
+    if "erase" in arguments:
+        for flag in ("--keep", "--model", "--method", "--retain-weight", "--seed"):
+            assert flag in out
+
+
+def test_every_option_of_the_config_is_a_flag_with_help():
+    from balign.run.config import Options
+
+    assert all(field.description for field in Options.model_fields.values())
+
+
+def test_erase_export_and_run_again(configure, capsys):
+    config = configure(preview_every=0, steps=2, n_eval=1)
+    flags = [
+        flag
+        for name, value in config.model_dump(exclude={"erase", "keep"}, exclude_defaults=True).items()
+        for flag in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    assert cli.main(["erase", "cat=dog", *flags, "--keep", "a pizza"]) == 0
+    out, _ = told(capsys)
+    (run,) = list_runs()
+    assert run.config.erase[0].replace_with == "dog"
+    assert run.config.keep == ("a pizza",)
+    assert "Unlearn: 2 of 2" in out
+    assert "Erased" in out
+    assert "report.html" in out
+    assert cli.main(["run", str(run.path)]) == 0
+    assert "Erased" in told(capsys)[0]
+    assert cli.main(["export", str(run.path)]) == 0
+    assert (run.path / "pipeline" / "model_index.json").is_file()
+
+
+def test_a_failed_run_is_one_sentence_and_code_2(configure, capsys):
+    config = configure(model="nobody/nothing", scorer="emoji")
+    assert cli.main(["erase", "cat", "--model", config.model]) == 2
+    _, err = told(capsys)
+    assert "nobody/nothing" in err
+    assert err.count("\n") == 1
+
+
+def test_ctrl_c_stops_after_the_batch_and_the_run_goes_on(configure, capsys, monkeypatch):
+    from balign.run import execute
+    from balign.run.folder import Run
+    from balign.telemetry import Step
+
+    run = Run.create(configure(preview_every=0, n_eval=1))
+    real = execute.run
+
+    def interrupted(folder):
+        for event in real(folder):
+            if isinstance(event, Step) and event.step == 3:
+                signal.raise_signal(signal.SIGINT)
+            yield event
+
+    monkeypatch.setattr(execute, "run", interrupted)
+    assert cli.main(["run", str(run.path)]) == 130
+    _, err = told(capsys)
+    assert "Stopping after this batch" in err
+    assert "Stopped after step 4 of 6" in err or "Stopped after step 3 of 6" in err
+    assert run.status() == "stopped"
+    monkeypatch.setattr(execute, "run", real)
+    assert cli.main(["run", str(run.path)]) == 0
