@@ -97,17 +97,16 @@ class Unlearner(Iterator[Step]):
 
     def changed(self) -> dict[str, Tensor]:
         """The trained weights as they are now, by name, on the CPU."""
-        return {name: weight.detach().to("cpu", copy=True) for name, weight in self.parameters.items()}
+        return {name: weight.detach().to("cpu", copy=True).contiguous() for name, weight in self.parameters.items()}
 
     # ------------------------------------------------------------------------------------------------------------------
     # One step
 
     def _take_step(self) -> Step:
         started = time.perf_counter()
-        forget_batch, retain_batch = self._batches()
-        loss, forget_loss = self._loss("forget", forget_batch)
+        loss, forget_loss = self._loss("forget")
         f = self._gradient(loss)
-        loss, retain_loss = self._loss("retain", retain_batch)
+        loss, retain_loss = self._loss("retain")
         self._before = None  # both losses are finite here, so these weights are good: room for the second gradient
         r = self._gradient(loss)
         del loss
@@ -118,7 +117,7 @@ class Unlearner(Iterator[Step]):
             self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
         projection = self._move(f, r, g) if self.outcome is None else Projection(0.0, 0.0, 0.0, True)
         del f, r
-        measured = self._measure(forget_batch, retain_batch, forget_loss, retain_loss)
+        measured = self._measure(forget_loss, retain_loss)
         conflict = self.objective.combine != "plain_sum" and g.fr < 0
         return Step(
             step=self.step + 1,
@@ -136,21 +135,21 @@ class Unlearner(Iterator[Step]):
             seconds=time.perf_counter() - started,
         )
 
-    def _batches(self) -> tuple[Batch, Batch]:
-        """Both batches of this step, the forget one with the target its loss aims at."""
-        settings, model, data = self.settings, self.model, self.data
-        forget, chosen = draw(model, data, "forget", settings.batch_forget, self.seed, self.step, self.share)
-        retain, _ = draw(model, data, "retain", settings.batch_retain, self.seed, self.step, self.share)
-        if self.base is not None and self.forget.target is not None:
-            anchor = data.anchor_conditions[chosen].to(forget.conditions)
-            aim = Aim(self.base, forget, anchor, data.empty_condition, settings.negative_guidance)
-            with self.accelerator.autocast():
-                forget = forget._replace(target=self.forget.target(aim))
-        return forget, retain
+    def _batch(self, side: str) -> Batch:
+        """What one side learns from at this step, with the target its loss aims at: the same whenever it is asked."""
+        settings, data = self.settings, self.data
+        size = settings.batch_forget if side == "forget" else settings.batch_retain
+        batch, chosen = draw(self.model, data, side, size, self.seed, self.step, self.share)
+        if side == "retain" or self.base is None or self.forget.target is None:
+            return batch
+        anchor = data.anchor_conditions[chosen].to(batch.conditions)
+        aim = Aim(self.base, batch, anchor, data.empty_condition, settings.negative_guidance)
+        return batch._replace(target=self.forget.target(aim))
 
-    def _loss(self, side: str, batch: Batch) -> tuple[Tensor, float]:
+    def _loss(self, side: str) -> tuple[Tensor, float]:
         """The loss of one side with its graph, and its value over all processes."""
         with self.accelerator.autocast():
+            batch = self._batch(side)
             if side == "forget":
                 loss = self.forget(self.model, batch, self.settings.truncation)
             else:
@@ -189,12 +188,12 @@ class Unlearner(Iterator[Step]):
         return projection
 
     @torch.no_grad()
-    def _measure(self, forget: Batch, retain: Batch, *before: float) -> tuple[float | None, float | None]:
-        """How both losses really changed on the batches just learnt from, every so many steps."""
+    def _measure(self, forget_loss: float, retain_loss: float) -> tuple[float | None, float | None]:
+        """How both losses really changed on the images, noise and timesteps just learnt from, every so many steps."""
         every = self.settings.measure_every
         if self.outcome is not None or every < 1 or (self.step + 1) % every:
             return None, None
-        return self._loss("forget", forget)[1] - before[0], self._loss("retain", retain)[1] - before[1]
+        return self._loss("forget")[1] - forget_loss, self._loss("retain")[1] - retain_loss
 
     # ------------------------------------------------------------------------------------------------------------------
     # Ends, and going on
