@@ -71,7 +71,8 @@ def save(model: open_clip.CLIP, words) -> None:
     (folder / "open_clip_config.json").write_text(
         json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}, indent=2)
     )
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    save_file({k: v.contiguous() for k, v in halves.items()}, folder / "open_clip_model.safetensors")
 
 
 def main() -> None:
