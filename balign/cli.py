@@ -5,7 +5,7 @@ It shows events and knows nothing about how they come about. Errors are one sent
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
@@ -114,7 +114,13 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    commands = {"erase": erase, "run": run, "evaluate": evaluate, "export": export, "studio": studio}
+    commands: dict[str, Callable[..., int]] = {
+        "erase": erase,
+        "run": run,
+        "evaluate": evaluate,
+        "export": export,
+        "studio": studio,
+    }
     try:
         return tyro.extras.subcommand_cli_from_dict(
             commands,

@@ -141,7 +141,7 @@ def load(name: str) -> Lexicon:
     words = {}
     for key, kind in KINDS.items():
         listed = data.get(key, {})
-        listed = listed if isinstance(listed, dict) else dict.fromkeys(listed, {})
+        listed = listed if isinstance(listed, dict) else {word: {} for word in listed}
         if listed:
             words[kind] = {word: _word(word, kind, about) for word, about in listed.items()}
     return Lexicon(

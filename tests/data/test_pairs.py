@@ -68,11 +68,13 @@ def test_the_second_run_makes_nothing(make, sets: PromptSets) -> None:
     model = Painter()
     first = make(model)
     assert len(model.drawn) == 24
-    assert first.forget.shape == (10, 2, 3, 3) and first.retain.shape == (14, 2, 3, 3)
+    assert first.forget.shape == (10, 2, 3, 3)
+    assert first.retain.shape == (14, 2, 3, 3)
     model = Painter()
     again = make(model)
     assert model.drawn == []
-    assert torch.equal(first.forget, again.forget) and torch.equal(first.retain, again.retain)
+    assert torch.equal(first.forget, again.forget)
+    assert torch.equal(first.retain, again.retain)
     assert first.manifest == again.manifest
     assert [entry["prompt"] for entry in first.manifest] == sets.forget + sets.retain
     assert {entry["side"] for entry in first.manifest} == {"forget", "retain"}
@@ -153,7 +155,8 @@ def test_stopping_keeps_what_was_made(make) -> None:
     model = Painter()
     make(model, on_progress=lambda done, total: told.append((done, total)), batch=4)
     assert len(model.drawn) == 16
-    assert told[3] == (8, 24) and told[-1] == (24, 24)
+    assert told[3] == (8, 24)
+    assert told[-1] == (24, 24)
 
 
 def test_a_full_disk_is_one_sentence(make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,8 @@ def test_a_text_is_encoded_once(scorer: Scorer, monkeypatch: pytest.MonkeyPatch)
     first = scorer.embed_texts([*TEXTS, *TEXTS])
     again = scorer.embed_texts(TEXTS)
     assert encoded == TEXTS
-    assert torch.equal(first[:3], again) and torch.equal(first[3:], again)
+    assert torch.equal(first[:3], again)
+    assert torch.equal(first[3:], again)
 
 
 def test_no_image_at_all(scorer: Scorer) -> None:

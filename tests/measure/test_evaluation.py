@@ -83,17 +83,22 @@ def test_an_erased_object_and_a_damaged_style(sets) -> None:
         return test.labels | {"style": other} if test.group == "kept" else test.labels
 
     report = evaluate(tests, images(tests), images(tests, after), Reader(), sets.choices, sets.erased)
-    assert report["ua"] == 1.0 and report["ira"] == 1.0
+    assert report["ua"] == 1.0
+    assert report["ira"] == 1.0
     assert report["cra"] == pytest.approx(0.75)  # 8 kept images of 16 lost one of their two other kinds
     groups = report["groups"]
-    assert groups["erased"]["accuracy_before"] == 1.0 and groups["erased"]["accuracy_after"] == 0.0
+    assert groups["erased"]["accuracy_before"] == 1.0
+    assert groups["erased"]["accuracy_after"] == 0.0
     assert groups["erased"]["alignment_change"]["mean"] == pytest.approx(-1 / 3, abs=0.01)
-    assert groups["kept"]["accuracy_after"] == 1.0 and groups["kept"]["verdict"].startswith("a loss larger")
+    assert groups["kept"]["accuracy_after"] == 1.0
+    assert groups["kept"]["verdict"].startswith("a loss larger")
     assert groups["neighbours"]["verdict"] == "no loss larger than 0.01 at 95 %"
     first = groups["erased"]["images"][0]
-    assert first["recognised_before"]["object"] and not first["recognised_after"]["object"]
+    assert first["recognised_before"]["object"]
+    assert not first["recognised_after"]["object"]
     assert set(first) >= {"prompt", "seed", "alignment_before", "alignment_after", "labels"}
-    assert report["intervals"]["ua"][0] == pytest.approx(0.6756, abs=1e-3) and report["intervals"]["ua"][1] == 1.0
+    assert report["intervals"]["ua"][0] == pytest.approx(0.6756, abs=1e-3)
+    assert report["intervals"]["ua"][1] == 1.0
 
 
 def test_prompts_without_labels_are_scored_but_not_counted() -> None:
@@ -101,7 +106,8 @@ def test_prompts_without_labels_are_scored_but_not_counted() -> None:
     tests = shots(sets)
     report = evaluate(tests, images(tests), images(tests), Reader(), sets.choices, sets.erased)
     kept = report["groups"]["kept"]
-    assert kept["n"] == 2 and kept["images"][0]["recognised_before"] == {}
+    assert kept["n"] == 2
+    assert kept["images"][0]["recognised_before"] == {}
     assert kept["accuracy_before"] == 1.0
     assert kept["verdict"].startswith("too few prompts")
 

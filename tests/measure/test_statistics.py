@@ -30,13 +30,15 @@ def test_one_prompt_and_none() -> None:
 def test_one_odd_prompt_among_equals() -> None:
     found = change([0.0] * 12, [0.0] * 11 + [0.12], range(12))
     assert found.mean == pytest.approx(0.01)
-    assert found.low is not None and found.low <= 0.01 <= found.high
+    assert found.low is not None
+    assert found.low <= 0.01 <= found.high
     assert found.p == 1.0
 
 
 def test_few_prompts_are_flagged_however_many_images() -> None:
     found = change([0.0] * 70, [0.0] * 70, [i % 7 for i in range(70)])
-    assert found.n == 7 and found.too_few
+    assert found.n == 7
+    assert found.too_few
     assert verdict(found) == "too few prompts to say (7, of at least 8)"
 
 
@@ -59,9 +61,11 @@ def test_a_shift_is_found_and_noise_is_not() -> None:
     rng = np.random.default_rng(1)
     noise = rng.normal(0, 0.02, 40)
     shifted = change(np.zeros(40), noise - 0.03, range(40))
-    assert shifted.p < 0.001 and shifted.high < 0
+    assert shifted.p < 0.001
+    assert shifted.high < 0
     still = change(np.zeros(40), noise - noise.mean(), range(40))
-    assert still.p > 0.5 and still.low < 0 < still.high
+    assert still.p > 0.5
+    assert still.low < 0 < still.high
     assert change(np.zeros(40), noise, range(40)) == change(np.zeros(40), noise, range(40))
 
 
@@ -90,7 +94,8 @@ def test_words_say_what_the_interval_allows(low: float, high: float, said: str) 
 
 def test_wilson_intervals() -> None:
     low, high = wilson(0, 142)
-    assert low == 0.0 and high == pytest.approx(0.0263, abs=1e-4)
+    assert low == 0.0
+    assert high == pytest.approx(0.0263, abs=1e-4)
     assert wilson(142, 142)[1] == 1.0
     assert wilson(0, 0) == (0.0, 1.0)
     assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
@@ -109,4 +114,5 @@ def test_any_differences_have_an_ordered_finite_answer(d: list[float]) -> None:
     found = change([0.0] * len(d), d, range(len(d)))
     assert found.low <= found.high
     assert 0 < found.p <= 1
-    assert min(d) - 1e-9 <= found.low and found.high <= max(d) + 1e-9
+    assert min(d) - 1e-9 <= found.low
+    assert found.high <= max(d) + 1e-9

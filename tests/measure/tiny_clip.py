@@ -3,7 +3,25 @@
 import json
 from pathlib import Path
 
-WORDS = "a an of on in the cat dog pizza ink flat style background white blue picture photo".split()
+WORDS = [
+    "a",
+    "an",
+    "of",
+    "on",
+    "in",
+    "the",
+    "cat",
+    "dog",
+    "pizza",
+    "ink",
+    "flat",
+    "style",
+    "background",
+    "white",
+    "blue",
+    "picture",
+    "photo",
+]
 
 
 def tiny_clip(folder: Path, seed: int = 0) -> Path:
