@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 
-def sd14(folder: Path, width: float) -> Path:
+def sd14(folder: Path, width: float, pixels: int = 512) -> Path:
     """A pipeline folder of Stable Diffusion 1.4's shape, its channels times ``width``, random weights, no tokenizer."""
     from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
@@ -13,7 +13,9 @@ def sd14(folder: Path, width: float) -> Path:
         return tuple(max(32, round(channel * width / 32) * 32) for channel in channels)
 
     (text,) = wide(768)
-    unet = UNet2DConditionModel(sample_size=64, block_out_channels=wide(320, 640, 1280, 1280), cross_attention_dim=text)
+    unet = UNet2DConditionModel(
+        sample_size=pixels // 8, block_out_channels=wide(320, 640, 1280, 1280), cross_attention_dim=text
+    )
     unet.save_pretrained(folder / "unet")
     del unet
     vae = AutoencoderKL(
@@ -22,7 +24,7 @@ def sd14(folder: Path, width: float) -> Path:
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=2,
         latent_channels=4,
-        sample_size=512,
+        sample_size=pixels,
     )
     vae.save_pretrained(folder / "vae")
     shape = CLIPTextConfig(hidden_size=text, intermediate_size=4 * text, num_attention_heads=max(1, text // 64))

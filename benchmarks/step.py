@@ -86,10 +86,6 @@ def set_up(folder: Path, train: str, batch: int, device: str) -> Setup:
     return Setup(model, vae, text_encoder, data, images, tokens, train, batch)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# The four steps
-
-
 def plain_sum(setup: Setup) -> Callable[[], object]:
     """The least that descending g_f + w g_r can be: two backward passes into one gradient, one step, no records."""
     weights = list(select(setup.model.denoiser, setup.train).values())
@@ -175,10 +171,6 @@ def reference(setup: Setup, checkpointing: bool) -> Callable[[], object]:
     return step
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Measuring
-
-
 def seconds(step: Callable[[], object], device: torch.device) -> float:
     started = time.perf_counter()
     step()
@@ -233,15 +225,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a pipeline folder; left out, Stable Diffusion 1.4's shape")
     parser.add_argument("--width", type=float, default=1.0, help="times the channels of Stable Diffusion 1.4")
+    parser.add_argument("--pixels", type=int, default=512, help="width and height of that model's images")
     parser.add_argument("--train", choices=TRAINABLE, default="cross_attention")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        setup = set_up(options.model or sd14(Path(folder), options.width), options.train, options.batch, options.device)
-    found = measure(setup, options.repeats)
+    with tempfile.TemporaryDirectory() as temporary:  # the model reads parts of its folder when they are first needed
+        folder = options.model or sd14(Path(temporary), options.width, options.pixels)
+        setup = set_up(folder, options.train, options.batch, options.device)
+        found = measure(setup, options.repeats)
     claims = show(setup, found)
     print("  ".join(f"{name} {value:.3f}" for name, value in claims.items()))
     if options.json:

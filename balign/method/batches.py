@@ -5,7 +5,8 @@ With several processes each takes its share of the same batch, so their number d
 """
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from balign.data.pairs import TrainingData
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True)
+class Share:
     """Which of how many processes this one is."""
 
     index: int = 0

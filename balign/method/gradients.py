@@ -14,8 +14,8 @@ from torch import Tensor
 
 Tensors = Sequence[Tensor]
 
-PIECE = 2**17
-"""How many numbers of a tensor are taken at a time on a CPU."""
+PIECE = {"cpu": 2**17}
+"""How many numbers are taken at a time: on a CPU so few that their wide copies stay in its cache; elsewhere 2**22."""
 
 
 class Gram(NamedTuple):
@@ -36,19 +36,37 @@ class Gram(NamedTuple):
         return max(-1.0, min(1.0, self.fr / f / r)) if f > 0 and r > 0 else 0.0
 
 
-def wide(tensor: Tensor) -> Tensor:
-    """A flat copy in the widest floating point its device has: products of two fp32 numbers are then exact."""
-    return tensor.flatten().to(torch.float32 if tensor.device.type == "mps" else torch.float64)
-
-
-def pieces(*lists: Tensors) -> Iterator[tuple[Tensor, ...]]:
-    """Views of the same slices of every list of tensors; on a CPU so short that their wide copies stay in cache."""
+def pieces(*lists: Tensors) -> Iterator[tuple[list[Tensor], ...]]:
+    """The same parts of every list of tensors, as views: large tensors cut up, small ones many at a time."""
+    held: list[list[Tensor]] = [[] for _ in lists]
+    room = limit = PIECE.get(lists[0][0].device.type, 2**22) if lists[0] else 0
     for tensors in zip(*lists, strict=True):
-        views = [tensor if tensor.dim() else tensor[None] for tensor in tensors]
-        rows = len(views[0])
-        if views[0].device.type == "cpu":
-            rows = max(1, PIECE * rows // max(1, views[0].numel()))
-        yield from zip(*(view.split(rows) for view in views), strict=True)
+        size = tensors[0].numel()
+        if size > room and held[0]:
+            yield tuple(held)
+            held, room = [[] for _ in lists], limit
+        if size > limit:
+            rows = max(1, limit * len(tensors[0]) // size)
+            for views in zip(*(tensor.split(rows) for tensor in tensors), strict=True):
+                yield tuple([view] for view in views)
+        else:
+            for views, tensor in zip(held, tensors, strict=True):
+                views.append(tensor)
+            room -= size
+    if held[0]:
+        yield tuple(held)
+
+
+def wide(views: list[Tensor]) -> Tensor:
+    """One flat copy in the widest floating point the device has: products of two fp32 numbers are then exact."""
+    flat = torch.cat([view.flatten() for view in views]) if len(views) > 1 else views[0].flatten()
+    return flat.to(torch.float32 if flat.device.type == "mps" else torch.float64)
+
+
+def write(views: list[Tensor], flat: Tensor) -> None:
+    """The numbers of one flat tensor put where the views are, each rounded once."""
+    parts = flat.split([view.numel() for view in views])
+    torch._foreach_copy_(views, [part.view_as(view) for part, view in zip(parts, views, strict=True)])
 
 
 @torch.no_grad()
@@ -91,9 +109,10 @@ def bisector(ff: float, fr: float, rr: float, w: float) -> tuple[float, float]:
 
 def mgda(ff: float, fr: float, rr: float, w: float) -> tuple[float, float]:
     """The shortest vector between the two gradients; the weight has no say."""
-    between = ff + rr - 2 * fr
-    a = max(0.0, min(1.0, (rr - fr) / between)) if between > 0 else 0.5
-    return a, 1.0 - a
+    if fr >= ff or fr >= rr:  # the angle at the shorter one is not acute: it is the shortest itself
+        return (1.0, 0.0) if ff <= rr else (0.0, 1.0)
+    between = (ff - fr) + (rr - fr)
+    return (rr - fr) / between, (ff - fr) / between
 
 
 def dual_cone(ff: float, fr: float, rr: float, w: float) -> tuple[float, float]:
@@ -122,10 +141,10 @@ def blend(f: Tensors, r: Tensors, a: float, b: float, g: Gram) -> tuple[Tensors,
     @torch.no_grad()
     def undo() -> None:
         for x, y in pieces(kept, other):
-            x.copy_(((wide(x) - foreign * wide(y)) / own).view_as(x))
+            write(x, (wide(x) - foreign * wide(y)) / own)
 
     for x, y in pieces(kept, other):
-        x.copy_((own * wide(x) + foreign * wide(y)).view_as(x))
+        write(x, own * wide(x) + foreign * wide(y))
     return kept, undo
 
 
@@ -163,18 +182,20 @@ def multipliers(df: float, dr: float, g: Gram, margin: float = 0.0) -> tuple[flo
 
 
 @torch.no_grad()
-def project_step(step: Tensors, f: Tensors, r: Tensors, origin: Tensors | None = None, tries: int = 8) -> Projection:
+def project_step(
+    step: Tensors, f: Tensors, r: Tensors, origin: Tensors | None = None, g: Gram | None = None, tries: int = 8
+) -> Projection:
     """Correct, in place, a proposed step so that neither g_f.d nor g_r.d is positive.
 
     With ``origin``, ``step`` holds the weights after the step and ``origin`` those before, and the promise is kept for
     the difference as it is stored: rounding may carry a step back over a wall, so a margin of that size is kept, and
     grown until it holds. A step that cannot be held is not taken at all. Without ``origin`` the step is allowed the
-    rounding of its own inner products.
+    rounding of its own inner products. ``g`` is the Gram matrix of the two gradients, where it is known.
     """
-    g = gram(f, r)
+    g = g or gram(f, r)
     df, dr, length = measure_step(step, f, r, origin)
     proposed, fired = length, False
-    margin = _rounding(origin) if origin is not None else 0.0
+    margin: float | None = None
     slack = 0.0 if origin is not None else 8 * max((torch.finfo(t.dtype).eps for t in step), default=0.0) * proposed
     for _ in range(tries):
         if not math.isfinite(df + dr):
@@ -182,11 +203,11 @@ def project_step(step: Tensors, f: Tensors, r: Tensors, origin: Tensors | None =
         if df <= slack * g.norms[0] and dr <= slack * g.norms[1]:
             break
         fired = True
+        margin = margin * 8 if margin is not None else _rounding(step if origin is not None else [])
         lift_f, lift_r = multipliers(df, dr, g, margin)
         for p, x, y in pieces(step, f, r):
-            p.copy_((wide(p) - lift_f * wide(x) - lift_r * wide(y)).view_as(p))
+            write(p, wide(p) - lift_f * wide(x) - lift_r * wide(y))
         df, dr, length = measure_step(step, f, r, origin)
-        margin *= 8
     else:
         for i, p in enumerate(step):
             p.copy_(origin[i]) if origin is not None else p.zero_()
@@ -208,5 +229,5 @@ def measure_step(step: Tensors, f: Tensors, r: Tensors, origin: Tensors | None =
 @torch.no_grad()
 def _rounding(stored: Tensors) -> float:
     """A few standard deviations of what rounding these numbers moves them along one direction."""
-    spread = sum(((wide(t) * torch.finfo(t.dtype).eps).square().sum() for (t,) in pieces(stored)), torch.zeros(()))
-    return 2 * math.sqrt(float(spread) / max(1, sum(t.numel() for t in stored)))
+    spread = sum(float((wide(t) * torch.finfo(t[0].dtype).eps).square().sum()) for (t,) in pieces(stored))
+    return 2 * math.sqrt(spread / max(1, sum(t.numel() for t in stored)))

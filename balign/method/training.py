@@ -179,7 +179,7 @@ class Unlearner(Iterator[Step]):
         undo()
         self._before = before
         if self.objective.project_step:
-            projection = project_step(self.weights, f, r, before)
+            projection = project_step(self.weights, f, r, before, g)
         else:
             forget_change, retain_change, _ = measure_step(self.weights, f, r, before)
             projection = Projection(forget_change, retain_change, 1.0, False)

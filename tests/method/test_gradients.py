@@ -101,6 +101,19 @@ def test_anti_parallel_gradients_leave_nothing() -> None:
         assert float((a * f + b * -3 * f).norm()) < 1e-12
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_mgda_is_the_shortest_vector_between_the_two(seed: int) -> None:
+    f, r = (flat(side) for side in random_lists(seed))
+    f = f * 10 ** (seed % 3 - 1)
+    a, b = COMBINERS["mgda"](*gram([f], [r]), 1.0)
+    assert a >= 0
+    assert b >= 0
+    assert a + b == pytest.approx(1)
+    grid = [float((t * f + (1 - t) * r).norm()) for t in np.linspace(0, 1, 1001)]
+    assert float((a * f + b * r).norm()) == pytest.approx(min(grid), rel=1e-4)
+    assert float((a * f + b * r).norm()) <= min(grid) * (1 + 1e-12)
+
+
 def test_without_conflict_the_restricted_gradient_is_the_weighted_sum() -> None:
     assert COMBINERS["restricted"](2.0, 0.5, 3.0, 1.6) == (1.0, 1.6)
     assert COMBINERS["unilateral"](2.0, 0.5, 3.0, 1.6) == (1.0, 1.6)
@@ -127,7 +140,7 @@ def test_how_weights_are_cut_into_tensors_does_not_matter() -> None:
 
 
 def test_pieces_cover_long_tensors_in_any_memory_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradients, "PIECE", 7)
+    monkeypatch.setitem(gradients.PIECE, "cpu", 7)
     f, r = random_lists(4)
     f.append(torch.arange(48.0, dtype=torch.float64).view(4, 3, 2, 2).to(memory_format=torch.channels_last))
     r.append(torch.ones(4, 3, 2, 2, dtype=torch.float64))
