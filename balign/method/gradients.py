@@ -50,8 +50,8 @@ def pieces(*lists: Tensors) -> Iterator[tuple[list[Tensor], ...]]:
             for views in zip(*(tensor.split(rows) for tensor in tensors), strict=True):
                 yield tuple([view] for view in views)
         else:
-            for views, tensor in zip(held, tensors, strict=True):
-                views.append(tensor)
+            for small, tensor in zip(held, tensors, strict=True):
+                small.append(tensor)
             room -= size
     if held[0]:
         yield tuple(held)
@@ -209,8 +209,8 @@ def project_step(
             write(p, wide(p) - lift_f * wide(x) - lift_r * wide(y))
         df, dr, length = measure_step(step, f, r, origin)
     else:
-        for i, p in enumerate(step):
-            p.copy_(origin[i]) if origin is not None else p.zero_()
+        for i, taken in enumerate(step):
+            taken.copy_(origin[i] if origin is not None else torch.zeros_like(taken))
         df, dr, length = 0.0, 0.0, 0.0
     return Projection(df, dr, length / proposed if proposed > 0 else 1.0, fired)
 
