@@ -3,10 +3,14 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from balign.run.config import RunConfig
+from tests.measure.tiny_clip import tiny_clip
 from tests.pipelines import tiny_pipeline
+from tests.run.small import small_config
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub anything; its client reads this once, when it is imported
 
@@ -34,3 +38,18 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the user's cache or runs."""
     monkeypatch.setenv("BALIGN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("BALIGN_RUNS", str(tmp_path / "runs"))
+
+
+@pytest.fixture(scope="session")
+def tiny_scorer_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_clip(tmp_path_factory.mktemp("scorer")))
+
+
+@pytest.fixture(scope="session")
+def configure(tiny_model_path: str, tiny_scorer_path: str) -> Callable[..., RunConfig]:
+    """``configure(steps=2, …)``: the config of a small run."""
+
+    def make(**changes: Any) -> RunConfig:
+        return small_config(**{"model": tiny_model_path, "scorer": tiny_scorer_path} | changes)
+
+    return make

@@ -21,7 +21,7 @@ def told(capsys) -> tuple[str, str]:
         (["erase", "cat", "--steps", "0"], "steps is 0: input should be greater than or equal to 1."),
         (["erase", "cat", "--method", "magic"], "There is no method 'magic'"),
         (["erase", "cat", "--keep", *["k"] * 10_000], "10,000 prompts to keep were given; at most 2,000 are accepted."),
-        (["run", "nowhere"], "'nowhere' is not a run"),
+        (["run", "nowhere"], "nowhere' is not a run; a run is a folder"),
         (["evaluate", "/"], "is not a run"),
         (["export", "."], "is not a run"),
     ],

@@ -4,7 +4,7 @@ It knows nothing of runs: a chart is a title, a few named series over steps, and
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -73,7 +73,7 @@ def _grid_line(y: float, value: float) -> str:
     )
 
 
-def _pieces(line: Series, at) -> list[str]:  # type: ignore[no-untyped-def]
+def _pieces(line: Series, at: Callable[[int, float], tuple[float, float]]) -> list[str]:
     """The line's unbroken pieces; a lone point becomes a dot."""
     pieces: list[list[tuple[float, float]]] = [[]]
     for step, value in zip(line.steps, line.values, strict=True):

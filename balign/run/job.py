@@ -20,6 +20,9 @@ from balign.run.config import RunConfig
 from balign.run.folder import Run
 from balign.run.images import Sampling
 
+LIGHT_GB = 2
+"""A model that needs less than this keeps its frozen parts between previews: loading them takes longer than a step."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -32,6 +35,8 @@ class Job:
     shots: list[Shot]
     sampling: Sampling
     settings: Settings
+    light: bool
+    """Whether the frozen parts are too small to be worth dropping again after each preview."""
 
     def weights(self) -> dict[str, Tensor]:
         """The weights that are to be trained, as they are now."""
@@ -66,16 +71,21 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
         uniform=not settings.objective.diversified,
         n_test=config.n_eval,
     )
+    tests = shots(prompts, config.eval_seeds, config.seed)
+    model = load_model(config)
+    judge = Scorer.load(scorer or config.scorer or entry.scorer, device(config))
+    judge.embed_texts([test.prompt for test in tests])  # all at once, so that no score depends on what was asked first
     return Job(
         run=run,
-        model=load_model(config),
-        scorer=Scorer.load(scorer or config.scorer or entry.scorer, device(config)),
+        model=model,
+        scorer=judge,
         prompts=prompts,
-        shots=shots(prompts, config.eval_seeds, config.seed),
+        shots=tests,
         sampling=Sampling(
             config.sampling_steps or entry.steps, entry.guidance if config.guidance is None else config.guidance
         ),
         settings=settings,
+        light=entry.memory_gb <= LIGHT_GB,
     )
 
 

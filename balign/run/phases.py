@@ -102,7 +102,8 @@ def _preview(job: Job, step: int) -> Preview:
     shots = [job.shots[k] for k in places]
     if step:
         drawn = images.render(job.model, shots, job.sampling)
-        job.model.release()
+        if not job.light:
+            job.model.release()
     else:
         drawn = images.load(job.run.path / "images" / "before", places)
     name = f"previews/{step:04d}.png"

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ SMALL: dict[str, Any] = {
     "n_retain": 6,
     "sampling_steps": 2,
     "n_eval": 3,
-    "measure_every": 2,
-    "preview_every": 3,
+    "measure_every": 3,
+    "preview_every": 4,
     "checkpoint_every": 2,
     "learning_rate": 1e-3,
     "device": "cpu",
@@ -30,31 +31,31 @@ def small_config(**changes: Any) -> RunConfig:
     return RunConfig.parse(SMALL | changes)
 
 
-def run_and_die(folder: str, events: int, cache: str, replaced: int = 0) -> None:
-    """Work on the run until that many events have come, or that many files were to be replaced, then kill -9 oneself.
+def run_and_die(folder: str, events: int, cache: str, writing: str = "", times: int = 1) -> None:
+    """Work on the run until that many events have come, or a file of that name is to be put in place, then kill -9.
 
     Started in a process of its own.
     """
     os.environ["BALIGN_CACHE"] = cache
     from balign.run import execute
 
-    if replaced:
-        _die_at_replace(replaced)
+    if writing:
+        _die_at_replace(writing, times)
     path = Path(folder)
     for count, _ in enumerate(execute.run(Run.open(path, path.parent)), 1):
         if count == events:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _die_at_replace(count: int) -> None:
+def _die_at_replace(writing: str, times: int) -> None:
     replace, seen = os.replace, 0
 
-    def dying(*args: Any, **more: Any) -> None:
+    def dying(source: Any, target: Any) -> None:
         nonlocal seen
-        seen += 1
-        if seen == count:
+        seen += fnmatch(str(target), writing)
+        if seen == times:
             os.kill(os.getpid(), signal.SIGKILL)
-        replace(*args, **more)
+        replace(source, target)
 
     os.replace = dying  # type: ignore[assignment]
 

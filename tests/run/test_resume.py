@@ -16,13 +16,13 @@ from tests.run.small import run_and_die
 PHASES = ("load", "check", "data", "unlearn", "evaluate", "save")
 
 
-def killed(run: Run, cache, events: int = 0, replaced: int = 0) -> None:
+def killed(run: Run, cache, events: int = 0, writing: str = "", times: int = 1) -> None:
     """Work on the run in another process, which kills itself at that point."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["balign.run.execute", "diffusers", "open_clip"])
-    process = context.Process(target=run_and_die, args=(str(run.path), events, str(cache), replaced))
+    process = context.Process(target=run_and_die, args=(str(run.path), events, str(cache), writing, times))
     process.start()
-    process.join(120)
+    process.join(600)
     assert process.exitcode == -signal.SIGKILL
 
 
@@ -55,8 +55,11 @@ def test_a_run_killed_in_a_phase_goes_on(phase, finished, configure, tmp_path):
     check(run, finished)
 
 
-@pytest.mark.parametrize("replaced", [3, 9, 17])
-def test_a_run_killed_while_it_writes_goes_on(replaced, finished, configure, tmp_path):
+@pytest.mark.parametrize(
+    ("writing", "times"),
+    [("*/images/before/*", 9), ("*/checkpoint.safetensors", 2), ("*/images/after/*", 3), ("*/report.html", 1)],
+)
+def test_a_run_killed_while_it_writes_goes_on(writing, times, finished, configure, tmp_path):
     run = Run.create(configure(), tmp_path)
-    killed(run, tmp_path / "cache", replaced=replaced)
+    killed(run, tmp_path / "cache", writing=writing, times=times)
     check(run, finished)
