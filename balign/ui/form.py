@@ -17,24 +17,23 @@ MAX_TEXT = 200_000
 
 
 class Setting(NamedTuple):
-    """A number of the config shown under "Settings". `none` says what happens when it is left empty."""
+    """A number of the config shown under "Settings". `none` says whose number is meant when it is left empty."""
 
     name: str
     label: str
     info: str
-    whole: bool = True
     none: str = ""
 
 
 SETTINGS = (
-    Setting("steps", "Steps", "More steps forget more and risk more.", none="the method's own"),
-    Setting("learning_rate", "Step size", "Learning rate of the optimiser.", False, "the method's own"),
-    Setting("retain_weight", "Weight of keeping", "How much keeping counts.", False, "the method's own"),
+    Setting("steps", "Steps", "More steps forget more and risk more.", "the method's own"),
+    Setting("learning_rate", "Step size", "Learning rate of the optimiser.", "the method's own"),
+    Setting("retain_weight", "Weight of keeping", "How much keeping counts.", "the method's own"),
     Setting("n_forget", "Pictures to forget", "Drawn by the model itself, to learn from."),
     Setting("n_retain", "Pictures to keep", "Drawn by the model itself, to learn from."),
     Setting("n_eval", "Test prompts a group", "More make the verdict surer and take longer."),
-    Setting("sampling_steps", "Drawing steps", "Denoising steps for every picture.", none="the model's own"),
-    Setting("guidance", "Guidance", "How strictly a picture follows its words.", False, "the model's own"),
+    Setting("sampling_steps", "Drawing steps", "Denoising steps for every picture.", "the model's own"),
+    Setting("guidance", "Guidance", "How strictly a picture follows its words.", "the model's own"),
     Setting("preview_every", "Preview every", "Steps between previews; 0 never draws one."),
     Setting("seed", "Seed", "Everything random follows from this number."),
 )
@@ -49,6 +48,11 @@ TRAIN = (
 def default(name: str) -> Any:
     """A setting's default, which is the config's."""
     return Options.model_fields[name].default
+
+
+def written(value: Any) -> str:
+    """A setting as it stands in its box; empty where it is left to the method or the model."""
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def models() -> list[tuple[str, str]]:
@@ -79,7 +83,7 @@ def about_method(name: str) -> str:
 def left_empty(setting: Setting, method: str) -> str:
     """What an empty setting means: the number of the method's row, or words."""
     value = getattr(METHODS.get(method), setting.name, None)
-    return setting.none if value is None else f"{value:g}"
+    return setting.none if value is None else written(value)
 
 
 def lines(text: object, what: str) -> list[str]:
@@ -117,8 +121,9 @@ def concepts(erase: object, replace: object) -> list[Concept]:
 
 def config(values: Mapping[str, Any]) -> RunConfig:
     """The config the page asks for. Empty settings are left to the method or the model."""
-    chosen = {s.name: _number(values.get(s.name), s) for s in SETTINGS}
-    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    boxes = {setting.name: values.get(setting.name) for setting in SETTINGS}
+    boxes = {name: value.strip() if isinstance(value, str) else value for name, value in boxes.items()}
+    given: dict[str, Any] = {name: value for name, value in boxes.items() if value not in (None, "")}
     for name in ("model", "method", "train"):
         if values.get(name):
             given[name] = values[name]
@@ -127,12 +132,6 @@ def config(values: Mapping[str, Any]) -> RunConfig:
     except ValueError as error:
         raise ValueError(_one(error)) from None
     return RunConfig.parse({**given, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
-
-
-def _number(value: Any, setting: Setting) -> Any:
-    if value is None or not setting.whole or not isinstance(value, float) or not value.is_integer():
-        return value
-    return int(value)
 
 
 def _one(error: ValueError) -> str:
@@ -157,13 +156,13 @@ def command(wanted: RunConfig) -> str:
     for name, field in Options.model_fields.items():
         value = getattr(wanted, name)
         if value != field.default and not (name == "method" and value == DEFAULT_METHOD):
-            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+            words += [f"--{name.replace('_', '-')}", written(value)]
     return f"python -m balign erase {shlex.join(words)}"
 
 
 def filled(wanted: RunConfig) -> dict[str, Any]:
     """What the form shows for a run, the other way round."""
-    shown: dict[str, Any] = {setting.name: getattr(wanted, setting.name) for setting in SETTINGS}
+    shown: dict[str, Any] = {setting.name: written(getattr(wanted, setting.name)) for setting in SETTINGS}
     return shown | {
         "erase": ", ".join(concept.name for concept in wanted.erase),
         "replace": ", ".join(c.replace_with for c in wanted.erase if c.replace_with),

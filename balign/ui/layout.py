@@ -14,11 +14,14 @@ TICK = 1.0
 LEAD = "Make an image model forget one thing, and watch that it keeps the rest."
 SUB = "Everything runs on this machine. Nothing you type leaves it."
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-SHOW_ADDRESS = """(browser) => {
+SHOW_RUN = """(browser) => {
   const here = new URL(window.location);
-  if (browser && browser.run) here.searchParams.set("run", browser.run);
+  if (!browser || !browser.run || here.searchParams.get("run") === browser.run) return;
+  here.searchParams.set("run", browser.run);
   window.history.replaceState(null, "", here);
+  window.scrollTo({ top: 0, behavior: "smooth" });
 }"""
+"""Puts the run's id into the page's address, for a reload or another browser, and shows where it can be watched."""
 HEADER = (
     f'<header class="top"><div><h1><a href="?run=">balign</a></h1><p>{LEAD} <span class="soft">{SUB}</span></p></div>'
     '<button type="button" class="theme" aria-label="Switch between light and dark">'
@@ -101,13 +104,13 @@ def _form() -> dict[str, Any]:
         for pair in _pairs(form.SETTINGS):
             with gr.Row():
                 for setting in pair:
-                    fields[setting.name] = gr.Number(
-                        form.default(setting.name),
+                    fields[setting.name] = gr.Textbox(  # gr.Number shows 0 where nothing was given
+                        form.written(form.default(setting.name)),
                         label=setting.label,
                         info=setting.info,
                         placeholder=form.left_empty(setting, methods[0][1]),
                         min_width=120,
-                        step=1 if setting.whole else 1e-5,
+                        html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
                     )
         fields["train"] = gr.Dropdown(list(form.TRAIN), value="", label="Which weights change", filterable=False)
     fields["model"].change(_model_words, fields["model"], fields["model"], **PRIVATE)
@@ -172,7 +175,7 @@ def _events(
     begun = parts["start"].click(
         lambda data: handlers.start(values(data)), set(fields.values()), [browser, parts["notice"]], **PRIVATE
     )
-    look(begun).then(None, browser, None, js=SHOW_ADDRESS)
+    look(begun).then(None, browser, None, js=SHOW_RUN)
     for name, keep in (("stop_keep", True), ("stop", False)):
         asked = parts[name].click(lambda store, k=keep: handlers.stop(store, k), browser, parts["notice"], **PRIVATE)
         look(asked)

@@ -86,7 +86,7 @@
       make("div", { className: "tools" }, tools)]);
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
     dialog.addEventListener("close", () => shown && shown.focus());
-    dialog.addEventListener("keydown", keys);
+    document.addEventListener("keydown", (event) => dialog.open && keys(event));
     document.body.append(dialog);
   }
 
@@ -105,6 +105,7 @@
   function show(name) {
     dialog.dataset.view = name;
     for (const button of dialog.querySelectorAll("[data-show]")) button.setAttribute("aria-pressed", button.dataset.show === name);
+    if (dialog.open) dialog.querySelector(name === "wipe" ? "input" : `[data-show=${name}]`).focus(); // what is hidden cannot hold it
   }
 
   function fill(pair) {
@@ -121,9 +122,8 @@
   function open(pair) {
     if (!dialog) build();
     fill(pair);
-    show(dialog.dataset.view || "wipe");
     dialog.showModal();
-    dialog.querySelector("input").focus();
+    show(dialog.dataset.view || "wipe");
   }
 
   if (document.body) startTheme();

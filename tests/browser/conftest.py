@@ -24,7 +24,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 1000 * int(os.environ.get("BALIGN_BROWSER_PATIENCE", "90"))
+PATIENCE = 1000 * int(os.environ.get("BALIGN_BROWSER_PATIENCE", "240"))
 """Milliseconds to wait for anything; a busy machine is slow."""
 
 

@@ -119,7 +119,7 @@ def test_a_bad_link_and_a_bad_number_are_sentences(studio: Serve, tab: Open) -> 
     page.get_by_text("Settings", exact=True).click()
     page.get_by_label("Seed").fill("-1")
     page.click("#erase")
-    expect(page.locator(".notice")).to_contain_text("seed is -1")
+    expect(page.locator(".notice")).to_contain_text("seed is '-1'")
 
 
 def test_the_command_follows_the_form(studio: Serve, tab: Open) -> None:

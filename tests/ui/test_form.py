@@ -12,7 +12,7 @@ from balign.ui import form
 
 
 def test_the_defaults_on_the_page_are_those_of_the_config() -> None:
-    values = {setting.name: form.default(setting.name) for setting in form.SETTINGS}
+    values = {setting.name: form.written(form.default(setting.name)) for setting in form.SETTINGS}
     made = form.config(values | {"erase": "cat", "model": "emoji", "train": ""})
     assert made == RunConfig.parse({"erase": ["cat"]})
 
@@ -52,9 +52,11 @@ def test_replacements_go_to_all_or_one_to_each() -> None:
         ({"erase": "cat", "keep": "\n".join(["a"] * 10_000)}, "10,000 prompts to keep"),
         ({"erase": "cat", "keep": "x" * 300_000}, "300,000 characters"),
         ({"erase": "cat", "steps": 0}, "steps is 0"),
-        ({"erase": "cat", "steps": 2.5}, "steps is 2.5"),
+        ({"erase": "cat", "steps": " 2.5 "}, "steps is '2.5'"),
+        ({"erase": "cat", "steps": "many"}, "steps is 'many'"),
+        ({"erase": "cat", "seed": "9" * 5000}, "seed is"),
         ({"erase": "cat", "seed": -1}, "seed is -1"),
-        ({"erase": "cat", "learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"erase": "cat", "learning_rate": "nan"}, "learning_rate is 'nan'"),
         ({"erase": "cat", "method": "nothing like it"}, "no method 'nothing like it'"),
         ({"erase": "cat\x07"}, "control characters"),
     ],
