@@ -78,16 +78,20 @@ def _form() -> dict[str, Any]:
     fields: dict[str, Any] = {}
     models, methods = form.models(), form.methods()
     fields["erase"] = gr.Textbox(
-        "cat", label="Erase", info="What to forget. Several with commas.", elem_id="erase-words"
+        "cat", label="Erase", info="What to forget. Several with commas.", elem_id="field-erase"
     )
     fields["replace"] = gr.Textbox(
-        label="Replace with", placeholder="optional, such as dog", info="What to draw where it was asked for."
+        label="Replace with",
+        placeholder="optional, such as dog",
+        info="What to draw where it was asked for.",
+        elem_id="field-replace",
     )
     fields["keep"] = gr.Textbox(
         label="Keep",
         lines=2,
         max_lines=8,
         placeholder="optional, such as dog, horse",
+        elem_id="field-keep",
         info="Words or prompts to guard on purpose, one a line. Everything else is guarded anyway.",
     )
     fields["model"] = gr.Dropdown(
@@ -109,6 +113,7 @@ def _form() -> dict[str, Any]:
                         label=setting.label,
                         info=setting.info,
                         placeholder=form.left_empty(setting, methods[0][1]),
+                        elem_id=f"field-{setting.name}",
                         min_width=120,
                         html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
                     )

@@ -8,16 +8,16 @@ from playwright.sync_api import Page, expect
 
 from balign.models.catalogue import MODELS
 from tests.browser.conftest import Studio
-from tests.browser.test_studio import CURVE, curve, erase, run_id
+from tests.browser.test_studio import CURVE, curve, erase, field, run_id
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SMALL = {
-    "Steps": "12",
-    "Pictures to forget": "8",
-    "Pictures to keep": "8",
-    "Test prompts a group": "4",
-    "Drawing steps": "4",
-    "Preview every": "4",
+    "steps": "12",
+    "n_forget": "8",
+    "n_retain": "8",
+    "n_eval": "4",
+    "sampling_steps": "4",
+    "preview_every": "4",
 }
 
 
@@ -27,8 +27,8 @@ def test_erase_a_cat(studio: Callable[..., Studio], tab: Callable[..., Page]) ->
         (pytest.fail if required else pytest.skip)(f"The bundled model is not in {MODELS}.")
     page = tab(studio(real=True).url)
     page.get_by_text("Settings", exact=True).click()
-    for label, value in SMALL.items():
-        page.get_by_label(label, exact=True).fill(value)
+    for name, value in SMALL.items():
+        field(page, name).fill(value)
     name = erase(page)
     early = curve(page)
     page.wait_for_function(
