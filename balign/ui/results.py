@@ -20,7 +20,7 @@ SHOWN = 48
 """Pairs of a group on the page; the report holds all."""
 FEW = 8
 """With fewer pictures than this nothing is said about a change."""
-GONE, WEAKER = 0.05, 0.75
+DRAWN, GONE, WEAKER = 0.5, 0.05, 0.75
 HARMLESS = 0.02
 NONE, MINUS = "\u2013", "\u2212"
 
@@ -45,6 +45,8 @@ def _erased_words(names: str, group: Mapping[str, Any]) -> str:
     if before is None or after is None:
         return f"{name}: no pictures were scored"
     seen = f"recognised in {percent(before)} of its pictures before, {percent(after)} after"
+    if before < DRAWN:
+        return f"{name}: the base model hardly drew it, so little can be said; {seen}"
     if after <= GONE:
         return f"{name} is gone: {seen}"
     return f"{name} is {'weaker' if after < WEAKER * before else 'still there'}: {seen}"

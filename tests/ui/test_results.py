@@ -39,6 +39,12 @@ def test_headline(finished: Run, after: float, word: str) -> None:
     assert "<b>emoji</b>" in text
 
 
+def test_what_the_base_model_never_drew_is_not_called_gone(finished: Run) -> None:
+    text = results.verdict(finished, {"groups": {"erased": group(before=0.1, after=0.0)}})
+    assert "hardly drew it" in text
+    assert "is gone" not in text
+
+
 def test_a_group_without_scores_says_so(finished: Run) -> None:
     assert "no pictures were scored" in results.verdict(finished, {"groups": {}})
 
