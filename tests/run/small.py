@@ -9,6 +9,7 @@ from typing import Any
 
 from balign.run.config import RunConfig
 from balign.run.folder import Run
+from balign.telemetry import Phase, Preview, Record, Step
 
 SMALL: dict[str, Any] = {
     "erase": ["cat"],
@@ -31,8 +32,15 @@ def small_config(**changes: Any) -> RunConfig:
     return RunConfig.parse(SMALL | changes)
 
 
-def run_and_die(folder: str, events: int, cache: str, writing: str = "", times: int = 1) -> None:
-    """Work on the run until that many events have come, or a file of that name is to be put in place, then kill -9.
+def belongs(event: Record, phase: str) -> bool:
+    """Whether an event is one that this phase always tells, in a number that does not hang on the clock."""
+    if phase == "unlearn":
+        return isinstance(event, Step | Preview)
+    return isinstance(event, Phase) and event.name == phase
+
+
+def run_and_die(folder: str, phase: str, nth: int, cache: str, writing: str = "", times: int = 1) -> None:
+    """Work on the run until the phase's nth event has come, or a file of that name is to be put in place, then kill -9.
 
     Started in a process of its own.
     """
@@ -41,9 +49,10 @@ def run_and_die(folder: str, events: int, cache: str, writing: str = "", times: 
 
     if writing:
         _die_at_replace(writing, times)
-    path = Path(folder)
-    for count, _ in enumerate(execute.run(Run.open(path, path.parent)), 1):
-        if count == events:
+    path, seen = Path(folder), 0
+    for event in execute.run(Run.open(path, path.parent)):
+        seen += belongs(event, phase)
+        if seen and seen == nth:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
