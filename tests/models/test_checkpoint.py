@@ -1,7 +1,9 @@
 """Changed weights on disk: whole or not at all, and only into the model they came from."""
 
 import resource
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,23 +77,23 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_changed(tmp_path / "none.safetensors")
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 4 kB."""
-    import signal
-
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    """No file may grow beyond 4 kB: only for as long as it must be, since pytest's own log may be a file too."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, old[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, old)
-    signal.signal(signal.SIGXFSZ, handler)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, full_disk: None) -> None:
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
     save_changed(path, {"a": torch.ones(2)})
-    with pytest.raises(OSError, match=r"The weights file .*c\.safetensors cannot be written"):
+    with full_disk(), pytest.raises(OSError, match=r"The weights file .*c\.safetensors cannot be written"):
         save_changed(path, {"a": torch.zeros(10_000)})
     assert torch.equal(read_changed(path)[0]["a"], torch.ones(2))
     assert [file.name for file in tmp_path.iterdir()] == ["c.safetensors"]
