@@ -91,10 +91,13 @@ def make(
         on_progress(done, len(said))
     for start in range(0, len(missing), batch):
         chunk = missing[start : start + batch]
+        # Always a full batch: in a smaller one a latent differs in its last bits, and then what was cached before, or
+        # where a run was killed, would show in the weights. Which others share the batch changes nothing.
+        full = (chunk * batch)[:batch]
         drawn = model.generate(
-            [said[i] for i in chunk], [seeds[i] for i in chunk], steps=steps, guidance=guidance, batch=batch
+            [said[i] for i in full], [seeds[i] for i in full], steps=steps, guidance=guidance, batch=batch
         )
-        for i, latent in zip(chunk, drawn, strict=True):
+        for i, latent in zip(chunk, drawn[: len(chunk)], strict=True):
             kept = latent.detach().to("cpu", torch.float32)
             _write(files[i], kept)
             found[i] = kept

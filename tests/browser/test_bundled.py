@@ -1,12 +1,10 @@
 """The same way with nothing faked: the bundled model, few pictures and few steps, so that it takes a minute."""
 
-import os
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from balign.models.catalogue import MODELS
 from tests.browser.conftest import Studio
 from tests.browser.test_studio import CURVE, curve, erase, field, run_id
 
@@ -22,9 +20,6 @@ SMALL = {
 
 
 def test_erase_a_cat(studio: Callable[..., Studio], tab: Callable[..., Page]) -> None:
-    if not (MODELS / "emoji").is_dir():
-        required = os.environ.get("CI") == "true" or os.environ.get("BALIGN_REQUIRE_BROWSER") == "1"
-        (pytest.fail if required else pytest.skip)(f"The bundled model is not in {MODELS}.")
     page = tab(studio(real=True).url)
     page.get_by_text("Settings", exact=True).click()
     for name, value in SMALL.items():

@@ -56,7 +56,7 @@ def test_a_run_killed_in_a_phase_goes_on(phase, finished, configure, tmp_path):
 
 @pytest.mark.parametrize(
     ("writing", "times"),
-    [("*/images/before/*", 9), ("*/checkpoint.safetensors", 2)],
+    [("*/latents/*", 5), ("*/images/before/*", 9), ("*/checkpoint.safetensors", 2)],
 )
 def test_a_run_killed_while_it_writes_goes_on(writing, times, finished, configure, tmp_path):
     run = Run.create(configure(), tmp_path)
