@@ -16,7 +16,7 @@ from text_encoder import WIDTH, tokenizer, tokens
 from transformers import CLIPTextModel
 from vae import built as built_vae
 
-BATCH, STILL, DROPPED = 16, 0.8, 0.1
+BATCH, STILL, DROPPED = 16, 0.9, 0.1
 
 
 def scheduler() -> DDIMScheduler:
@@ -116,7 +116,7 @@ def main() -> None:
         return loss, {"loss": loss.item()}
 
     average = train(
-        "unet", unet, loss_of, options.steps, options.rate, warmup=100, minutes=options.minutes, ema=0.996, every=50
+        "unet", unet, loss_of, options.steps, options.rate, warmup=100, minutes=options.minutes, ema=0.998, every=50
     )
     torch.save(average, WORK / "unet-average.pt")
 

@@ -35,14 +35,18 @@ def built() -> AutoencoderKL:
 def picture_loss(drawn: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     """L1 and squared error on the pixels, L1 on their differences to the right and below, figures before backgrounds.
 
-    Outlines are what a figure is known by; a plain background, which is most of the picture, is soon learned.
+    Outlines are what a figure is known by; a plain background, which is most of the picture, is soon learned. Hue has a
+    term of its own, the error of red - green and of green - blue: without it, reds were still drawn orange after 1,500
+    steps.
     """
     figure = (real - real[:, :, :1, :1]).abs().sum(dim=1, keepdim=True) > 0.02  # (N, 1, H, W): not the corner's colour
     weight = 1 + 3 * figure.float()
     across = (drawn.diff(dim=3) - real.diff(dim=3)).abs().mean()
     down = (drawn.diff(dim=2) - real.diff(dim=2)).abs().mean()
     off = drawn - real
-    return (weight * (off.abs() + off.square())).mean() / weight.mean() + across + down
+    hue = off[:, :2] - off[:, 1:]
+    pixels = (weight * (off.abs() + off.square())).mean() + (weight * hue.abs()).mean()
+    return pixels / weight.mean() + across + down
 
 
 def main() -> None:
