@@ -89,8 +89,11 @@ def train(
         optimizer.step()
         if average is not None:
             decay = min(ema, (step + 1) / (step + 10))
-            for k, v in modules.state_dict().items():
-                average[k].lerp_(v.float(), 1 - decay) if v.is_floating_point() else average[k].copy_(v)
+            state = modules.state_dict()
+            floats = [k for k, v in state.items() if v.is_floating_point()]
+            torch._foreach_lerp_([average[k] for k in floats], [state[k] for k in floats], 1 - decay)
+            for k in state.keys() - set(floats):
+                average[k].copy_(state[k])
         for k, v in figures.items():
             sums[k] = sums.get(k, 0.0) + v
         done = time.monotonic() - began > 60 * minutes or step + 1 == steps
