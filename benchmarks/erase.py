@@ -111,13 +111,10 @@ def main() -> None:
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for concept in asked.concepts:
         for method in asked.methods:
-            configs = [
-                RunConfig.parse({"erase": [concept], "method": method, "seed": seed, **settings})
-                for seed in asked.seeds
-            ]
-            print(
-                printed(concept, method, row(concept, [finished(config, asked.out) for config in configs])), flush=True
-            )
+            given = {"erase": [concept], "method": method, **settings}
+            configs = [RunConfig.parse(given | {"seed": seed}) for seed in asked.seeds]
+            line = row(concept, [finished(config, asked.out) for config in configs])
+            print(printed(concept, method, line), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import torch
 from captions import lexicon
-from common import MODELS
+from common import MODELS, WORK
 from drawings import BACKGROUNDS, OBJECTS, STYLES
 from PIL import Image
 
@@ -15,11 +15,14 @@ STEPS, GUIDANCE = 12, 3.0
 
 
 def drawn(seed: int, objects: int = len(OBJECTS)) -> tuple[torch.Tensor, torch.Tensor]:
-    """One picture of every object in every style on a background that goes round.
+    """One picture of every object in every style on a background that goes round, drawn once for each model and seed.
 
     Returns pictures in [-1, 1], (N, 3, 64, 64), and their index rows (object, style, 0, background).
     """
     model = StableDiffusion.load(str(MODELS / "emoji"))
+    file = WORK / f"drawn-{model.fingerprint[:12]}-{seed}-{objects}.pt"
+    if file.exists():
+        return torch.load(file, weights_only=True)
     grid = torch.cartesian_prod(torch.arange(objects), torch.arange(len(STYLES)))
     background = (grid.sum(1) + seed) % len(BACKGROUNDS)
     index = torch.stack([grid[:, 0], grid[:, 1], torch.zeros(len(grid), dtype=torch.long), background], dim=1)
@@ -32,7 +35,9 @@ def drawn(seed: int, objects: int = len(OBJECTS)) -> tuple[torch.Tensor, torch.T
         prompts, [seed * 100_000 + n for n in range(len(prompts))], steps=STEPS, guidance=GUIDANCE, batch=32
     )
     images = model.decode(latents, batch=32)
-    return images.permute(0, 3, 1, 2).float() / 127.5 - 1, index
+    found = images.permute(0, 3, 1, 2).float() / 127.5 - 1, index
+    torch.save(found, file)
+    return found
 
 
 def sheet(pictures: torch.Tensor, across: int) -> Image.Image:

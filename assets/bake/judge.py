@@ -55,6 +55,8 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--steps", type=int, default=1200)
     options.add_argument("--check", action="store_true", help="judge the bundled model instead of training")
+    options.add_argument("--seeds", type=int, default=3, help="drawings of every object and style to judge")
+    options.add_argument("--objects", type=int, default=len(OBJECTS), help="judge the first so many objects only")
     options = options.parse_args()
     torch.set_num_threads(2)
     torch.manual_seed(5)
@@ -63,8 +65,8 @@ def main() -> None:
         from card import drawn  # the model's pictures over every object and style
 
         judge.load_state_dict(torch.load(WORK / "judge-average.pt", weights_only=True))
-        for seed in range(3):
-            print(seed, accuracy(judge, *drawn(seed)))
+        for seed in range(options.seeds):
+            print(seed, accuracy(judge, *drawn(seed, options.objects)), flush=True)
         return
     pictures = Pictures()
 
