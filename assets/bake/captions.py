@@ -11,6 +11,7 @@ import torch
 from common import HERE
 from drawings import BACKGROUNDS, OBJECTS, STYLES
 
+KINDS = (0, 1, 3)  # object, style, background in an index row
 PARTIAL = [  # captions that leave something out, with what they mention: object, style, background
     ("a {object}", (True, False, False)),
     ("{object}", (True, False, False)),
@@ -63,13 +64,22 @@ def captions(
     return [text for text, _ in drawn], torch.tensor([mentions for _, mentions in drawn])
 
 
+def every_name(generator: torch.Generator) -> list[list[str]]:
+    """A caption of every object, of every style and of every background, worded at random."""
+    words, texts = lexicon(), []
+    for kind, names in (("object", OBJECTS), ("style", STYLES), ("background", BACKGROUNDS)):
+        known = words[f"{kind}s"]
+        said = [word(n, known[n]["synonyms"] if kind != "background" else [], 0.2, generator) for n in names]
+        texts.append([choose(words["zero_shot"][kind], generator).format(**{kind: name}) for name in said])
+    return texts
+
+
 def matches(index: torch.Tensor, captioned: torch.Tensor, mentions: torch.Tensor) -> torch.Tensor:
     """Which picture each caption is true of: bool (pictures, captions).
 
     A caption matches a picture when everything that it mentions agrees, whoever's caption it is.
     """
-    kinds = [0, 1, 3]  # object, style, background
-    agree = index[:, None, kinds] == captioned[None, :, kinds]  # (pictures, captions, 3)
+    agree = index[:, None, list(KINDS)] == captioned[None, :, list(KINDS)]  # (pictures, captions, 3)
     return (agree | ~mentions[None]).all(dim=-1)
 
 

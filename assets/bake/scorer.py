@@ -13,7 +13,7 @@ import math
 
 import open_clip
 import torch
-from captions import captions, choose, contrastive, lexicon, matches, word
+from captions import KINDS, captions, contrastive, every_name, lexicon, matches
 from common import MODELS, Pictures, train
 from drawings import BACKGROUNDS, OBJECTS, STYLES
 from safetensors.torch import save_file
@@ -21,7 +21,6 @@ from text_encoder import LENGTH, tokenizer, tokens
 from torch import nn
 from unet import vae
 
-KINDS = (0, 1, 3)  # object, style, background in an index row
 GROUP, GROUPS = 16, 4  # pictures a batch: GROUP * GROUPS; half of them GROUPS objects in every style
 CONFIG = {
     "embed_dim": 192,
@@ -41,16 +40,6 @@ CONFIG = {
 def built(vocabulary: int) -> open_clip.CLIP:
     torch.manual_seed(4)
     return open_clip.CLIP(**{**CONFIG, "text_cfg": CONFIG["text_cfg"] | {"vocab_size": vocabulary}})
-
-
-def every_name(generator: torch.Generator) -> list[list[str]]:
-    """A caption of every object, of every style and of every background, worded at random."""
-    words, texts = lexicon(), []
-    for kind, names in (("object", OBJECTS), ("style", STYLES), ("background", BACKGROUNDS)):
-        known = words[f"{kind}s"]
-        said = [word(n, known[n]["synonyms"] if kind != "background" else [], 0.2, generator) for n in names]
-        texts.append([choose(words["zero_shot"][kind], generator).format(**{kind: name}) for name in said])
-    return texts
 
 
 def augmented(real: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
