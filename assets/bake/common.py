@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from drawings import BACKGROUNDS, OBJECTS, STYLES, all_layers
+from muon import Muon, split
 
 HERE = Path(__file__).resolve().parent
 WORK = Path(os.environ.get("BALIGN_BAKE", HERE / "work"))
@@ -57,36 +58,40 @@ def train(
     ema: float | None = None,
     every: int = 100,
     weight_decay: float = 0.01,
+    muon_but: tuple[str, ...] | None = None,
 ) -> dict[str, torch.Tensor] | None:
     """Train `modules` on `loss_of(step, generator)` with AdamW, a warm-up and a cosine to zero, resuming what is there.
 
+    With `muon_but`, every matrix is trained by Muon instead, but for those whose name holds one of its parts.
     Every batch is seeded by its step, so a resumed run sees what an unbroken one would have. Stops early after
     `minutes` of this call, checkpoint kept. Returns the averaged weights when `ema` is given.
     """
     WORK.mkdir(parents=True, exist_ok=True)
     file, log = WORK / f"{name}.pt", WORK / f"{name}.jsonl"
-    optimizer = torch.optim.AdamW(
-        modules.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True
-    )
+    matrices, rest = split(modules, muon_but) if muon_but is not None else ([], list(modules.parameters()))
+    adam = torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+    optimizers = [adam, Muon(matrices, rate, weight_decay)] if matrices else [adam]
     average = {k: v.detach().clone() for k, v in modules.state_dict().items()} if ema else None
     first = 0
     if file.exists():
         state = torch.load(file, weights_only=True)
         modules.load_state_dict(state["modules"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, known in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(known)
         average, first = state["average"], state["step"]
     began = time.monotonic()
     sums: dict[str, float] = {}
     for step in range(first, steps):
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = (
                 rate * min(1, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
             )
         loss, figures = loss_of(step, torch.Generator().manual_seed(1_000_003 * step + 7))
-        optimizer.zero_grad(set_to_none=True)
+        modules.zero_grad(set_to_none=True)
         loss.backward()
         figures["norm"] = torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0).item()
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         if average is not None:
             decay = min(ema, (step + 1) / (step + 10))
             state = modules.state_dict()
@@ -113,7 +118,7 @@ def train(
                 torch.save(
                     {
                         "modules": modules.state_dict(),
-                        "optimizer": optimizer.state_dict(),
+                        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
                         "average": average,
                         "step": step + 1,
                     },

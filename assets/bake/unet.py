@@ -117,7 +117,16 @@ def main() -> None:
         return loss, {"loss": loss.item()}
 
     average = train(
-        "unet", unet, loss_of, options.steps, options.rate, warmup=100, minutes=options.minutes, ema=0.998, every=50
+        "unet",
+        unet,
+        loss_of,
+        options.steps,
+        options.rate,
+        warmup=100,
+        minutes=options.minutes,
+        ema=0.998,
+        every=50,
+        muon_but=("conv_in", "conv_out.", "time_embedding"),
     )
     torch.save(average, WORK / "unet-average.pt")
 
