@@ -1,6 +1,7 @@
 """Muon (Jordan et al., 2024): momentum whose every matrix is replaced by the nearest orthogonal one, for weights.
 
-On the denoiser, from the same checkpoint and on the same batches, 150 steps of it did what some 450 of AdamW did.
+On the denoiser, from one checkpoint and on the same batches, four windows of 50 steps had a mean loss of 0.410, 0.388,
+0.389 and 0.385 with it, and of 0.413, 0.394, 0.396 and 0.392 with AdamW at the same rate.
 `torch.optim.Muon` computes in bfloat16, which processors without it imitate slowly, and takes no convolutions; here the
 iteration runs in float32 on the small Gram matrix, and each weight has its turn every second step, twice as far.
 """
