@@ -86,7 +86,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--steps", type=int, default=12000)
     options.add_argument("--minutes", type=float, default=1e9)
-    options.add_argument("--rate", type=float, default=1e-3)
+    options.add_argument("--rate", type=float, default=2e-3)
     options = options.parse_args()
     torch.set_num_threads(2)
     encoded, rows, _ = latents()
