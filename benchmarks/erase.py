@@ -3,8 +3,9 @@
     python -m benchmarks.erase                                          # the default method, four concepts, three seeds
     python -m benchmarks.erase --methods balign rgd grad_diff esd --concepts cat
 
-Every run is a folder under --out, named by nothing but its config: what is already done there is read, not done again,
-and what was interrupted goes on. All methods get the same data, steps (where --steps is given), seeds and sampling. The
+Every run is a folder under --out and is found again by its config: what is already done there is read, not done again,
+and what was interrupted goes on. All methods get the same data, seeds and sampling, and with `--set steps=100` the same
+number of steps. The
 three seeds of one concept and method are pooled image by image; intervals are over prompts (BCa bootstrap), because
 pictures of one prompt are kin, and the spread over training seeds stands beside them.
 """

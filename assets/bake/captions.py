@@ -89,3 +89,19 @@ def contrastive(logits: torch.Tensor, match: torch.Tensor) -> torch.Tensor:
     rows = -(target / target.sum(1, keepdim=True) * logits.log_softmax(dim=1)).sum(1)
     columns = -(target / target.sum(0, keepdim=True) * logits.log_softmax(dim=0)).sum(0)
     return (rows.mean() + columns.mean()) / 2
+
+
+def told_apart(
+    logits: torch.Tensor, index: torch.Tensor, mentions: torch.Tensor, names: list[list[str]]
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """The loss of a batch of pictures against its own captions and against every name, and the shares right.
+
+    logits: (pictures, their captions and then all of `names`). A batch's own captions are told apart by style and
+    background alone, so objects need the second term.
+    """
+    own, *kinds = logits.split([len(index), *(len(kind) for kind in names)], dim=1)
+    loss, right = contrastive(own, matches(index, index, mentions)), {}
+    for name, found, k in zip(("object", "style", "background"), kinds, KINDS, strict=True):
+        loss = loss + torch.nn.functional.cross_entropy(found, index[:, k])
+        right[name] = (found.argmax(1) == index[:, k]).float().mean().item()
+    return loss, {"loss": loss.item()} | right

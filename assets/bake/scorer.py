@@ -13,7 +13,7 @@ import math
 
 import open_clip
 import torch
-from captions import KINDS, captions, contrastive, every_name, lexicon, matches
+from captions import captions, every_name, lexicon, told_apart
 from common import MODELS, Pictures, train
 from drawings import BACKGROUNDS, OBJECTS, STYLES
 from safetensors.torch import save_file
@@ -129,11 +129,7 @@ def main() -> None:
         names = every_name(generator)
         image, text, scale = model(real, tokens(words, [*texts, *(name for kind in names for name in kind)]))[:3]
         logits = scale.clamp(max=50) * image @ text.T  # (pictures, their captions and then every name)
-        own, *kinds = logits.split([len(texts), *(len(kind) for kind in names)], dim=1)
-        told = [nn.functional.cross_entropy(x, index[:, k]) for x, k in zip(kinds, KINDS, strict=True)]
-        loss = contrastive(own, matches(index, index, mentions)) + sum(told)
-        right = [(x.argmax(1) == index[:, k]).float().mean().item() for x, k in zip(kinds, KINDS, strict=True)]
-        return loss, {"loss": loss.item(), "object": right[0], "style": right[1], "background": right[2]}
+        return told_apart(logits, index, mentions, names)
 
     average = train(
         "scorer",

@@ -4,7 +4,7 @@ import argparse
 import json
 
 import torch
-from captions import KINDS, captions, contrastive, every_name, lexicon, matches
+from captions import captions, every_name, lexicon, told_apart
 from common import MODULES, WORK, Pictures, train
 from drawings import BACKGROUNDS, CATEGORIES, OBJECTS, STYLES
 from torch import nn
@@ -104,12 +104,7 @@ def main() -> None:
         said = tokens(words, [*texts, *(name for kind in names for name in kind)])
         pooled = modules["head"](text(said).pooler_output)
         logits = 20 * image @ nn.functional.normalize(pooled, dim=-1).T
-        # A batch's own captions are told apart by style and background alone: objects need a term of their own.
-        own, *kinds = logits.split([len(texts), *(len(kind) for kind in names)], dim=1)
-        told = [nn.functional.cross_entropy(x, index[:, k]) for x, k in zip(kinds, KINDS, strict=True)]
-        right = [(x.argmax(1) == index[:, k]).float().mean().item() for x, k in zip(kinds, KINDS, strict=True)]
-        loss = contrastive(own, matches(index, index, mentions)) + sum(told)
-        return loss, {"loss": loss.item(), "object": right[0], "style": right[1], "background": right[2]}
+        return told_apart(logits, index, mentions, names)
 
     train("text_encoder", modules, loss_of, options.steps, rate=1e-3, every=50)
     text.eval().save_pretrained(WORK / "text_encoder")
