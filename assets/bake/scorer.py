@@ -141,6 +141,7 @@ def main() -> None:
         ema=0.998,
         every=50,
         weight_decay=0.05,
+        muon_but=("visual.conv1", "embedding", "projection", "logit"),
     )
     model.load_state_dict(average)
     save(model.eval(), words)
