@@ -10,6 +10,7 @@ scorer through `balign.measure` on placements and changes that it never saw.
 import argparse
 import json
 import math
+import os
 
 import open_clip
 import torch
@@ -117,7 +118,7 @@ def main() -> None:
     options = options.parse_args()
     if options.check:
         return check()
-    torch.set_num_threads(2)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     pictures, words, coder = Pictures(), tokenizer(), vae()
     model = built(len(words))
 
