@@ -42,6 +42,7 @@ def drawn(seed: int, objects: int = len(OBJECTS)) -> tuple[torch.Tensor, torch.T
 
 def sheet(pictures: torch.Tensor, across: int) -> Image.Image:
     images = ((pictures.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
+    images = np.concatenate([images, np.full((-len(images) % across, *images.shape[1:]), 255, np.uint8)])
     rows = [np.concatenate(list(images[i : i + across]), axis=1) for i in range(0, len(images), across)]
     return Image.fromarray(np.concatenate(rows))
 

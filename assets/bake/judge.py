@@ -6,6 +6,7 @@ the bundled model over every object and style, three seeds.
 
 import argparse
 import json
+import os
 
 import torch
 from common import WORK, Pictures, train
@@ -58,7 +59,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=3, help="drawings of every object and style to judge")
     options.add_argument("--objects", type=int, default=len(OBJECTS), help="judge the first so many objects only")
     options = options.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(5)
     judge = Judge().to(memory_format=torch.channels_last)
     if options.check:
