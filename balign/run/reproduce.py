@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -31,6 +32,8 @@ MAX_TEXT = 8_000_000
 """Bytes of a file that is read as text."""
 GROWS, ROOM = 4, 64_000_000
 """A zip may hold this many times its size, and this much more; pictures and weights do not pack."""
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError)
+"""What zipfile raises over a zip that is not whole: an offset before the start of the file is an OSError."""
 END, LOCATOR, END64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 
 
@@ -49,14 +52,16 @@ class Bundle(NamedTuple):
 def read(path: Path) -> Bundle:
     """Check a whole zip and give what matters; ValueError of one sentence if anything in it is not as it should be."""
     try:
-        with open(path, "rb") as file:
-            size = _size(file)
-            with zipfile.ZipFile(file) as archive:
-                return _read(archive, size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"The zip is damaged ({error}); download or copy it again.") from None
+        file = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:
         raise ValueError(f"There is no file {path}.") from None
+    with file:
+        size = _size(file)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _read(archive, size)
+        except DAMAGE as error:
+            raise ValueError(f"The zip is damaged ({str(error)[:120]!r}); download or copy it again.") from None
 
 
 def begin(bundle: Bundle, root: Path | None = None) -> Run:
@@ -152,7 +157,7 @@ def _read(archive: zipfile.ZipFile, size: int) -> Bundle:
     sums = _sums(_text(archive, SUMS))
     if sums.keys() != members.keys() - {SUMS}:
         odd = min(sums.keys() ^ (members.keys() - {SUMS}))
-        raise ValueError(f"{odd!r} is in the zip or in its {SUMS}, not in both; the bundle is not whole.")
+        raise ValueError(f"{odd[:80]!r} is in the zip or in its {SUMS}, not in both; the bundle is not whole.")
     for name, wanted in sums.items():
         with archive.open(name) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != wanted:  # type: ignore[arg-type]
