@@ -73,7 +73,7 @@ def _front_matter(run: Run, base: Entry, report: Mapping[str, Any]) -> str:
         if _known(report.get(key))
     ]
     for name, group in _groups(report).items():
-        mean = (group.get("alignment_change") or {}).get("mean")
+        mean: Any = (group.get("alignment_change") or {}).get("mean")
         if _known(mean):
             label = f"{GROUPS[name]}: mean change of CLIP alignment by {report.get('scorer')}"
             metrics.append({"type": f"alignment_change_{name}", "name": label, "value": round(float(mean), 4)})

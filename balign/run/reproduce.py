@@ -128,8 +128,9 @@ def _unlike(wanted: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
             words.append(f"{facts[key]} {what} here and {str(wanted[key])[:40]} there")
     if wanted.get("fingerprint") != facts.get("fingerprint"):
         words.append("the files of the base model are not the same")
-    theirs, ours = wanted.get("versions"), facts.get("versions") or {}
-    for name in sorted(ours.keys() & theirs.keys()) if isinstance(theirs, dict) else ():
+    told, ours = wanted.get("versions"), facts.get("versions") or {}
+    theirs = told if isinstance(told, dict) else {}
+    for name in sorted(ours.keys() & theirs.keys()):
         if ours[name] != theirs[name]:
             words.append(f"{name} is {ours[name]} here and was {str(theirs[name])[:40]} there")
     return words
