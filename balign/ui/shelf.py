@@ -46,6 +46,7 @@ def build(page: Page) -> None:
             parts["state"] = gr.Dropdown(states, value="", label="State", filterable=False, elem_id="shelf-state")
             methods = [("any", ""), *form.methods()]
             parts["method"] = gr.Dropdown(methods, value="", label="Method", filterable=False, elem_id="shelf-method")
+            ticked = gr.Textbox(visible=False)  # what shelf.js puts in its place when a button is pressed
         with gr.Row(elem_classes="acts"):
             for name, words in (("compare", "Compare"), ("use", "Use these settings"), ("delete", "Delete")):
                 parts[name] = gr.Button(words, size="sm", min_width=90, scale=0, elem_id=f"shelf-{name}")
@@ -69,15 +70,14 @@ def build(page: Page) -> None:
             parts["duel"] = gr.Button("Start the duel", size="sm", elem_id="shelf-start")
         parts["panel"] = _html(duel.EMPTY, "duel")
     parts["timer"] = gr.Timer(TICK, active=False)
-    _events(page, column.parent, parts)
+    _events(page, column.parent, ticked, parts)
 
 
 def _html(value: str, name: str) -> gr.HTML:
     return gr.HTML(value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None)
 
 
-def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
-    ticked = gr.Textbox(visible=False)  # what shelf.js puts in its place when a button is pressed
+def _events(page: Page, tab: Any, ticked: gr.Textbox, parts: dict[str, Any]) -> None:
     parts["asked"], parts["compared"] = gr.State([]), gr.State([])
     shown, sent = gr.State(SHOWN), gr.State("")
     finder = [parts["search"], parts["state"], parts["method"]]
