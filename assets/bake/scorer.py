@@ -10,6 +10,7 @@ scorer through `balign.measure` on placements and changes that it never saw.
 import argparse
 import json
 import math
+import os
 
 import open_clip
 import torch
@@ -117,7 +118,7 @@ def main() -> None:
     options = options.parse_args()
     if options.check:
         return check()
-    torch.set_num_threads(2)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     pictures, words, coder = Pictures(), tokenizer(), vae()
     model = built(len(words))
 
@@ -141,6 +142,7 @@ def main() -> None:
         ema=0.998,
         every=50,
         weight_decay=0.05,
+        muon_but=("visual.conv1", "embedding", "projection", "logit"),
     )
     model.load_state_dict(average)
     save(model.eval(), words)

@@ -16,8 +16,7 @@ from text_encoder import WIDTH, tokenizer, tokens
 from transformers import CLIPTextModel
 from vae import built as built_vae
 
-BATCH, STILL, DROPPED = 16, 0.9, 0.1
-SKEW = 0.25  # timesteps are 1000 * u**SKEW: what a prompt draws is settled at high noise, and is what is learned last
+BATCH, STILL, DROPPED = 64, 0.95, 0.1
 
 
 def scheduler() -> DDIMScheduler:
@@ -86,7 +85,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--steps", type=int, default=12000)
     options.add_argument("--minutes", type=float, default=1e9)
-    options.add_argument("--rate", type=float, default=2e-3)
+    options.add_argument("--rate", type=float, default=4e-3)
+    options.add_argument("--skew", type=float, default=0.6, help="timesteps are 1000 * u**skew: small for high noise")
+    options.add_argument("--warm", action="store_true", help="start from the work folder's unet-average.pt")
     options = options.parse_args()
     torch.set_num_threads(2)
     encoded, rows, _ = latents()
@@ -97,6 +98,8 @@ def main() -> None:
         scheduler(),
     )
     text.eval().requires_grad_(False)
+    if options.warm:
+        unet.load_state_dict(torch.load(WORK / "unet-average.pt", weights_only=True))
 
     def loss_of(step: int, generator: torch.Generator):
         moved = (torch.rand(BATCH, generator=generator) > STILL).long()
@@ -109,7 +112,7 @@ def main() -> None:
             conditions = text(tokens(words, texts)).last_hidden_state
         # One draw from each of BATCH equal parts: every batch covers all noise levels.
         part = (torch.arange(BATCH) + torch.rand(BATCH, generator=generator)) / BATCH
-        timesteps = (part**SKEW * noise_schedule.config.num_train_timesteps).long()
+        timesteps = (part**options.skew * noise_schedule.config.num_train_timesteps).long()
         noise = torch.randn(clean.shape, generator=generator)
         noisy = noise_schedule.add_noise(clean, noise, timesteps).contiguous(memory_format=torch.channels_last)
         target = noise_schedule.get_velocity(clean, noise, timesteps)
