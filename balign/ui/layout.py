@@ -8,7 +8,7 @@ import gradio as gr
 from balign.ui import form, handlers, shelf
 from balign.ui.files import ROUTES
 from balign.ui.page import PRIVATE, Page
-from balign.ui.theme import CSS, JS, theme
+from balign.ui.theme import head, theme
 
 TICK = 1.0
 """Seconds between two looks into the run's folder."""
@@ -216,7 +216,7 @@ def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
         "server_name": host,
         "server_port": port,
         "theme": theme(),
-        "head": f"<style>{CSS.read_text(encoding='utf-8')}</style><script>{JS.read_text(encoding='utf-8')}</script>",
+        "head": head(),
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
