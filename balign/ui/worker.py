@@ -16,10 +16,13 @@ from typing import Literal
 import balign
 from balign.run.config import RunConfig
 from balign.run.folder import Run, list_runs, runs_root
+from balign.telemetry import Phase
 
 COMMAND = (sys.executable, "-m", "balign")
 """What is started, followed by `run` or `evaluate` and the folder of the run, or of several."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
+LEAVING = 10.0
+"""Seconds a process may take to leave after its last word."""
 RECENT = 50
 """How many of the newest folders are asked whether they run."""
 
@@ -88,9 +91,22 @@ def resume(run: Run, verb: Literal["run", "evaluate"] = "run") -> None:
 
 
 def _refuse_if_busy() -> None:
-    working = [run_id for run_id, child in _children.items() if child.poll() is None]
-    if working or any(run.running() for run in list_runs()[:RECENT]):
-        raise Busy("Another run is using this machine; try again when it has finished, or stop it first.")
+    """A process that has said its last, as one has by the time its outcome is on the page, is waited for."""
+    until = time.monotonic() + LEAVING
+    while working := _working():
+        if time.monotonic() > until or not all(_last_word(run) for run in working):
+            raise Busy("Another run is using this machine; try again when it has finished, or stop it first.")
+        time.sleep(0.1)
+
+
+def _working() -> list[Run]:
+    return [run for run in list_runs()[:RECENT] if alive(run)]
+
+
+def _last_word(run: Run) -> bool:
+    """Whether the run has told its end, though its process may still be there."""
+    phases = [record for record in run.telemetry()[0] if isinstance(record, Phase)]
+    return bool(phases) and phases[-1].name in ("done", "stopped", "failed")
 
 
 def _start(runs: Sequence[Run], verb: str = "run") -> None:
