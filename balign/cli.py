@@ -1,4 +1,4 @@
-"""The command line: erase, run, evaluate, export, studio. Built by tyro from the config model.
+"""The command line: erase, run, evaluate, export, compare, bundle, reproduce, studio. Built from the config by tyro.
 
 It shows events and knows nothing about how they come about. Errors are one sentence on standard error, exit code 2.
 """
@@ -14,11 +14,14 @@ import tyro
 from pydantic import ValidationError
 from rich.console import Console
 
+from balign import telemetry
 from balign.progress import show
 from balign.run.config import Concept, Options, RunConfig, explain
 from balign.run.folder import Run
 
 Folder = Annotated[Path, tyro.conf.Positional]
+Folders = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...", help_behavior_hint="")]
+STOPPED = 130
 
 
 def _flags() -> Any:
@@ -62,13 +65,24 @@ def erase(
     return _follow(Run.create(config))
 
 
-def run(folder: Folder, /) -> int:
+def run(folders: Folders, /) -> int:
     """Start a run's folder, or go on where it was stopped or killed.
 
     Args:
-        folder: the run's folder.
+        folders: the run's folder; of several, one after another until one is stopped.
     """
-    return _follow(_open(folder))
+    waiting = [_open(folder) for folder in folders]
+    if not waiting:
+        raise ValueError("No folder was given; name at least one run's folder.")
+    codes = []
+    while waiting:
+        codes.append(_follow(waiting.pop(0)))
+        if codes[-1] == STOPPED:
+            break
+    for left in waiting:
+        words = "Not begun, because the run before it was stopped; running the folder begins it."
+        telemetry.append(left.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, words))
+    return max(codes)
 
 
 def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
@@ -99,6 +113,55 @@ def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0) ->
     return 0
 
 
+def compare(folders: Folders, /) -> int:
+    """Hold runs against each other: in what they differ, and what that did to the same pictures.
+
+    Args:
+        folders: the runs' folders; the first is the one the others are held against.
+    """
+    from balign.progress import comparison
+    from balign.run import compare as comparing
+
+    runs = [_open(folder) for folder in folders]
+    rows = comparing.compare(runs)
+    console = Console()
+    console.print(comparing.sentence(runs), highlight=False, markup=False)
+    console.print(comparison(rows))
+    return 0
+
+
+def bundle(folder: Folder, /, out: Path | None = None) -> int:
+    """Write a run as one zip: config, seeds, versions, prompts, metrics, pictures, weights, and their sha256.
+
+    Args:
+        folder: the run's folder.
+        out: where to write; left out, a zip named after the run, here.
+    """
+    from balign.run import bundle as bundling
+
+    opened = _open(folder)
+    written = bundling.write(opened, out or Path(f"balign-{opened.id}.zip"))
+    Console().print(f"Wrote {written}", highlight=False, soft_wrap=True, markup=False)
+    return 0
+
+
+def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
+    """Make the run of a zip again, in a new run folder, and say whether the weights are the same bit for bit.
+
+    Args:
+        bundle: the zip. Nothing in it is run; the exit code is 1 if the weights differ.
+    """
+    from balign.run import reproduce as reproducing
+
+    opened = reproducing.begin(reproducing.read(bundle))
+    code = _follow(opened)
+    told = (opened.report() or {}).get("reproduces")
+    if code or not told:
+        return code
+    Console().print(told["words"], highlight=False, soft_wrap=True, markup=False)
+    return 0 if told["equal"] else 1
+
+
 def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
     """Open the studio in a browser.
 
@@ -119,6 +182,9 @@ def main(arguments: list[str] | None = None) -> int:
         "run": run,
         "evaluate": evaluate,
         "export": export,
+        "compare": compare,
+        "bundle": bundle,
+        "reproduce": reproduce,
         "studio": studio,
     }
     try:

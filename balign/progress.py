@@ -5,8 +5,8 @@ Where there is no terminal it prints one line a phase. It only reads events.
 
 import math
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,6 +16,9 @@ from rich.table import Table
 
 from balign.run.folder import Run
 from balign.telemetry import Phase, Preview, Record, Report, Step
+
+if TYPE_CHECKING:
+    from balign.run.compare import Row
 
 NAMES = {
     "load": "Load the model",
@@ -116,6 +119,30 @@ def table(summary: dict[str, Any]) -> Table:
             _number(change.get("p")),
         )
     return drawn
+
+
+def comparison(rows: "Sequence[Row]") -> Table:
+    """Runs side by side, each held against the first."""
+    drawn = Table(caption="Each group: change of alignment, and against the first run with its 95 % interval.")
+    for head in ("Run", "Method", "UA", *GROUPS.values(), "Time"):
+        drawn.add_column(head, justify="left" if head in ("Run", "Method") else "right")
+    for row in rows:
+        report = row.report or {}
+        cells = [
+            f"{_number((row.group(name).get('alignment_change') or {}).get('mean'), '+.3f')}{_against(row, name)}"
+            for name in GROUPS
+        ]
+        seconds = report.get("seconds")
+        time = "?" if seconds is None else f"{seconds:.0f} s"
+        drawn.add_row(escape(f"{row.name}\n{row.run.id}"), row.method, _share(report.get("ua")), *cells, time)
+    return drawn
+
+
+def _against(row: "Row", name: str) -> str:
+    found = row.against.get(name)
+    if found is None or found.low is None:
+        return ""
+    return f"\n{_number(found.mean, '+.3f')} ({_number(found.low, '+.3f')} to {_number(found.high, '+.3f')})"
 
 
 def _share(value: float | None) -> str:

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from balign import cli
-from balign.run.folder import list_runs
+from balign.run.folder import Run, list_runs
 
 
 def told(capsys) -> tuple[str, str]:
@@ -24,6 +24,11 @@ def told(capsys) -> tuple[str, str]:
         (["run", "nowhere"], "nowhere' is not a run; a run is a folder"),
         (["evaluate", "/"], "is not a run"),
         (["export", "."], "is not a run"),
+        (["run"], "No folder was given"),
+        (["compare"], "0 runs were named; 2 to 8 different ones are accepted."),
+        (["bundle", "."], "is not a run"),
+        (["reproduce", "none.zip"], "There is no file none.zip."),
+        (["reproduce", "/dev/null"], "This is not a bundle"),
     ],
 )
 def test_errors_are_one_sentence_and_code_2(arguments, words, capsys, tmp_path, monkeypatch):
@@ -82,6 +87,31 @@ def test_erase_export_and_run_again(configure, capsys):
     assert (run.path / "pipeline" / "model_index.json").is_file()
 
 
+def test_compare_bundle_and_reproduce(configure, capsys, tmp_path):
+    base = configure(preview_every=0, steps=2, n_eval=1)
+    runs = [Run.create(base), Run.create(base.model_copy(update={"method": "grad_diff"}))]
+    assert cli.main(["run", *(str(run.path) for run in runs)]) == 0
+    assert [run.status() for run in runs] == ["done", "done"]
+    told(capsys)
+    assert cli.main(["compare", *(str(run.path) for run in runs)]) == 0
+    out, _ = told(capsys)
+    assert "Same model, lists, data, seed and steps" in out
+    assert "grad_diff" in out
+    path = str(tmp_path / "run.zip")
+    assert cli.main(["bundle", str(runs[0].path), "--out", path]) == 0
+    assert cli.main(["reproduce", path]) == 0
+    assert f"The weights are those of {runs[0].id}, bit for bit." in told(capsys)[0]
+    assert len(list_runs()) == 3
+
+
+def test_runs_behind_a_stopped_one_are_not_begun(configure, capsys):
+    runs = [Run.create(configure()) for _ in range(2)]
+    runs[0].request_stop(keep=True)
+    assert cli.main(["run", *(str(run.path) for run in runs)]) == 130
+    assert "Not begun, because the run before it was stopped" in runs[1].telemetry()[0][-1].message
+    assert runs[1].status() == "stopped"
+
+
 def test_a_failed_run_is_one_sentence_and_code_2(configure, capsys):
     config = configure(model="nobody/nothing", scorer="emoji")
     assert cli.main(["erase", "cat", "--model", config.model]) == 2
@@ -92,7 +122,6 @@ def test_a_failed_run_is_one_sentence_and_code_2(configure, capsys):
 
 def test_ctrl_c_stops_after_the_batch_and_the_run_goes_on(configure, capsys, monkeypatch):
     from balign.run import execute
-    from balign.run.folder import Run
     from balign.telemetry import Step
 
     run = Run.create(configure(preview_every=0, n_eval=1))

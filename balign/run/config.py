@@ -169,7 +169,7 @@ class RunConfig(Options):
 def explain(error: ValidationError) -> str:
     """The first thing wrong with a config, as one sentence naming the value and what would be accepted."""
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "config"
+    field = ".".join(str(part) for part in first["loc"])[:60] or "config"
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "value_error":
         return f"{message[0].upper()}{message[1:]}."

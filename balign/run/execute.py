@@ -10,8 +10,9 @@ from pathlib import Path
 from balign.method.training import Unlearner
 from balign.models import checkpoint
 from balign.run import images, phases, state
+from balign.run.card import card
 from balign.run.config import RunConfig
-from balign.run.folder import Run
+from balign.run.folder import Run, write_atomic
 from balign.run.job import Job, load_job, load_model
 from balign.run.record import Recorder, Stopped, log, sentence
 from balign.telemetry import Record, Report
@@ -48,6 +49,7 @@ def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
     model = load_model(folder.config)
     checkpoint.load_changed(weights, model.denoiser, strength=strength)
     model.save(str(out))
+    write_atomic(out / "README.md", card(folder, strength))
     return out
 
 

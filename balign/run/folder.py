@@ -19,6 +19,7 @@ from balign import telemetry
 from balign.run.config import RunConfig
 
 Status = Literal["new", "running", "stopped", "failed", "done"]
+MAX_LABEL = 80
 
 
 def runs_root() -> Path:
@@ -86,6 +87,27 @@ class Run:
             return RunConfig.parse((self.path / "config.json").read_bytes())
         except ValueError as error:
             raise ValueError(f"{self.path / 'config.json'} is not a valid config: {error}") from None
+
+    @property
+    def label(self) -> str:
+        """The name somebody gave the run; empty if nobody did."""
+        try:
+            text = (self.path / "label").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return " ".join(text.split())[:MAX_LABEL]
+
+    def rename(self, label: str) -> None:
+        """Give the run a name to be found by, beside its id, which stays; an empty one takes it away."""
+        text = " ".join(label.split())
+        if len(text) > MAX_LABEL:
+            raise ValueError(f"A name of {len(text):,} characters was given; at most {MAX_LABEL} are accepted.")
+        if not text.isprintable():
+            raise ValueError(f"The name {text!r} contains control characters; plain text is accepted.")
+        if text:
+            write_atomic(self.path / "label", text)
+        else:
+            (self.path / "label").unlink(missing_ok=True)
 
     def telemetry(self, offset: int = 0) -> tuple[list[telemetry.Record], int]:
         """The events from a byte offset on, and the offset to ask from next time."""

@@ -22,7 +22,7 @@ from balign.data import pairs
 from balign.measure.evaluation import evaluate as score
 from balign.method.training import Unlearner
 from balign.models import checkpoint
-from balign.run import images, report, state
+from balign.run import images, report, reproduce, state
 from balign.run.folder import write_atomic
 from balign.run.job import Job
 from balign.run.record import Recorder
@@ -150,6 +150,8 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
     """The report: what was done, what came of it, and what it was done with."""
     records = job.run.telemetry()[0]
     steps = [record for record in records if isinstance(record, Step)]
+    facts, made_with = job.facts(), versions()
+    told = {"steps": len(steps), "versions": made_with} | {name: facts[name] for name in ("device", "fingerprint")}
     return {
         "model": job.run.config.model,
         "method": job.settings.method,
@@ -159,8 +161,9 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
         **scores,
         "ledger": report.ledger(steps),
         "warnings": [*job.prompts.warnings, *warnings],
-        "settings": job.facts(),
-        "versions": versions(),
+        "settings": facts,
+        "versions": made_with,
+        **reproduce.outcome(job.run, told),
     }
 
 

@@ -1,13 +1,14 @@
-"""The one route by which a run's files reach a browser: a few kinds, by run id, from that run's folder only."""
+"""How a run's files reach a browser: a few kinds and the zip of them, by run id, from that run's folder only."""
 
 import re
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, StreamingResponse
 from starlette.routing import Route
 
+from balign.run import bundle
 from balign.run.folder import Run
 from balign.ui.worker import find
 
@@ -17,6 +18,8 @@ DOWNLOADS = {
     "report.json": "application/json",
     "erased.safetensors": "application/octet-stream",
 }
+BUNDLE = "bundle.zip"
+"""The whole run as one file, made while it is sent."""
 LOCKED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """A report is shown as a page of its own that may run nothing and fetch nothing."""
 
@@ -28,13 +31,13 @@ def url(run: Run, name: str) -> str:
 
 def allowed(name: str) -> bool:
     """Whether a file of this name is one a browser may ask for."""
-    return name in DOWNLOADS or IMAGES.fullmatch(name) is not None
+    return name in DOWNLOADS or name == BUNDLE or IMAGES.fullmatch(name) is not None
 
 
 def locate(run_id: str, name: str) -> Path | None:
     """The file on disk, or None for anything that is not an allowed, plain file inside the run's own folder."""
     run = find(run_id)
-    if run is None or not allowed(name):
+    if run is None or not allowed(name) or name == BUNDLE:
         return None
     path = (run.path / name).resolve()
     return path if path.is_relative_to(run.path.resolve()) and path.is_file() else None
@@ -52,4 +55,18 @@ async def serve(request: Request) -> FileResponse:
     return FileResponse(path, media_type=DOWNLOADS.get(name, "image/png"), headers=headers)
 
 
-ROUTES = [Route("/files/{run_id}/{name:path}", serve)]
+def serve_bundle(request: Request) -> StreamingResponse:
+    """Answer with the run's zip as it is made, or 404."""
+    run = find(request.path_params["run_id"])
+    try:
+        pieces = bundle.stream(run) if run else None
+    except (ValueError, OSError):
+        pieces = None
+    if run is None or pieces is None:
+        raise HTTPException(404, "There is no such file.")
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    headers["Content-Disposition"] = f'attachment; filename="balign-{run.id}.zip"'
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+
+
+ROUTES = [Route(f"/files/{{run_id}}/{BUNDLE}", serve_bundle), Route("/files/{run_id}/{name:path}", serve)]

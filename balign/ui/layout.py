@@ -1,19 +1,19 @@
 """The page: what is where, and which event calls which handler. It decides nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gradio as gr
 
-from balign.ui import form, handlers
+from balign.ui import form, handlers, shelf
 from balign.ui.files import ROUTES
-from balign.ui.theme import CSS, JS, theme
+from balign.ui.page import PRIVATE, Page
+from balign.ui.theme import head, theme
 
 TICK = 1.0
 """Seconds between two looks into the run's folder."""
 LEAD = "Make an image model forget one thing, and watch that it keeps the rest."
 SUB = "Everything runs on this machine. Nothing you type leaves it."
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 SHOW_RUN = """(browser) => {
   const here = new URL(window.location);
   if (!browser || !browser.run || here.searchParams.get("run") === browser.run) return;
@@ -37,32 +37,42 @@ def build() -> gr.Blocks:
         sent = gr.State({})
         _html(HEADER, "header")
         parts: dict[str, Any] = {}
-        with gr.Row(elem_classes="dock", equal_height=True):
-            parts["progress"] = _html(handlers.panels.progress(None), "dock-text", scale=1)
-            parts["stop_keep"] = gr.Button("Stop and keep", visible=False, min_width=130, scale=0, elem_id="stop-keep")
-            parts["stop"] = gr.Button("Stop", visible=False, min_width=80, scale=0, elem_id="stop")
-            parts["compare"] = gr.Button("Compare now", visible=False, min_width=120, scale=0, elem_id="compare-now")
-            parts["resume"] = gr.Button("Resume", visible=False, min_width=100, scale=0, elem_id="resume")
-        with gr.Row(elem_classes="desk"):
-            with gr.Column(scale=0, min_width=300, elem_classes="side"):
-                fields = _form()
-                parts["start"] = gr.Button("Erase", variant="primary", size="lg", elem_id="erase")
-                parts["notice"] = _html("", "say")
-                line = gr.Textbox(
-                    handlers.command(_defaults(fields)),
-                    label="The same from a terminal",
-                    buttons=["copy"],
-                    lines=1,
-                    max_lines=6,
-                    interactive=False,
-                    elem_id="command",
-                )
-            with gr.Column(scale=1, min_width=300, elem_classes="main"):
-                parts["outcome"] = _html("", "outcome", visible=False)
-                parts["live"] = _html(handlers.live(None), "live")
-                parts["previews"] = _html("", "previews", visible=False)
+        with gr.Tabs(elem_id="views"):
+            with gr.Tab("Erase", id="erase"):
+                with gr.Row(elem_classes="dock", equal_height=True):
+                    parts["progress"] = _html(handlers.panels.progress(None), "dock-text", scale=1)
+                    parts["stop_keep"] = gr.Button(
+                        "Stop and keep", visible=False, min_width=130, scale=0, elem_id="stop-keep"
+                    )
+                    parts["stop"] = gr.Button("Stop", visible=False, min_width=80, scale=0, elem_id="stop")
+                    parts["compare"] = gr.Button(
+                        "Compare now", visible=False, min_width=120, scale=0, elem_id="compare-now"
+                    )
+                    parts["resume"] = gr.Button("Resume", visible=False, min_width=100, scale=0, elem_id="resume")
+                with gr.Row(elem_classes="desk"):
+                    with gr.Column(scale=0, min_width=300, elem_classes="side"):
+                        fields = _form()
+                        parts["start"] = gr.Button("Erase", variant="primary", size="lg", elem_id="erase")
+                        parts["notice"] = _html("", "say")
+                        line = gr.Textbox(
+                            handlers.command(_defaults(fields)),
+                            label="The same from a terminal",
+                            buttons=["copy"],
+                            lines=1,
+                            max_lines=6,
+                            interactive=False,
+                            elem_id="command",
+                        )
+                    with gr.Column(scale=1, min_width=300, elem_classes="main"):
+                        parts["outcome"] = _html("", "outcome", visible=False)
+                        parts["live"] = _html(handlers.live(None), "live")
+                        parts["previews"] = _html("", "previews", visible=False)
+            with gr.Tab("Runs", id="runs") as runs:
+                pass
         parts["timer"] = gr.Timer(TICK, active=False)
-        _events(page, browser, sent, parts, fields, line)
+        look = _events(page, browser, sent, parts, fields, line)
+        with runs:
+            shelf.build(Page(page, browser, fields, look))
     page.queue(max_size=256, default_concurrency_limit=8)
     return page
 
@@ -158,7 +168,8 @@ def _events(
     parts: dict[str, Any],
     fields: dict[str, Any],
     line: gr.Textbox,
-) -> None:
+) -> Callable[[Any], Any]:
+    """Bind them all; what refreshes the page after an event is given back."""
     names = {field: name for name, field in fields.items()}
 
     def values(data: dict[Any, Any]) -> dict[str, Any]:
@@ -196,6 +207,7 @@ def _events(
         trigger_mode="always_last",
         **PRIVATE,
     )
+    return look
 
 
 def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
@@ -204,14 +216,14 @@ def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
         "server_name": host,
         "server_port": port,
         "theme": theme(),
-        "head": f"<style>{CSS.read_text(encoding='utf-8')}</style><script>{JS.read_text(encoding='utf-8')}</script>",
+        "head": head(),
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
         "show_error": False,
         "pwa": False,
         "mcp_server": False,
-        "max_file_size": "1mb",
+        "max_file_size": shelf.MAX_UPLOAD,
         "app_kwargs": {"routes": list(ROUTES), "docs_url": None, "redoc_url": None, "openapi_url": None},
     }
 

@@ -5,10 +5,17 @@ from pathlib import Path
 from gradio.themes import Base, colors, sizes
 
 HERE = Path(__file__).parent
-CSS = HERE / "page.css"
-JS = HERE / "page.js"
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
+
+
+def head() -> str:
+    """Every style sheet and script beside this file, in the order of their names, to stand in the page itself."""
+    return f"<style>{_joined('css')}</style><script>{_joined('js')}</script>"
+
+
+def _joined(kind: str) -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob(f"*.{kind}")))
 
 
 def theme() -> Base:

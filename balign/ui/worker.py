@@ -9,16 +9,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import balign
 from balign.run.config import RunConfig
 from balign.run.folder import Run, list_runs, runs_root
+from balign.telemetry import Phase
 
 COMMAND = (sys.executable, "-m", "balign")
-"""What is started, followed by `run` or `evaluate` and the run's folder."""
+"""What is started, followed by `run` or `evaluate` and the folder of the run, or of several."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
+LEAVING = 10.0
+"""Seconds a process may take to leave after its last word."""
 RECENT = 50
 """How many of the newest folders are asked whether they run."""
 
@@ -64,11 +68,16 @@ def died_early(run: Run) -> bool:
 
 def begin(config: RunConfig) -> Run:
     """Create a folder for this config and start on it; refused while another run has the machine."""
+    return begin_all([config])[0]
+
+
+def begin_all(configs: Sequence[RunConfig]) -> list[Run]:
+    """Create a folder for each config and start on them, one after another in one process."""
     with _lock:
         _refuse_if_busy()
-        run = Run.create(config)
-        _start(run)
-    return run
+        runs = [Run.create(config) for config in configs]
+        _start(runs)
+    return runs
 
 
 def resume(run: Run, verb: Literal["run", "evaluate"] = "run") -> None:
@@ -78,26 +87,40 @@ def resume(run: Run, verb: Literal["run", "evaluate"] = "run") -> None:
             return
         _refuse_if_busy()
         run.clear_stop()
-        _start(run, verb)
+        _start([run], verb)
 
 
 def _refuse_if_busy() -> None:
-    working = [run_id for run_id, child in _children.items() if child.poll() is None]
-    if working or any(run.running() for run in list_runs()[:RECENT]):
-        raise Busy("Another run is using this machine; try again when it has finished, or stop it first.")
+    """A process that has said its last, as one has by the time its outcome is on the page, is waited for."""
+    until = time.monotonic() + LEAVING
+    while working := _working():
+        if time.monotonic() > until or not all(_last_word(run) for run in working):
+            raise Busy("Another run is using this machine; try again when it has finished, or stop it first.")
+        time.sleep(0.1)
 
 
-def _start(run: Run, verb: str = "run") -> None:
+def _working() -> list[Run]:
+    return [run for run in list_runs()[:RECENT] if alive(run)]
+
+
+def _last_word(run: Run) -> bool:
+    """Whether the run has told its end, though its process may still be there."""
+    phases = [record for record in run.telemetry()[0] if isinstance(record, Phase)]
+    return bool(phases) and phases[-1].name in ("done", "stopped", "failed")
+
+
+def _start(runs: Sequence[Run], verb: str = "run") -> None:
     source = str(Path(balign.__file__).parents[1])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     environment = os.environ | {"PYTHONPATH": path, "BALIGN_RUNS": str(runs_root().absolute())}
-    _started[run.id] = time.time()
-    with open(run.path / "log.txt", "ab") as log:
-        _children[run.id] = subprocess.Popen(
-            [*COMMAND, verb, str(run.path)],
+    _started.update((run.id, time.time()) for run in runs)
+    with open(runs[0].path / "log.txt", "ab") as log:
+        child = subprocess.Popen(
+            [*COMMAND, verb, *(str(run.path) for run in runs)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
         )
+    _children.update((run.id, child) for run in runs)

@@ -26,3 +26,19 @@ def finished(configure: Callable[..., RunConfig], tmp_path_factory: pytest.TempP
         patch.setenv("BALIGN_CACHE", str(root / "cache"))
         run = Run.create(configure(), root)
         return Finished(run, list(execute.run(run)))
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """``fake(method="esd")``: a run that looks finished, made without a model."""
+    from tests.ui import fake_run
+
+    monkeypatch.setenv("FAKE_PAUSE", "0")
+    monkeypatch.setenv("FAKE_STEPS", "6")
+
+    def make(**values: object) -> Run:
+        run = Run.create(RunConfig.parse({"erase": ["cat"], "steps": 6, **values}))
+        fake_run.main(str(run.path))
+        return run
+
+    return make

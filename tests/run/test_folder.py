@@ -126,3 +126,27 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomic(path, json.dumps({"old": False}))
     assert json.loads(path.read_text()) == {"old": True}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_run_can_be_named_and_keeps_its_id(tmp_path):
+    run = Run.create(CONFIG, tmp_path)
+    assert run.label == ""
+    run.rename("  my \n first  run ")
+    assert (run.label, Run.open(run.id, tmp_path).label) == ("my first run", "my first run")
+    run.rename(" ")
+    assert run.label == ""
+    assert not (run.path / "label").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 81, "a\x00b", "a\u202eb"])
+def test_a_name_that_is_none_is_a_sentence(tmp_path, name):
+    run = Run.create(CONFIG, tmp_path)
+    with pytest.raises(ValueError, match="accepted"):
+        run.rename(name)
+    assert run.label == ""
+
+
+def test_a_label_somebody_wrote_by_hand_is_read_as_a_name(tmp_path):
+    run = Run.create(CONFIG, tmp_path)
+    (run.path / "label").write_bytes(b"\xff" * 500 + b"\n\n")
+    assert len(run.label) == 80

@@ -1,8 +1,9 @@
-"""A run without a model: `python fake_run.py run FOLDER` writes what a real one would write, in seconds.
+"""A run without a model: `python fake_run.py run FOLDER...` writes what a real one would write, in seconds.
 
 FAKE_PAUSE is how long it rests after each record, FAKE_FAIL the phase in which it fails, FAKE_STEPS how long it is.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from balign import telemetry
+from balign.run import reproduce
 from balign.run.folder import Run, write_atomic
 
 SIDE = 64
@@ -51,8 +53,8 @@ def picture(kind: str, number: int, forgotten: float = 0.0) -> Image.Image:
     return image
 
 
-def main(folder: str) -> None:
-    """Pretend to run the folder."""
+def main(folder: str) -> bool:
+    """Pretend to run the folder; whether it went to its end."""
     run = Run.open(folder, Path(folder).parent)
     pause, steps = float(os.environ.get("FAKE_PAUSE", "0.05")), int(os.environ.get("FAKE_STEPS", "40"))
     fail = os.environ.get("FAKE_FAIL", "")
@@ -86,9 +88,11 @@ def main(folder: str) -> None:
         phase("save", 1, 1)
         _report(run, groups, steps)
         phase("done", 1, 1)
+        return True
     except Stopped as stopped:
         run.clear_stop()
         telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, str(stopped)))
+        return False
     except RuntimeError as error:
         telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("failed", 0, 1, 0.0, str(error)))
         raise
@@ -136,7 +140,7 @@ def _steps(run, steps, phase, say):  # type: ignore[no-untyped-def]
 
 def _evaluate(run: Run) -> dict[str, dict[str, object]]:
     """Pictures of three groups, before and after, with invented scores."""
-    noise = random.Random(1)
+    noise, other = random.Random(1), 0.0 if run.config.method in (None, "balign") else 0.02
     groups: dict[str, dict[str, object]] = {}
     number = 0
     for side in ("before", "after"):
@@ -148,7 +152,7 @@ def _evaluate(run: Run) -> dict[str, dict[str, object]]:
             picture(kind, k).save(run.path / "images" / "before" / name)
             picture(kind, k, 1.0).save(run.path / "images" / "after" / name)
             was = 0.3 + noise.gauss(0, 0.01)
-            now = was - (0.19 if kind == "erased" else 0.002 + noise.gauss(0, 0.003))
+            now = was - (0.19 if kind == "erased" else 0.002 + other + noise.gauss(0, 0.003))
             images.append(
                 {
                     "prompt": f"a {word} on a plain background, drawing number {k}",
@@ -160,7 +164,7 @@ def _evaluate(run: Run) -> dict[str, dict[str, object]]:
                 }
             )
             number += 1
-        drop = 0.19 if kind == "erased" else 0.002
+        drop = 0.19 if kind == "erased" else 0.002 + other
         groups[kind] = {
             "n": 12,
             "accuracy_before": 0.97,
@@ -178,10 +182,17 @@ def _evaluate(run: Run) -> dict[str, dict[str, object]]:
     return groups
 
 
+def weights(run: Run) -> bytes:
+    """A safetensors file of one tensor that follows from the config."""
+    header = json.dumps({"w": {"dtype": "U8", "shape": [32], "data_offsets": [0, 32]}}).encode()
+    return len(header).to_bytes(8, "little") + header + hashlib.sha256(run.config.to_json().encode()).digest()
+
+
 def _report(run: Run, groups: dict[str, dict[str, object]], steps: int) -> None:
+    (run.path / "erased.safetensors").write_bytes(weights(run))
     report = {
         "model": run.config.model,
-        "method": run.config.method,
+        "method": run.config.method or "balign",
         "seed": run.config.seed,
         "steps": steps,
         "seconds": 12.5,
@@ -192,7 +203,9 @@ def _report(run: Run, groups: dict[str, dict[str, object]], steps: int) -> None:
         "cra": 0.98,
         "ledger": {"steps": steps, "forget_violations": 0, "retain_violations": 2},
         "warnings": [],
-        "versions": {},
+        "settings": {"device": "cpu", "fingerprint": "f" * 64},
+        "versions": {"python": "3.11.0"},
+        **reproduce.outcome(run, {"steps": steps, "device": "cpu", "fingerprint": "f" * 64, "versions": {}}),
     }
     write_atomic(run.path / "report.json", json.dumps(report))
     write_atomic(run.path / "report.html", "<!doctype html><title>report</title><p>report")
@@ -200,4 +213,6 @@ def _report(run: Run, groups: dict[str, dict[str, object]], steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[2])
+    for given in sys.argv[2:]:
+        if not main(given):
+            break

@@ -7,6 +7,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from balign.run import bundle
 from balign.run.folder import Run
 from balign.ui.files import ROUTES, url
 
@@ -73,3 +74,22 @@ def test_a_link_out_of_the_folder_is_not_followed(client: TestClient, finished: 
 
 def test_a_name_that_may_not_be_asked_for_has_no_address(finished: Run) -> None:
     assert url(finished, "../config.json") == ""
+
+
+def test_the_bundle_is_made_as_it_is_sent(client: TestClient, finished: Run) -> None:
+    answer = client.get("/" + url(finished, "bundle.zip"))
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == f'attachment; filename="balign-{finished.id}.zip"'
+    assert answer.content == b"".join(bundle.stream(finished))
+
+
+@pytest.mark.parametrize("name", ["report.json", "erased.safetensors"])
+def test_an_unfinished_run_has_no_bundle(client: TestClient, finished: Run, name: str) -> None:
+    (finished.path / name).unlink()
+    assert client.get("/" + url(finished, "bundle.zip")).status_code == 404
+    assert client.get("/files/nobodyhere/bundle.zip").status_code == 404
+
+
+def test_a_report_that_was_tampered_with_has_no_bundle(client: TestClient, finished: Run) -> None:
+    (finished.path / "report.json").write_text('{"groups": 7}')
+    assert client.get("/" + url(finished, "bundle.zip")).status_code == 404

@@ -49,6 +49,24 @@ def test_a_stopped_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.status() == "done"
 
 
+def test_several_are_done_in_turn_and_none_can_be_started_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.05")
+    runs = worker.begin_all([CONFIG, CONFIG])
+    assert all(worker.alive(run) for run in runs)
+    with pytest.raises(worker.Busy):
+        worker.begin(CONFIG)
+    wait_for(lambda: not worker.alive(runs[1]))
+    assert [run.status() for run in runs] == ["done", "done"]
+
+
+def test_a_stopped_run_ends_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.05")
+    runs = worker.begin_all([CONFIG, CONFIG])
+    runs[0].request_stop(keep=False)
+    wait_for(lambda: not worker.alive(runs[1]))
+    assert [run.status() for run in runs] == ["stopped", "new"]
+
+
 def test_a_process_that_dies_at_once_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", "raise SystemExit('no torch here')"))
     run = worker.begin(CONFIG)

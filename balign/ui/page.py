@@ -1,0 +1,23 @@
+"""What the parts of the page share: which run this browser shows, the form, and how a part asks for a fresh look."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+
+@dataclass(frozen=True)
+class Page:
+    """Handed to every part's `build`. It knows no part."""
+
+    blocks: gr.Blocks
+    browser: gr.BrowserState
+    """{"run": id} of the run shown; a visitor may have written anything into it."""
+    fields: dict[str, Any]
+    """The form's components by the name they have in the config."""
+    look: Callable[[Any], Any]
+    """Refreshes the page after an event: `page.look(button.click(...))`."""
+
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}

@@ -1,0 +1,246 @@
+"""The Runs tab: every run on this machine to search, open, name, take over, download, compare, reproduce and delete.
+
+It binds events; what a run is and how it looks is known in `history` and `duel`. Which runs are ticked is known to the
+page alone (shelf.js) and comes along with a click; no id is believed until its folder is found.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from balign.run import reproduce
+from balign.run.compare import MOST
+from balign.run.folder import MAX_LABEL, Run
+from balign.ui import cards, duel, form, history, worker
+from balign.ui.handlers import notice
+from balign.ui.page import PRIVATE, Page
+
+MAX_UPLOAD = "256mb"
+"""What may be uploaded at once: a bundle of the bundled model is a tenth of it."""
+SHOWN = 12
+"""Cards at first, and more at a press of a button."""
+MAX_TICKED = 200
+TICK = 3.0
+"""Seconds between two looks at the list while one of its runs goes on."""
+TICKED = "() => balignTicked()"
+TICKED_TOO = "(first, second) => [balignTicked(), second]"
+TO_FORM = "() => document.querySelector('#views [role=tab]').click()"
+NONE_TICKED = "No run is ticked; tick the box at the left of one."
+Answer = dict[str, Any]
+
+
+def build(page: Page) -> None:
+    """The tab, inside the tab that is being built."""
+    with gr.Column(elem_classes="runs") as column:
+        parts: dict[str, Any] = {"say": _html("", "shelf-say")}
+        with gr.Row(elem_classes="finder"):
+            parts["search"] = gr.Textbox(
+                label="Search", placeholder="concept, name, model", elem_id="shelf-search", max_length=200, scale=2
+            )
+            states = [("any", ""), *((words, name) for name, words in history.STATES.items())]
+            parts["state"] = gr.Dropdown(states, value="", label="State", filterable=False, elem_id="shelf-state")
+            methods = [("any", ""), *form.methods()]
+            parts["method"] = gr.Dropdown(methods, value="", label="Method", filterable=False, elem_id="shelf-method")
+            ticked = gr.Textbox(visible=False)  # what shelf.js puts in its place when a button is pressed
+        with gr.Row(elem_classes="acts"):
+            for name, words in (("compare", "Compare"), ("use", "Use these settings"), ("delete", "Delete")):
+                parts[name] = gr.Button(words, size="sm", min_width=90, scale=0, elem_id=f"shelf-{name}")
+            parts["zip"] = gr.UploadButton(
+                "Reproduce a zip", size="sm", file_types=[".zip"], min_width=120, scale=0, elem_id="shelf-zip"
+            )
+        with gr.Row(visible=False, elem_classes="sure") as parts["sure"]:
+            parts["question"] = _html("", "shelf-question")
+            parts["really"] = gr.Button("Delete for good", variant="stop", size="sm", scale=0, elem_id="shelf-really")
+            parts["never"] = gr.Button("Keep", size="sm", scale=0, elem_id="shelf-never")
+        parts["list"] = _html("", "shelf")
+        parts["more"] = gr.Button("Show more", visible=False, size="sm", elem_id="shelf-more")
+        with gr.Row(elem_classes="acts"):
+            parts["label"] = gr.Textbox(label="Name of the ticked run", max_length=MAX_LABEL, elem_id="shelf-label")
+            parts["rename"] = gr.Button("Rename", size="sm", min_width=90, scale=0, elem_id="shelf-rename")
+        with gr.Accordion("Method duel", open=False, elem_id="shelf-duel"):
+            parts["rivals"] = gr.CheckboxGroup(
+                form.methods(), label="Methods", info="Each does what the ticked run did, one after another.",
+                elem_id="shelf-rivals",
+            )  # fmt: skip
+            parts["duel"] = gr.Button("Start the duel", size="sm", elem_id="shelf-start")
+        parts["panel"] = _html(duel.EMPTY, "duel")
+    parts["timer"] = gr.Timer(TICK, active=False)
+    _events(page, column.parent, ticked, parts)
+
+
+def _html(value: str, name: str) -> gr.HTML:
+    return gr.HTML(value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None)
+
+
+def _events(page: Page, tab: Any, ticked: gr.Textbox, parts: dict[str, Any]) -> None:
+    parts["asked"], parts["compared"] = gr.State([]), gr.State([])
+    shown, sent = gr.State(SHOWN), gr.State("")
+    finder = [parts["search"], parts["state"], parts["method"]]
+    told = [*finder, shown, sent, parts["compared"]]
+
+    def out(answer: Answer) -> dict[Any, Any]:
+        return {parts[name]: value for name, value in answer.items()}
+
+    def refresh(search: Any, state: Any, method: Any, most: int, before: str, ids: list[str]) -> list[Any]:
+        return listing(search, state, method, most, before, _found(ids))
+
+    seen = [parts["list"], parts["more"], parts["panel"], parts["timer"], sent]
+
+    def again(event: Any) -> Any:
+        return event.then(refresh, told, seen, **PRIVATE)
+
+    def bind(name: str, work: Callable[..., Answer], inputs: list[Any], outputs: list[str], js: str | None) -> Any:
+        targets = [parts[output] for output in ["say", *outputs]]
+        return parts[name].click(lambda *given: out({"say": ""} | work(*given)), inputs, targets, js=js, **PRIVATE)
+
+    for trigger in (tab.select, parts["timer"].tick):
+        trigger(refresh, told, seen, **PRIVATE)
+    gr.on([part.change for part in finder], lambda: SHOWN, None, shown, trigger_mode="always_last", **PRIVATE).then(
+        refresh, told, seen, **PRIVATE
+    )
+    again(parts["more"].click(lambda most: most + SHOWN, shown, shown, **PRIVATE))
+
+    again(bind("compare", choose, [ticked], ["compared"], TICKED))
+    again(bind("rename", rename, [ticked, parts["label"]], ["label"], TICKED_TOO))
+    again(bind("duel", begin_duel, [ticked, parts["rivals"]], ["compared"], TICKED_TOO))
+    bind("delete", ask, [ticked], ["sure", "question", "asked"], TICKED)
+    bind("never", lambda: {"sure": gr.update(visible=False), "asked": []}, [], ["sure", "asked"], None)
+    page.look(again(bind("really", delete, [parts["asked"]], ["sure", "asked"], None)))
+    uploaded = parts["zip"].upload(lambda file: out(make_again(file)), parts["zip"], [parts["say"]], **PRIVATE)
+    again(uploaded)
+
+    def use(ids: str) -> dict[Any, Any]:
+        answer = settings(ids)
+        filled = {page.fields[name]: value for name, value in answer.pop("form", {}).items() if name in page.fields}
+        return out(answer) | filled
+
+    used = parts["use"].click(use, ticked, [parts["say"], *page.fields.values()], js=TICKED, **PRIVATE)
+    used.then(None, parts["say"], None, js=f"(said) => {{ if (!said) ({TO_FORM})(); }}")
+
+
+def listing(search: Any, state: Any, method: Any, most: int, before: str, compared: Sequence[Run]) -> list[Any]:
+    """The list, the comparison, and whether to look again soon; only what is new goes to the page."""
+    found = history.entries()
+    right = history.matching(found, search, state, method)
+    shown, panel = cards.cards(right[:most], len(found)), _panel(compared)
+    moving = any(entry.state in ("running", "waiting") for entry in right[:most]) or duel.live(compared)
+    now = f"{hash(shown)} {hash(panel)}"
+    timer = gr.Timer(active=moving)
+    if now == before:
+        return [gr.skip(), gr.skip(), gr.skip(), timer, now]
+    return [shown, gr.update(visible=len(right) > most), panel, timer, now]
+
+
+def _panel(runs: Sequence[Run]) -> str:
+    try:
+        return duel.panel(runs)
+    except (ValueError, OSError, TypeError, KeyError, AttributeError):  # being deleted, or tampered with
+        return '<p class="soft nothing">These runs cannot be compared at the moment.</p>'
+
+
+def choose(ids: object) -> Answer:
+    """The ticked runs as those to compare."""
+    runs = _found(ids)
+    if not 2 <= len(runs) <= MOST:
+        return {"say": notice(f"{len(runs)} runs are ticked; tick 2 to {MOST} to compare.", "refused")}
+    return {"compared": [run.id for run in reversed(runs)]}  # the list has the newest first
+
+
+def settings(ids: object) -> Answer:
+    """The form as it was for the ticked run."""
+    runs = _found(ids)
+    if len(runs) != 1:
+        return {"say": notice(_one(runs), "refused")}
+    try:
+        return {"say": "", "form": form.filled(runs[0].config)}
+    except ValueError:
+        return {"say": notice("The config of this run cannot be read.", "refused")}
+
+
+def rename(ids: object, label: object) -> Answer:
+    """Give the ticked run a name."""
+    runs = _found(ids)
+    if len(runs) != 1:
+        return {"say": notice(_one(runs), "refused")}
+    try:
+        runs[0].rename(label if isinstance(label, str) else "")
+    except (ValueError, OSError) as error:
+        return {"say": notice(str(error) if isinstance(error, ValueError) else "The disk refused the name.", "refused")}
+    return {"label": ""}
+
+
+def ask(ids: object) -> Answer:
+    """Whether the ticked runs are really to go."""
+    runs = _found(ids)
+    if not runs:
+        return {"say": notice(NONE_TICKED, "refused")}
+    names = ", ".join(history.entry(run).title for run in runs[:5]) + (", …" if len(runs) > 5 else "")
+    what = "this run" if len(runs) == 1 else f"these {len(runs)} runs"
+    question = f'<p class="notice refused" role="alert">Delete {what} with all files ({escape(names)})?</p>'
+    return {"sure": gr.update(visible=True), "question": question, "asked": [run.id for run in runs]}
+
+
+def delete(asked: object) -> Answer:
+    """Remove the runs that were asked about; one that is at work stays."""
+    kept = []
+    for run in _found(asked):
+        try:
+            if worker.alive(run):
+                raise ValueError(f"{history.entry(run).title} is running; stop it before deleting it.")
+            run.delete()
+        except ValueError as error:
+            kept.append(str(error))
+        except OSError as error:
+            kept.append(f"A run could not be deleted: {error.strerror or 'the disk refused'}.")
+    said = notice(" ".join(kept), "refused") if kept else notice("Deleted.", "remark")
+    return {"say": said, "sure": gr.update(visible=False), "asked": []}
+
+
+def begin_duel(ids: object, methods: object) -> Answer:
+    """The ticked run again with other methods, and all of them side by side."""
+    runs = _found(ids)
+    if len(runs) != 1:
+        return {"say": notice(_one(runs), "refused")}
+    try:
+        begun = duel.start(runs[0], [str(name) for name in methods] if isinstance(methods, list) else [])
+    except ValueError as error:
+        return {"say": notice(str(error), "refused")}
+    except OSError as error:
+        return {"say": notice(f"The duel could not be started: {error.strerror or 'the disk refused'}.", "refused")}
+    words = "The duel has begun; to stop one of its runs also stops those behind it."
+    return {"say": notice(words, "remark"), "compared": [runs[0].id, *(run.id for run in begun)][:MOST]}
+
+
+def make_again(file: object) -> Answer:
+    """Check an uploaded bundle and begin its run anew; the upload itself is not kept."""
+    if not isinstance(file, str):
+        return {"say": notice("No zip was uploaded.", "refused")}
+    try:
+        bundle = reproduce.read(Path(file))
+        run = worker.begin(bundle.config)
+        reproduce.note(run, bundle)
+    except ValueError as error:
+        return {"say": notice(str(error), "refused")}
+    except OSError as error:
+        return {"say": notice(f"The zip could not be used: {error.strerror or 'the disk refused'}.", "refused")}
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(file)
+    words = f"The bundle is whole. Its run {escape(bundle.run)} is being made again"
+    return {"say": f'<p class="notice remark" role="alert">{words}: <a href="?run={run.id}">watch it</a>.</p>'}
+
+
+def _found(ids: object) -> list[Run]:
+    """The runs of these ids that there are, each once: of a list, or of words with spaces between."""
+    given = ids.split() if isinstance(ids, str) else ids if isinstance(ids, list) else []
+    found = [worker.find(run_id) for run_id in given[:MAX_TICKED]]
+    return list(dict.fromkeys(run for run in found if run is not None))
+
+
+def _one(runs: Sequence[Run]) -> str:
+    return NONE_TICKED if not runs else f"{len(runs)} runs are ticked; tick one."
