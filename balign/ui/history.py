@@ -147,4 +147,4 @@ def _short(run: Run) -> dict[str, Any]:
         }
     except (OSError, ValueError, TypeError, AttributeError, KeyError):  # half a file, or one that was tampered with
         return {}
-    return report | {"groups": groups}
+    return report | {"groups": groups} if report else {}
