@@ -27,9 +27,11 @@ def drawn(seed: int, objects: int = len(OBJECTS)) -> tuple[torch.Tensor, torch.T
     background = (grid.sum(1) + seed) % len(BACKGROUNDS)
     index = torch.stack([grid[:, 0], grid[:, 1], torch.zeros(len(grid), dtype=torch.long), background], dim=1)
     templates = lexicon()["templates"]["test"]
-    prompts = [
-        templates[n % len(templates)].format(object=OBJECTS[o], style=list(STYLES)[s], background=list(BACKGROUNDS)[b])
-        for n, (o, s, _, b) in enumerate(index.tolist())
+    prompts = [  # s + o // 8: every object, style and background meets every wording
+        templates[(s + o // 8) % len(templates)].format(
+            object=OBJECTS[o], style=list(STYLES)[s], background=list(BACKGROUNDS)[b]
+        )
+        for o, s, _, b in index.tolist()
     ]
     latents = model.generate(
         prompts, [seed * 100_000 + n for n in range(len(prompts))], steps=STEPS, guidance=GUIDANCE, batch=32
@@ -53,7 +55,8 @@ def main() -> None:
     options.add_argument("--out", default=str(MODELS / "emoji" / "contact-sheet.png"))
     options = options.parse_args()
     pictures, _ = drawn(0, options.objects)
-    sheet(pictures, across=4 * len(STYLES)).save(options.out, optimize=True)
+    # 256 colours of its own: the same to the eye, a quarter of the size.
+    sheet(pictures, across=4 * len(STYLES)).quantize(256, dither=Image.Dither.NONE).save(options.out, optimize=True)
 
 
 if __name__ == "__main__":
