@@ -17,6 +17,7 @@ from transformers import CLIPTextModel
 from vae import built as built_vae
 
 BATCH, STILL, DROPPED = 64, 0.95, 0.1
+BFLOAT16 = torch.cpu.get_capabilities().get("avx512_bf16", False)  # a fifth faster; elsewhere imitated, and slow
 
 
 def scheduler() -> DDIMScheduler:
@@ -116,7 +117,9 @@ def main() -> None:
         noise = torch.randn(clean.shape, generator=generator)
         noisy = noise_schedule.add_noise(clean, noise, timesteps).contiguous(memory_format=torch.channels_last)
         target = noise_schedule.get_velocity(clean, noise, timesteps)
-        loss = F.mse_loss(unet(noisy, timesteps, conditions).sample, target)
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+            velocity = unet(noisy, timesteps, conditions).sample
+        loss = F.mse_loss(velocity.float(), target)
         return loss, {"loss": loss.item()}
 
     average = train(

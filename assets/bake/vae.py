@@ -53,9 +53,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--steps", type=int, default=4000)
     options.add_argument("--minutes", type=float, default=1e9)
+    options.add_argument("--warm", action="store_true", help="start from the work folder's vae-average.pt")
     options = options.parse_args()
     torch.set_num_threads(2)
     pictures, vae = Pictures(), built()
+    if options.warm:
+        vae.load_state_dict(torch.load(WORK / "vae-average.pt", weights_only=True))
 
     def loss_of(step: int, generator: torch.Generator):
         real, _ = pictures.random(BATCH, generator)
@@ -68,7 +71,16 @@ def main() -> None:
         return loss, {"loss": loss.item(), "l1": (drawn - real).abs().mean().item() / 2, "kl": kl.item()}
 
     average = train(
-        "vae", vae, loss_of, options.steps, rate=3e-3, minutes=options.minutes, ema=0.995, every=25, weight_decay=0.0
+        "vae",
+        vae,
+        loss_of,
+        options.steps,
+        rate=2e-3,
+        minutes=options.minutes,
+        ema=0.995,
+        every=25,
+        weight_decay=0.0,
+        muon_but=("conv_in", "conv_out", "quant_conv"),
     )
     torch.save(average, WORK / "vae-average.pt")
 
