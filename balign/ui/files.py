@@ -12,7 +12,10 @@ from balign.run import bundle
 from balign.run.folder import Run
 from balign.ui.worker import find
 
-IMAGES = re.compile(r"(previews|images/before|images/after)/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png")
+IMAGES = re.compile(
+    r"(previews|images/before|images/after|strength|probes|(tries|votes)/[A-Za-z0-9_-]{1,40})"
+    r"/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
+)
 DOWNLOADS = {
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
