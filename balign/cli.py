@@ -1,4 +1,4 @@
-"""The command line: erase, run, evaluate, export, try, strength, compare, bundle, reproduce, studio. Built by tyro.
+"""The command line: erase, run, evaluate, export, try, compare and so on. Built from the config by tyro.
 
 It shows events and knows nothing about how they come about. Errors are one sentence on standard error, exit code 2.
 """
@@ -138,6 +138,17 @@ def strength(folder: Folder, /) -> int:
     return _wrote(redraw.draw_strengths(_open(folder)))
 
 
+def probe(folder: Folder, /) -> int:
+    """Ask for what was erased by other words than its name, and say which still show it.
+
+    Args:
+        folder: the run's folder.
+    """
+    from balign.run import redraw
+
+    return _wrote(redraw.draw_probes(_open(folder)))
+
+
 def compare(folders: Folders, /) -> int:
     """Hold runs against each other: in what they differ, and what that did to the same pictures.
 
@@ -208,6 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
         "export": export,
         "try": try_,
         "strength": strength,
+        "probe": probe,
         "compare": compare,
         "bundle": bundle,
         "reproduce": reproduce,

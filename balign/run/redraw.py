@@ -1,4 +1,4 @@
-"""Draws with a finished run's weights: a prompt of one's own, the change at several strengths.
+"""Draws with a finished run's weights: a prompt of one's own, the change at several strengths, probes.
 
 The run is claimed meanwhile and otherwise left as it is. What may be asked and where it goes is known in `tryout`;
 how an image is drawn or scored is known below.
@@ -15,8 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from balign.measure.evaluation import Shot
-from balign.models import checkpoint
+from balign.data.checks import targets
+from balign.data.pairs import image_seeds
+from balign.data.probes import probes
+from balign.measure.evaluation import Shot, recognised
+from balign.models import catalogue, checkpoint
 from balign.run import images, tryout
 from balign.run.folder import Run
 from balign.run.job import Job, load_job
@@ -24,6 +27,8 @@ from balign.run.record import Stopped, log, sentence
 from balign.run.tryout import STRENGTHS, Ask, Progress
 
 SIDES = ("before", "after")
+PROBE_SEEDS = 20_011
+"""Added to a run's seed, so that no probe shares its noise with a training or test image."""
 STOPPED = "Stopped before it was through; nothing was written."
 Told = Callable[[int, int], None]
 
@@ -121,6 +126,35 @@ def draw_strengths(run: Run) -> Path:
                 frames.append({"strength": amount, "alignment": scores})
             rows = [{"group": shot.group, "prompt": shot.prompt, "seed": shot.seed} for shot in shots]
             _write(draft / "strength.json", {"scorer": job.scorer.name, "prompts": rows, "frames": frames})
+    return target
+
+
+def draw_probes(run: Run) -> Path:
+    """Draw the probes with both models, and say which still show the concept; where they were written."""
+    with visiting(run, "probe") as told:
+        job, found = load(run), targets(run.config.erase, catalogue.find(run.config.model).lexicon)[0]
+        asked, left_out = probes(found, job.prompts.forget, run.config.seed)
+        seeds = image_seeds([probe.prompt for probe in asked], run.config.seed + PROBE_SEEDS)
+        shots = [Shot("probe", p.prompt, {p.kind: p.concept}, seed) for p, seed in zip(asked, seeds, strict=True)]
+        captions = {target.word.name: target.lexicon.captions(target.word)[0] for target in found}
+        rows = [probe._asdict() | {"seed": seed} for probe, seed in zip(asked, seeds, strict=True)]
+        target = run.path / "probes"
+        with tryout.whole(target) as draft:
+            for turn, side in enumerate(SIDES):
+                if side == "after":
+                    checkpoint.load_changed(run.path / "erased.safetensors", job.model.denoiser)
+                parts = []
+                for start in range(0, len(shots), images.BATCH):
+                    told(turn * len(shots) + start, 2 * len(shots))
+                    parts.append(images.render(job.model, shots[start : start + images.BATCH], job.sampling))
+                drawn = torch.cat(parts)
+                scores = job.scorer.alignment(drawn, [captions[probe.concept] for probe in asked]).tolist()
+                shown = recognised(drawn, shots, job.scorer, job.prompts.choices)
+                for k, (row, score, kinds) in enumerate(zip(rows, scores, shown, strict=True)):
+                    images.save_png(draft / f"{side}-{k}.png", drawn[k])
+                    row |= {side: f"probes/{side}-{k}.png", f"alignment_{side}": score}
+                    row |= {f"shows_{side}": kinds.get(row["kind"])}
+            _write(draft / "probes.json", {"scorer": job.scorer.name, "left_out": left_out, "probes": rows})
     return target
 
 

@@ -1,7 +1,7 @@
 """The Try tab: what a finished run's weights draw when they are asked something new.
 
 Every button starts a process that writes into the run's folder, and the page reads that folder; nothing is drawn in
-the server. What is shown is made in `tries` and `scrub`. No error leaves here but as one escaped sentence.
+the server. What is shown is made in `tries`, `scrub` and `probing`. No error leaves here but as one escaped sentence.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from balign.run import tryout
 from balign.run.config import MAX_PROMPT
 from balign.run.folder import Run
 from balign.run.tryout import MOST_IMAGES, STRENGTHS, Ask
-from balign.ui import scrub, tries, worker
+from balign.ui import probing, scrub, tries, worker
 from balign.ui.handlers import notice, run_id
 from balign.ui.page import PRIVATE, Page
 
@@ -26,7 +26,12 @@ TICK = 1.0
 STRENGTH = "(given, browser) => [balignStrength(), browser]"
 NO_RUN = "Open a run that has finished, in the Runs tab or by its link; its weights can then be tried here."
 NOT_READY = "This run has no erased weights and no report yet. When it has finished, its weights can be tried here."
-WORKING = {"try": "Drawing before and after", "strength": "Drawing the strengths", "": "Getting ready"}
+WORKING = {
+    "try": "Drawing before and after",
+    "strength": "Drawing the strengths",
+    "probe": "Drawing the probes",
+    "": "Getting ready",
+}
 ENDED = "The drawing ended before it was through; log.txt in the run's folder may say why."
 Sent = dict[str, str]
 
@@ -43,6 +48,7 @@ def build(page: Page) -> None:
             parts["say"] = _html("", "try-say")
             _own(parts)
             _strength(parts)
+            _probes(parts)
     parts["timer"] = gr.Timer(TICK, active=False)
     _events(page, column.parent, parts)
 
@@ -67,6 +73,13 @@ def _strength(parts: dict[str, Any]) -> None:
         parts["export"] = gr.Button("Export at this strength", visible=False, size="sm", scale=0, elem_id="try-export")
         parts["amount"] = gr.Textbox(visible=False)  # tryout.js puts in its place where the slider stands
     parts["exports"] = _html("", "exports", visible=False)
+
+
+def _probes(parts: dict[str, Any]) -> None:
+    _html("<h2>Probes, not proof</h2>", "try-probes")
+    parts["probes"] = _html(probing.EMPTY, "probes")
+    with gr.Row(elem_classes="acts"):
+        parts["probe"] = gr.Button("Draw the probes", size="sm", scale=0, elem_id="try-probe")
 
 
 def _html(value: str, name: str, **more: Any) -> gr.HTML:
@@ -96,6 +109,7 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
         **PRIVATE,
     )
     again(asked)
+    again(parts["probe"].click(probes, page.browser, parts["say"], **PRIVATE))
     again(parts["frames"].click(strengths, page.browser, parts["say"], **PRIVATE))
     again(parts["export"].click(export, [parts["amount"], page.browser], parts["say"], js=STRENGTH, **PRIVATE))
     again(parts["stop"].click(stop, page.browser, parts["say"], **PRIVATE))
@@ -114,6 +128,11 @@ def own(browser: object, prompt: object, seed: object, images: object) -> str:
 def strengths(browser: object) -> str:
     """Draw the frames of the scrub."""
     return begin(browser, lambda run: worker.visit(run, "strength"))
+
+
+def probes(browser: object) -> str:
+    """Ask for the erased concepts by other words."""
+    return begin(browser, lambda run: worker.visit(run, "probe"))
 
 
 def export(amount: object, browser: object) -> str:
@@ -226,6 +245,8 @@ PARTS: dict[str, Callable[[Run | None], Any]] = {
     "tries": _of(tries.tries, tries.EMPTY),
     "scrub": _of(scrub.scrub, scrub.EMPTY),
     "frames": lambda run: gr.update(visible=not _drawn(run), interactive=not _busy(run)),
+    "probes": _of(probing.probes, probing.EMPTY),
+    "probe": lambda run: gr.update(visible=run is None or not tryout.probes(run), interactive=not _busy(run)),
     "export": lambda run: gr.update(visible=_drawn(run), interactive=not _busy(run)),
     "exports": lambda run: gr.update(
         value=scrub.exports(run) if run else "", visible=run is not None and bool(tryout.exports(run))

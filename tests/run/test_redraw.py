@@ -12,6 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from balign import cli
+from balign.data.probes import WAYS
+from balign.measure.evaluation import Shot
 from balign.run import images, redraw, tryout
 from balign.run.config import RunConfig
 from balign.run.folder import Run
@@ -88,6 +90,22 @@ def test_strengths_differ_when_the_change_does(run: Run) -> None:
     exaggerate(run)
     target = redraw.draw_strengths(run)
     assert len({(target / f"{frame}-0.png").read_bytes() for frame in range(len(STRENGTHS))}) == len(STRENGTHS)
+
+
+def test_probes_are_drawn_with_both_models_and_judged(run: Run) -> None:
+    exaggerate(run)
+    assert cli.main(["probe", str(run.path)]) == 0
+    rows = tryout.probes(run)["probes"]
+    assert {row["way"] for row in rows} == set(WAYS)
+    assert {row["said"]: row["seen"] for row in rows if row["way"] == "synonym"} == {"kitty": False, "kitten": True}
+    for row in rows:
+        assert (run.path / row["before"]).read_bytes() != (run.path / row["after"]).read_bytes()
+        assert {type(row["shows_before"]), type(row["shows_after"])} == {bool}
+    job = redraw.load(run)
+    first = [Shot("probe", row["prompt"], {}, row["seed"]) for row in rows[: images.BATCH]]
+    drawn = images.render(job.model, first, job.sampling)
+    for k, picture_of in enumerate(drawn):
+        assert torch.equal(picture_of, picture(run.path / rows[k]["before"]))
 
 
 def test_a_disturbed_strength_0_is_noticed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

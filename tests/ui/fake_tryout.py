@@ -1,4 +1,4 @@
-"""Tries, strengths and exports without a model: what `redraw` would write into a finished run's folder."""
+"""Tries, strengths, probes and exports without a model: what `redraw` would write into a finished run's folder."""
 
 import json
 import os
@@ -8,11 +8,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from balign.data.probes import WAYS
 from balign.run import tryout
 from balign.run.folder import Run
 from balign.run.tryout import STRENGTHS, Progress
 
-VERBS = ("try", "strength", "export")
+VERBS = ("try", "strength", "probe", "export")
 GROUPS = ("erased", "kept")
 EACH = 4
 
@@ -36,6 +37,8 @@ def main(verb: str, folder: str, *options: str) -> None:
             sys.exit(2)
         if verb == "try":
             write_try(run, given["prompt"], int(given["seed"]), int(given["images"]))
+        elif verb == "probe":
+            write_probes(run)
         else:
             write_strengths(run)
         tryout.clear(run)
@@ -74,6 +77,25 @@ def write_strengths(run: Run, prompt: str = "a drawing") -> None:
             for k in range(EACH)
         ]
         (draft / "strength.json").write_text(json.dumps({"scorer": "emoji", "prompts": rows, "frames": frames}))
+
+
+def write_probes(run: Run, said: str = "kitty") -> None:
+    """One probe of each kind and each state; a synonym that training saw, and one that it did not."""
+    rows: list[dict[str, object]] = []
+    kinds = [*WAYS, "synonym"]
+    shows = [(True, False), (True, True), (False, False), (False, True), (None, None), (True, True), (True, False)]
+    with tryout.whole(run.path / "probes") as draft:
+        for k, (way, (before, after)) in enumerate(zip(kinds, shows, strict=True)):
+            row: dict[str, object] = {
+                "way": way, "concept": "cat", "kind": "object", "said": f"{said} {k}", "seed": k, "seen": k == 6,
+                "note": "Spanish" if way == "language" else "", "prompt": f"a {said} on white",
+            }  # fmt: skip
+            for side, shown, score in (("before", before, 0.3), ("after", after, 0.1)):
+                Image.new("RGB", (64, 64), "#bfe3c0").save(draft / f"{side}-{k}.png")
+                row |= {side: f"probes/{side}-{k}.png", f"alignment_{side}": score, f"shows_{side}": shown}
+            rows.append(row)
+        facts = {"scorer": "emoji", "left_out": 3, "probes": rows}
+        (draft / "probes.json").write_text(json.dumps(facts))
 
 
 def write_export(run: Run, out: Path) -> None:

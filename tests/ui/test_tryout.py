@@ -25,7 +25,7 @@ def refused(said: str) -> bool:
 
 @pytest.mark.parametrize("browser", [None, "", 7, {}, {"run": "../../etc"}, {"run": EVIL}, {"run": "nobodyhere"}])
 def test_without_a_run_nothing_is_drawn(browser: object, finished: Run) -> None:
-    said = [tab.own(browser, "a cat", "0", 1), tab.strengths(browser), tab.export("1.00", browser)]
+    said = [tab.own(browser, "a cat", "0", 1), tab.strengths(browser), tab.probes(browser), tab.export("1", browser)]
     assert all(refused(each) for each in said)
     assert "Nothing is being drawn" in tab.stop(browser)
     parts, _ = tab.look(browser, None)
@@ -136,6 +136,17 @@ def test_strengths_are_drawn_once_and_then_exported(finished: Run) -> None:
     assert "exports/strength-1.25" in parts["exports"]["value"]
     assert "scrub" not in parts  # made anew, the slider would jump back
     assert "exported before" in tab.export("1.25", shows(finished))
+
+
+def test_probes_are_drawn_once(finished: Run) -> None:
+    parts, told = tab.look(shows(finished), None)
+    assert parts["probe"]["visible"] is True
+    assert tab.probes(shows(finished)) == ""
+    wait_for(lambda: not worker.alive(finished))
+    parts, _ = tab.look(shows(finished), told)
+    assert set(parts) == {"probes", "probe", "timer"}
+    assert parts["probe"]["visible"] is False
+    assert "These are probes, not proof." in parts["probes"]
 
 
 @pytest.mark.parametrize("amount", ["", "1", "2.00", "../x", EVIL, None, 1.0, ["1.00"]])
