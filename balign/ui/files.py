@@ -20,7 +20,10 @@ DOWNLOADS = {
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
     "erased.safetensors": "application/octet-stream",
+    "votes/votes.csv": "text/csv; charset=utf-8",
 }
+SAVED = ("erased.safetensors", "votes/votes.csv")
+"""What a browser saves rather than shows."""
 BUNDLE = "bundle.zip"
 """The whole run as one file, made while it is sent."""
 LOCKED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -53,8 +56,8 @@ async def serve(request: Request) -> FileResponse:
     if path is None:
         raise HTTPException(404, "There is no such file.")
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
-    if name == "erased.safetensors":
-        headers["Content-Disposition"] = 'attachment; filename="erased.safetensors"'
+    if name in SAVED:
+        headers["Content-Disposition"] = f'attachment; filename="{path.name}"'
     return FileResponse(path, media_type=DOWNLOADS.get(name, "image/png"), headers=headers)
 
 

@@ -16,7 +16,7 @@ from balign.run import tryout
 from balign.run.config import MAX_PROMPT
 from balign.run.folder import Run
 from balign.run.tryout import MOST_IMAGES, STRENGTHS, Ask
-from balign.ui import probing, scrub, tries, worker
+from balign.ui import probing, scrub, tries, voting, worker
 from balign.ui.handlers import notice, run_id
 from balign.ui.page import PRIVATE, Page
 
@@ -49,8 +49,10 @@ def build(page: Page) -> None:
             _own(parts)
             _strength(parts)
             _probes(parts)
+            ballots = voting.build(page)
     parts["timer"] = gr.Timer(TICK, active=False)
     _events(page, column.parent, parts)
+    ballots(column.parent)
 
 
 def _own(parts: dict[str, Any]) -> None:
