@@ -62,7 +62,9 @@ def _own(parts: dict[str, Any]) -> None:
             label="Prompt", placeholder="what to draw", max_length=MAX_PROMPT, scale=4, elem_id="try-prompt"
         )
         parts["seed"] = gr.Textbox("0", label="Seed", scale=1, min_width=90, elem_id="try-seed")
-        parts["images"] = gr.Slider(1, MOST_IMAGES, 4, step=1, label="Images", scale=2, elem_id="try-images")
+        parts["images"] = gr.Textbox(
+            "4", label=f"Images, 1 to {MOST_IMAGES}", scale=1, min_width=110, elem_id="try-images"
+        )
         parts["draw"] = gr.Button("Draw", variant="primary", scale=0, min_width=90, elem_id="try-draw")
     parts["tries"] = _html(tries.EMPTY, "tries")
 

@@ -27,6 +27,7 @@ RECENT = 50
 """How many of the newest folders are asked whether they run."""
 
 _children: dict[str, subprocess.Popen[bytes]] = {}
+_visitors: dict[str, subprocess.Popen[bytes]] = {}
 _started: dict[str, float] = {}
 _lock = threading.Lock()
 
@@ -95,12 +96,12 @@ def visit(run: Run, verb: str, *options: str) -> None:
     with _lock:
         _refuse_if_busy()
         run.clear_stop()
-        _launch([run], verb, *options)
+        _visitors[run.id] = _launch([run], verb, *options)
 
 
 def failed(run: Run) -> bool:
-    """Whether the process last started here for the run ended with an error."""
-    child = _children.get(run.id)
+    """Whether the last such process that was started here ended with an error."""
+    child = _visitors.get(run.id)
     return child is not None and child.poll() not in (None, 0)
 
 
@@ -128,7 +129,7 @@ def _start(runs: Sequence[Run], verb: str = "run") -> None:
     _launch(runs, verb)
 
 
-def _launch(runs: Sequence[Run], verb: str, *options: str) -> None:
+def _launch(runs: Sequence[Run], verb: str, *options: str) -> subprocess.Popen[bytes]:
     source = str(Path(balign.__file__).parents[1])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     environment = os.environ | {"PYTHONPATH": path, "BALIGN_RUNS": str(runs_root().absolute())}
@@ -142,3 +143,4 @@ def _launch(runs: Sequence[Run], verb: str, *options: str) -> None:
             start_new_session=True,
         )
     _children.update((run.id, child) for run in runs)
+    return child

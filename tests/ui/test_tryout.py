@@ -123,6 +123,13 @@ def test_a_process_that_dies_without_a_word_is_noticed(finished: Run, monkeypatc
     assert parts["dock"]["visible"] is True
 
 
+def test_a_failure_of_another_run_in_the_same_process_is_not_this_ones(finished: Run) -> None:
+    worker.resume(finished, "evaluate")
+    worker._children[finished.id].wait()
+    worker._children[finished.id].returncode = 2
+    assert tab.look(shows(finished), None)[0]["progress"] == ""
+
+
 def test_strengths_are_drawn_once_and_then_exported(finished: Run) -> None:
     parts, _ = tab.look(shows(finished), None)
     assert (parts["frames"]["visible"], parts["export"]["visible"]) == (True, False)
