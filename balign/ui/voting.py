@@ -42,12 +42,7 @@ def build(page: Page) -> Callable[[Any], None]:
     parts["say"] = _html("", "vote-say")
     parts["sheets"] = _html("", "sheets", visible=False)
     with gr.Row(elem_classes="acts"):
-        for name, words in (
-            ("a", "Sheet A"),
-            ("b", "Sheet B"),
-            ("same", "Cannot tell"),
-            ("end", "End and show the tally"),
-        ):
+        for name, words in BUTTONS.items():
             parts[name] = gr.Button(words, visible=False, size="sm", scale=0, min_width=90, elem_id=f"vote-{name}")
         parts["start"] = gr.Button("Start the vote", size="sm", scale=0, elem_id="vote-start")
     parts["tally"] = _html("", "tally")

@@ -86,6 +86,19 @@ def test_strength_0_is_the_base_and_1_the_erased_model_bit_for_bit(run: Run) -> 
     assert {row["group"] for row in found["prompts"]} == {"erased", "kept"}
 
 
+def test_an_export_holds_that_much_of_the_change(run: Run) -> None:
+    from diffusers import UNet2DConditionModel
+
+    out = run.path / tryout.export_name(0.25)
+    assert cli.main(["export", str(run.path), f"--out={out}", "--strength=0.25"]) == 0
+    assert tryout.exports(run) == ["exports/strength-0.25"]
+    written = UNet2DConditionModel.from_pretrained(out / "unet").state_dict()
+    base = redraw.load(run).model.denoiser.state_dict()
+    for name, tensor in load_file(run.path / "erased.safetensors").items():
+        assert torch.equal(written[name], torch.lerp(base[name], tensor, 0.25))
+    assert not torch.equal(written[name], base[name])
+
+
 def test_strengths_differ_when_the_change_does(run: Run) -> None:
     exaggerate(run)
     target = redraw.draw_strengths(run)

@@ -7,7 +7,7 @@ import pytest
 from balign.run import vote
 from balign.run.config import RunConfig
 from balign.run.folder import Run
-from balign.ui import voting
+from balign.ui import files, voting
 from tests.ui import fake_run
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -34,6 +34,15 @@ def test_a_ballot_tells_nothing_and_the_tally_waits_for_the_end(finished: Run) -
     assert visible(ended) == {"start"}
     assert "<table>" in ended["tally"]
     assert f"files/{finished.id}/votes/votes.csv" in ended["tally"]
+
+
+def test_the_sheets_are_served_and_their_order_is_not(finished: Run) -> None:
+    ballot = vote.new(finished)
+    assert files.locate(finished.id, ballot.sheet("a")) is not None
+    assert files.locate(finished.id, f"votes/{ballot.id}/ballot.json") is None
+    assert files.locate(finished.id, vote.VOTES) is None
+    vote.cast(finished, ballot.id, "same")
+    assert files.locate(finished.id, vote.VOTES) == (finished.path / vote.VOTES).resolve()
 
 
 def test_few_votes_claim_nothing(finished: Run) -> None:
