@@ -1,4 +1,4 @@
-"""The command line: erase, run, evaluate, export, compare, bundle, reproduce, studio. Built from the config by tyro.
+"""The command line: erase, run, evaluate, export, try, compare and so on. Built from the config by tyro.
 
 It shows events and knows nothing about how they come about. Errors are one sentence on standard error, exit code 2.
 """
@@ -109,8 +109,44 @@ def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0) ->
     from balign.run import execute
 
     opened = _open(folder)
-    Console().print(f"Wrote {execute.export(opened, out or opened.path / 'pipeline', strength)}", highlight=False)
-    return 0
+    return _wrote(execute.export(opened, out or opened.path / "pipeline", strength))
+
+
+def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:
+    """Draw a prompt of your own with the model before and after erasing, from the same noise.
+
+    Args:
+        folder: the run's folder.
+        prompt: what to draw.
+        seed: the noise of the first image; the others follow from the numbers after it.
+        images: how many, 1 to 8.
+    """
+    from balign.run import redraw, tryout
+
+    ask = tryout.Ask.parse(prompt=prompt, seed=seed, images=images)
+    return _wrote(redraw.draw_try(_open(folder), ask))
+
+
+def strength(folder: Folder, /) -> int:
+    """Draw a few test prompts with more and less of the change, from none of it to half more than all.
+
+    Args:
+        folder: the run's folder.
+    """
+    from balign.run import redraw
+
+    return _wrote(redraw.draw_strengths(_open(folder)))
+
+
+def probe(folder: Folder, /) -> int:
+    """Ask for what was erased by other words than its name, and say which still show it.
+
+    Args:
+        folder: the run's folder.
+    """
+    from balign.run import redraw
+
+    return _wrote(redraw.draw_probes(_open(folder)))
 
 
 def compare(folders: Folders, /) -> int:
@@ -141,8 +177,7 @@ def bundle(folder: Folder, /, out: Path | None = None) -> int:
 
     opened = _open(folder)
     written = bundling.write(opened, out or Path(f"balign-{opened.id}.zip"))
-    Console().print(f"Wrote {written}", highlight=False, soft_wrap=True, markup=False)
-    return 0
+    return _wrote(written)
 
 
 def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
@@ -182,6 +217,9 @@ def main(arguments: list[str] | None = None) -> int:
         "run": run,
         "evaluate": evaluate,
         "export": export,
+        "try": try_,
+        "strength": strength,
+        "probe": probe,
         "compare": compare,
         "bundle": bundle,
         "reproduce": reproduce,
@@ -198,6 +236,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error))
     except KeyboardInterrupt:
         return 130
+
+
+def _wrote(path: Path) -> int:
+    Console().print(f"Wrote {path}", highlight=False, soft_wrap=True, markup=False)
+    return 0
 
 
 def _fail(sentence: str) -> int:

@@ -12,12 +12,18 @@ from balign.run import bundle
 from balign.run.folder import Run
 from balign.ui.worker import find
 
-IMAGES = re.compile(r"(previews|images/before|images/after)/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png")
+IMAGES = re.compile(
+    r"(previews|images/before|images/after|strength|probes|(tries|votes)/[A-Za-z0-9_-]{1,40})"
+    r"/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
+)
 DOWNLOADS = {
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
     "erased.safetensors": "application/octet-stream",
+    "votes/votes.csv": "text/csv; charset=utf-8",
 }
+SAVED = ("erased.safetensors", "votes/votes.csv")
+"""What a browser saves rather than shows."""
 BUNDLE = "bundle.zip"
 """The whole run as one file, made while it is sent."""
 LOCKED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -50,8 +56,8 @@ async def serve(request: Request) -> FileResponse:
     if path is None:
         raise HTTPException(404, "There is no such file.")
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
-    if name == "erased.safetensors":
-        headers["Content-Disposition"] = 'attachment; filename="erased.safetensors"'
+    if name in SAVED:
+        headers["Content-Disposition"] = f'attachment; filename="{path.name}"'
     return FileResponse(path, media_type=DOWNLOADS.get(name, "image/png"), headers=headers)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from balign.ui import form, handlers, shelf
+from balign.ui import form, handlers, shelf, tryout
 from balign.ui.files import ROUTES
 from balign.ui.page import PRIVATE, Page
 from balign.ui.theme import head, theme
@@ -67,12 +67,17 @@ def build() -> gr.Blocks:
                         parts["outcome"] = _html("", "outcome", visible=False)
                         parts["live"] = _html(handlers.live(None), "live")
                         parts["previews"] = _html("", "previews", visible=False)
+            with gr.Tab("Try", id="try") as trying:
+                pass
             with gr.Tab("Runs", id="runs") as runs:
                 pass
         parts["timer"] = gr.Timer(TICK, active=False)
         look = _events(page, browser, sent, parts, fields, line)
+        shared = Page(page, browser, fields, look)
+        with trying:
+            tryout.build(shared)
         with runs:
-            shelf.build(Page(page, browser, fields, look))
+            shelf.build(shared)
     page.queue(max_size=256, default_concurrency_limit=8)
     return page
 

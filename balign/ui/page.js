@@ -97,7 +97,7 @@
     const by = { ArrowDown: 1, ArrowUp: -1, n: 1, p: -1 }[event.key];
     if (by) {
       event.preventDefault();
-      const all = [...document.querySelectorAll("button.pair")];
+      const all = [...document.querySelectorAll("button.pair")].filter((each) => each.offsetParent); // those of this tab
       fill(all[(all.indexOf(shown) + by + all.length) % all.length]);
     }
   }

@@ -136,7 +136,7 @@ def gallery(run: Run, report: Mapping[str, Any]) -> str:
 
 def _group(run: Run, name: str, group: Mapping[str, Any]) -> str:
     images: Sequence[Mapping[str, Any]] = group.get("images") or []
-    pairs = "".join(_pair(run, name, image) for image in images[:SHOWN])
+    pairs = "".join(pair(run, name, image) for image in images[:SHOWN])
     more = f'<p class="soft">{SHOWN} of {len(images):,} pairs; the report has more.</p>' if len(images) > SHOWN else ""
     title, note = GROUPS[name]
     return (
@@ -145,7 +145,8 @@ def _group(run: Run, name: str, group: Mapping[str, Any]) -> str:
     )
 
 
-def _pair(run: Run, name: str, image: Mapping[str, Any]) -> str:
+def pair(run: Run, name: str, image: Mapping[str, Any]) -> str:
+    """Two pictures of one prompt as a button that opens the comparison."""
     before, after = (url(run, str(image.get(side, ""))) for side in ("before", "after"))
     was, now = decimal(image.get("alignment_before")), decimal(image.get("alignment_after"))
     prompt, seed = escape(str(image.get("prompt", "")), quote=True), escape(str(image.get("seed", NONE)))

@@ -19,7 +19,7 @@ from balign.run.folder import Run, list_runs, runs_root
 from balign.telemetry import Phase
 
 COMMAND = (sys.executable, "-m", "balign")
-"""What is started, followed by `run` or `evaluate` and the folder of the run, or of several."""
+"""What is started, followed by a verb such as `run` and the folder of the run, or of several."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
 LEAVING = 10.0
 """Seconds a process may take to leave after its last word."""
@@ -27,6 +27,7 @@ RECENT = 50
 """How many of the newest folders are asked whether they run."""
 
 _children: dict[str, subprocess.Popen[bytes]] = {}
+_visitors: dict[str, subprocess.Popen[bytes]] = {}
 _started: dict[str, float] = {}
 _lock = threading.Lock()
 
@@ -90,6 +91,20 @@ def resume(run: Run, verb: Literal["run", "evaluate"] = "run") -> None:
         _start([run], verb)
 
 
+def visit(run: Run, verb: str, *options: str) -> None:
+    """Draw with a finished run's weights in a process that leaves the run as it is."""
+    with _lock:
+        _refuse_if_busy()
+        run.clear_stop()
+        _visitors[run.id] = _launch([run], verb, *options)
+
+
+def failed(run: Run) -> bool:
+    """Whether the last such process that was started here ended with an error."""
+    child = _visitors.get(run.id)
+    return child is not None and child.poll() not in (None, 0)
+
+
 def _refuse_if_busy() -> None:
     """A process that has said its last, as one has by the time its outcome is on the page, is waited for."""
     until = time.monotonic() + LEAVING
@@ -110,13 +125,17 @@ def _last_word(run: Run) -> bool:
 
 
 def _start(runs: Sequence[Run], verb: str = "run") -> None:
+    _started.update((run.id, time.time()) for run in runs)
+    _launch(runs, verb)
+
+
+def _launch(runs: Sequence[Run], verb: str, *options: str) -> subprocess.Popen[bytes]:
     source = str(Path(balign.__file__).parents[1])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     environment = os.environ | {"PYTHONPATH": path, "BALIGN_RUNS": str(runs_root().absolute())}
-    _started.update((run.id, time.time()) for run in runs)
     with open(runs[0].path / "log.txt", "ab") as log:
         child = subprocess.Popen(
-            [*COMMAND, verb, *(str(run.path) for run in runs)],
+            [*COMMAND, verb, *(str(run.path) for run in runs), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -124,3 +143,4 @@ def _start(runs: Sequence[Run], verb: str = "run") -> None:
             start_new_session=True,
         )
     _children.update((run.id, child) for run in runs)
+    return child

@@ -18,6 +18,9 @@ from balign import telemetry
 from balign.run import reproduce
 from balign.run.folder import Run, write_atomic
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a script, it is in no package
+from tests.ui import fake_tryout
+
 SIDE = 64
 KINDS = {"erased": "cat", "kept": "guitar", "neighbours": "tiger"}
 COLOURS = ("#f6d186", "#bfe3c0", "#c7d8f5", "#f3c3d0", "#e2d4f0", "#d9d4cc")
@@ -213,6 +216,9 @@ def _report(run: Run, groups: dict[str, dict[str, object]], steps: int) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] in fake_tryout.VERBS:
+        fake_tryout.main(*sys.argv[1:])
+        sys.exit()
     for given in sys.argv[2:]:
         if not main(given):
             break
