@@ -43,7 +43,7 @@ def place(fields: dict[str, Any]) -> dict[str, Any]:
     return parts
 
 
-def bind(fields: dict[str, Any], parts: dict[str, Any]) -> None:
+def bind(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> None:
     """Keep the parts, and the estimate above the button, in step with what is typed."""
     names = {field: name for name, field in fields.items()}
 
@@ -52,9 +52,9 @@ def bind(fields: dict[str, Any], parts: dict[str, Any]) -> None:
         return [assist(values), preview(values), estimate.line(values)]
 
     gr.on(
-        [field.change for field in fields.values()],
+        [page.load, *(field.change for field in fields.values())],
         follow,
-        set(fields),
+        set(fields.values()),
         [parts["assist"], parts["prompts"], parts["estimate"]],
         trigger_mode="always_last",
         **PRIVATE,

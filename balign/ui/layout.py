@@ -54,7 +54,7 @@ def build() -> gr.Blocks:
                         helps: dict[str, Any] = {}
                         fields = _form(helps)
                         helps["estimate"] = _html(estimate.line(_defaults(fields)), "estimate")
-                        keeping.bind(fields, helps)
+                        keeping.bind(page, fields, helps)
                         parts["start"] = gr.Button("Erase", variant="primary", size="lg", elem_id="erase")
                         parts["notice"] = _html("", "say")
                         line = gr.Textbox(

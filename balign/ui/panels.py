@@ -18,6 +18,7 @@ PHASES = {
     "evaluate": ("Compare", "Drawing and scoring before and after"),
     "save": ("Save", "Saving"),
 }
+LINES = "the thin line is every step, the thick one is smoothed"
 PROOF = (
     "Green proves only that a step harmed neither side on the pictures it learnt from, to first order above and as "
     "measured below; whether other pictures are safe is not proved but tested, in the comparison at the end."
@@ -99,14 +100,14 @@ def losses(view: View | None) -> str:
             "erased",
             "erased",
             [(s.step, s.forget_loss) for s in steps],
-            "forget loss: what the training lowers to make the model forget",
+            f"forget loss: what the training lowers to make the model forget; {LINES}",
             True,
         ),
         Series(
             "kept",
             "kept",
             [(s.step, s.retain_loss) for s in steps],
-            "retain loss: how badly the model denoises what it should keep",
+            f"retain loss: how badly the model denoises what it should keep; {LINES}",
             True,
         ),
     ]
