@@ -1,4 +1,4 @@
-"""Before and during a run in a real Chromium: words to keep, a list from a file, the estimate, scrubbing, the heat map."""
+"""Before and during a run in a real Chromium: words to keep, a file, the estimate, scrubbing, the heat map."""
 
 from collections.abc import Callable
 from pathlib import Path
