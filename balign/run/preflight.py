@@ -114,7 +114,7 @@ def told(config: RunConfig) -> str:
     """All of it for a terminal; empty for a config that no run can be made of, which the run itself will say."""
     try:
         found = estimate(config)
-    except ValueError:
+    except (ValueError, OSError):
         return ""
     return " ".join(filter(None, (words(found), found.obstacle)))
 

@@ -12,7 +12,7 @@ def line(values: Mapping[str, Any]) -> str:
     """What the form's run will take; empty while the form is no run, which is said elsewhere."""
     try:
         found = preflight.estimate(form.config(values))
-    except ValueError:
+    except (ValueError, OSError):
         return ""
     room = f"{max(found.disk_gb, 0.01):.2g} GB on the disk; time and memory as measured in runs of the same model here"
     text = f'<p class="ahead" title="{escape(room)}">{escape(preflight.words(found))}</p>'

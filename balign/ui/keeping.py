@@ -74,8 +74,8 @@ def assist(values: Values) -> str:
         sets = _sets(wanted)
         remarks = sets.warnings
         wide = " ".join(map(_wide, neighbours.breadth(sets, wanted.erase, find(wanted.model).lexicon)))
-    except ValueError as error:
-        remarks = [str(error)]
+    except (ValueError, OSError) as error:
+        remarks = [_why(error)]
     said = "".join(f"<p>{escape(words)}</p>" for words in remarks)
     term = "how diverse the retain set is: distinct words of the erased concept's kind, their categories, prompts"
     return (
@@ -98,6 +98,11 @@ def _sets(wanted: RunConfig) -> prompts.PromptSets:
     )
 
 
+def _why(error: ValueError | OSError) -> str:
+    """One sentence; the system's own words, as for a name too long for a folder, without its numbers and paths."""
+    return f"The model cannot be looked for: {error.strerror}." if isinstance(error, OSError) else str(error)
+
+
 def _uniform(wanted: RunConfig) -> bool:
     return not settle(wanted).objective.diversified
 
@@ -108,7 +113,7 @@ def _chips(values: Values) -> str:
         erase = form.concepts(values.get("erase"), values.get("replace"))
         offered = neighbours.close(erase, find(str(values.get("model") or form.default("model"))).lexicon)
         listed = {text.lower() for text in form.lines(values.get("keep"), "the prompts to keep")}
-    except ValueError:
+    except (ValueError, OSError):
         return ""  # what is wrong is said among the remarks
     if not offered:
         return '<p class="soft">No close words are known for this one; type what should stay.</p>'
@@ -129,7 +134,7 @@ def _wide(found: neighbours.Breadth) -> str:
     words = f"Guarded: {found.words:,} of {found.of_words:,} other {escape(things)}"
     if found.of_categories > 1:
         words += f" from {found.categories} of {found.of_categories} categories"
-    return f"{words}, in {found.prompts:,} different prompts."
+    return f"{words}, in {found.prompts:,} different prompt{'s' * (found.prompts > 1)}."
 
 
 def preview(values: Values) -> str:
@@ -139,8 +144,8 @@ def preview(values: Values) -> str:
         sets = _sets(wanted)
         lexicon = find(wanted.model).lexicon
         pairs = neighbours.twins(sets, wanted.erase, wanted.keep, lexicon, _uniform(wanted))
-    except ValueError as error:
-        return f'<p class="soft">{escape(str(error))}</p>'
+    except (ValueError, OSError) as error:
+        return f'<p class="soft">{escape(_why(error))}</p>'
     learnt = "".join(
         f'<li><span class="key erased">{escape(forget)}</span><span class="key kept">{escape(retain)}</span></li>'
         for forget, retain in pairs[:EXAMPLES]

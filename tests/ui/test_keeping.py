@@ -41,7 +41,7 @@ def test_a_leak_does_not_take_the_chips_away() -> None:
 def test_how_wide_the_keep_side_is() -> None:
     assert "other things from 10 of 10 categories, in" in keeping.assist({"erase": "cat"})
     narrow = keeping.assist({"erase": "cat", "method": "rg"})
-    assert "Guarded: 1 of 105 other things from 1 of 10 categories, in 1 different prompts." in narrow
+    assert "Guarded: 1 of 105 other things from 1 of 10 categories, in 1 different prompt." in narrow
 
 
 def test_the_preview_shows_what_a_run_would_use() -> None:
@@ -61,6 +61,8 @@ def test_the_preview_shows_what_a_run_would_use() -> None:
         {"erase": EVIL},
         {"erase": "cat", "keep": EVIL},
         {"erase": "cat", "model": EVIL},
+        {"erase": "cat", "model": EVIL + "x" * 400},
+        {"erase": "cat", "model": "x" * 9000},
         {"erase": EVIL, "model": "owner/name"},
         {"erase": ["cat"], "keep": 7, "seed": {}},
     ],
