@@ -253,8 +253,11 @@ def _open(folder: Path) -> Run:
 
 
 def _follow(opened: Run) -> int:
-    from balign.run import execute
+    from balign.run import execute, preflight
 
+    expected = preflight.told(opened.config) if opened.status() == "new" else ""
+    if expected:
+        Console().print(expected, highlight=False, soft_wrap=True, markup=False)
     with _gentle_interrupt(opened):
         return show(opened, execute.run(opened))
 

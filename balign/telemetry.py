@@ -1,4 +1,4 @@
-"""The four records a run leaves behind, and the file of json lines they are kept in.
+"""The five records a run leaves behind, and the file of json lines they are kept in.
 
 A run appends, anyone may read along: the studio, the command line, a test. Nothing here knows torch, or what a run
 does; it knows only how a record becomes a line and a line becomes a record.
@@ -17,7 +17,7 @@ PHASES = ("load", "check", "data", "unlearn", "evaluate", "save", "done")
 
 
 class _Record:
-    """What the four records share: to a dictionary and back."""
+    """What the five records share: to a dictionary and back."""
 
     kind: ClassVar[str]
 
@@ -75,6 +75,15 @@ class Preview(_Record):
 
 
 @dataclass(frozen=True)
+class Conflict(_Record):
+    """Where erasing and keeping pulled against each other at a step: the gradients' cosine in each group of weights."""
+
+    kind: ClassVar[str] = "conflict"
+    step: int
+    cosines: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Report(_Record):
     """What came of the run, as in its ``report.json``."""
 
@@ -82,9 +91,9 @@ class Report(_Record):
     summary: dict[str, Any] = field(default_factory=dict)
 
 
-Record = Phase | Step | Preview | Report
+Record = Phase | Step | Preview | Report | Conflict
 
-KINDS: dict[str, type[Record]] = {record.kind: record for record in (Phase, Step, Preview, Report)}
+KINDS: dict[str, type[Record]] = {record.kind: record for record in (Phase, Step, Preview, Report, Conflict)}
 
 
 def from_dict(values: Mapping[str, Any]) -> Record:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from balign import telemetry
-from balign.telemetry import Phase, Preview, Report, Step
+from balign.telemetry import Conflict, Phase, Preview, Report, Step
 
 STEP = Step(3, 0.1, 0.2, 1.0, 2.0, -0.5, True, 0.9, -1e-3, 0.0, None, -2e-4, 0.4)
 RECORDS = [
@@ -17,6 +17,7 @@ RECORDS = [
     STEP,
     Preview(3, "previews/0003.png", {"erased": 0.1, "kept": 0.3}),
     Report({"model": "emoji", "groups": {"erased": {"n": 4}}}),
+    Conflict(10, {"down_blocks.0 to_k": -0.5}),
 ]
 
 

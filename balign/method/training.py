@@ -21,6 +21,7 @@ from balign.models import parameters
 from balign.models.base import BaseModel
 from balign.telemetry import Step
 
+from . import conflict
 from .batches import Share, draw
 from .gradients import COMBINERS, Gram, Projection, blend, gram, measure_step, project_step
 from .losses import FORGET_LOSSES, Aim, Batch, FrozenBase, squared_error
@@ -76,6 +77,7 @@ class Unlearner(Iterator[Step]):
         self.optimizer = optimizer(self.weights, settings.learning_rate)
         self.forget = FORGET_LOSSES[self.objective.forget]
         self.base = FrozenBase(model, self.parameters) if self.forget.target else None
+        self.conflict: dict[str, float] = {}  # the cosine in each group of weights, if the last step measured it
         self._before: list[Tensor] | None = None  # the weights before the last step, until these prove good
 
     def __iter__(self) -> Self:
@@ -113,12 +115,13 @@ class Unlearner(Iterator[Step]):
         g = gram(f, r)
         if not all(map(math.isfinite, g)):
             raise _NotFiniteError("a gradient is not finite")
+        self.conflict = conflict.by_group(list(self.parameters), f, r) if self._measuring() else {}
         if g.cosine <= ANTI_PARALLEL and self.objective.first_order_safe:
             self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
         projection = self._move(f, r, g) if self.outcome is None else Projection(0.0, 0.0, 0.0, True)
         del f, r
         measured = self._measure(forget_loss, retain_loss)
-        conflict = self.objective.combine != "plain_sum" and g.fr < 0
+        opposed = self.objective.combine != "plain_sum" and g.fr < 0
         return Step(
             step=self.step + 1,
             forget_loss=forget_loss,
@@ -126,7 +129,7 @@ class Unlearner(Iterator[Step]):
             forget_norm=g.norms[0],
             retain_norm=g.norms[1],
             cosine=g.cosine,
-            projected=projection.fired if self.objective.project_step else conflict,
+            projected=projection.fired if self.objective.project_step else opposed,
             kept_fraction=projection.kept_fraction,
             forget_change=projection.forget_change,
             retain_change=projection.retain_change,
@@ -190,10 +193,12 @@ class Unlearner(Iterator[Step]):
     @torch.no_grad()
     def _measure(self, forget_loss: float, retain_loss: float) -> tuple[float | None, float | None]:
         """How both losses really changed on the images, noise and timesteps just learnt from, every so many steps."""
-        every = self.settings.measure_every
-        if self.outcome is not None or every < 1 or (self.step + 1) % every:
+        if self.outcome is not None or not self._measuring():
             return None, None
         return self._loss("forget")[1] - forget_loss, self._loss("retain")[1] - retain_loss
+
+    def _measuring(self) -> bool:
+        return self.settings.measure_every > 0 and (self.step + 1) % self.settings.measure_every == 0
 
     # ------------------------------------------------------------------------------------------------------------------
     # Ends, and going on

@@ -22,11 +22,11 @@ from balign.data import pairs
 from balign.measure.evaluation import evaluate as score
 from balign.method.training import Unlearner
 from balign.models import checkpoint
-from balign.run import images, report, reproduce, state
+from balign.run import images, preflight, report, reproduce, state
 from balign.run.folder import write_atomic
 from balign.run.job import Job
 from balign.run.record import Recorder
-from balign.telemetry import Phase, Preview, Record, Step
+from balign.telemetry import Conflict, Phase, Preview, Record, Step
 
 PHASE_EVERY = 1.0
 """Seconds between two mentions of how far the training is."""
@@ -84,6 +84,8 @@ def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record
         yield recorder.say(_preview(job, 0))
     for step in learner:
         yield recorder.say(step)
+        if learner.conflict:
+            yield recorder.say(Conflict(step.step, learner.conflict))
         if config.preview_every and step.step % config.preview_every == 0:
             yield recorder.say(_preview(job, step.step))
         if step.step % config.checkpoint_every == 0 and step.step < total:
@@ -151,6 +153,7 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
     records = job.run.telemetry()[0]
     steps = [record for record in records if isinstance(record, Step)]
     facts, made_with = job.facts(), versions()
+    before = (job.run.report() or {}).get("memory_gb", 0.0)  # of the training, when only the score is made anew
     told = {"steps": len(steps), "versions": made_with} | {name: facts[name] for name in ("device", "fingerprint")}
     return {
         "model": job.run.config.model,
@@ -158,6 +161,7 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
         "seed": job.run.config.seed,
         "steps": len(steps),
         "seconds": round(seconds(records), 3),
+        "memory_gb": round(max(preflight.peak_gb(facts["device"]), before), 3),
         **scores,
         "ledger": report.ledger(steps),
         "warnings": [*job.prompts.warnings, *warnings],

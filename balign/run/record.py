@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 
 from balign import telemetry
 from balign.run.folder import Run, write_atomic
-from balign.telemetry import Phase, Preview, Record, Step
+from balign.telemetry import Conflict, Phase, Preview, Record, Step
 
 Event = TypeVar("Event", bound=Record)
 Result = TypeVar("Result")
@@ -90,7 +90,7 @@ class Recorder:
         What came after the last step left is retold too, and a torn last line goes.
         """
         records, _ = telemetry.read(self.path)
-        training = [k for k, record in enumerate(records) if isinstance(record, Step | Preview)]
+        training = [k for k, record in enumerate(records) if isinstance(record, Step | Preview | Conflict)]
         within = list(itertools.takewhile(lambda k: getattr(records[k], "step", 0) <= step, training))
         end = within[-1] + 1 if within else training[0] if training else len(records)
         if self.path.exists():

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from balign.ui import form, panels, results, worker
+from balign.ui import fight, film, form, panels, results, worker
 from balign.ui.files import url
 from balign.ui.view import View, look
 
@@ -100,7 +100,7 @@ def live(view: View | None) -> str:
     if view is None:
         return panels.explainer()
     charts = panels.losses(view) + panels.cosine(view) + panels.alignment(view)
-    return f'<div class="charts">{charts}</div>{panels.books(view)}'
+    return f'<div class="charts">{charts}</div>{panels.books(view)}{fight.fight(view)}'
 
 
 def outcome(view: View | None) -> str:
@@ -134,7 +134,7 @@ def _downloads(view: View) -> str:
 PARTS: dict[str, Callable[[View | None], Any]] = {
     "progress": panels.progress,
     "live": live,
-    "previews": lambda view: _hidden_if_empty(panels.previews(view)),
+    "previews": lambda view: _hidden_if_empty(film.film(view)),
     "outcome": lambda view: _hidden_if_empty(outcome(view)),
     "start": lambda view: gr.update(interactive=not (view and view.live)),
     "stop_keep": lambda view: gr.update(visible=bool(view and view.live), interactive=_can_stop(view)),

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from balign.ui import form, handlers, shelf, tryout
+from balign.ui import estimate, form, handlers, keeping, shelf, tryout
 from balign.ui.files import ROUTES
 from balign.ui.page import PRIVATE, Page
 from balign.ui.theme import head, theme
@@ -51,7 +51,10 @@ def build() -> gr.Blocks:
                     parts["resume"] = gr.Button("Resume", visible=False, min_width=100, scale=0, elem_id="resume")
                 with gr.Row(elem_classes="desk"):
                     with gr.Column(scale=0, min_width=300, elem_classes="side"):
-                        fields = _form()
+                        helps: dict[str, Any] = {}
+                        fields = _form(helps)
+                        helps["estimate"] = _html(estimate.line(_defaults(fields)), "estimate")
+                        keeping.bind(page, fields, helps)
                         parts["start"] = gr.Button("Erase", variant="primary", size="lg", elem_id="erase")
                         parts["notice"] = _html("", "say")
                         line = gr.Textbox(
@@ -88,8 +91,8 @@ def _html(value: str, name: str, **more: Any) -> gr.HTML:
     )
 
 
-def _form() -> dict[str, Any]:
-    """Everything a visitor fills in, by the name it has in the config."""
+def _form(helps: dict[str, Any]) -> dict[str, Any]:
+    """Everything a visitor fills in, by the name it has in the config; what helps with it is put into `helps`."""
     fields: dict[str, Any] = {}
     models, methods = form.models(), form.methods()
     fields["erase"] = gr.Textbox(
@@ -109,6 +112,7 @@ def _form() -> dict[str, Any]:
         elem_id="field-keep",
         info="Words or prompts to guard on purpose, one a line. Everything else is guarded anyway.",
     )
+    helps |= keeping.place(fields)
     fields["model"] = gr.Dropdown(
         models,
         value=form.default("model"),

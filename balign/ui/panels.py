@@ -1,4 +1,4 @@
-"""The moving parts of the page as html: progress, charts, ledger, previews. Each is a function of a View, or of None.
+"""The moving parts of the page as html: progress, charts, ledger. Each is a function of a View, or of None.
 
 With None it is the empty state, which says what will be seen there. Every text is escaped.
 """
@@ -7,7 +7,6 @@ from html import escape
 
 from balign import telemetry
 from balign.run.report import violated
-from balign.ui.files import url
 from balign.ui.plots import Cell, Series, chart, ledger, ledger_words
 from balign.ui.view import SHARES, View
 
@@ -19,6 +18,11 @@ PHASES = {
     "evaluate": ("Compare", "Drawing and scoring before and after"),
     "save": ("Save", "Saving"),
 }
+LINES = "the thin line is every step, the thick one is smoothed"
+PROOF = (
+    "Green proves only that a step harmed neither side on the pictures it learnt from, to first order above and as "
+    "measured below; whether other pictures are safe is not proved but tested, in the comparison at the end."
+)
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
 STATES = {
     "starting": "Starting",
@@ -27,8 +31,6 @@ STATES = {
     "failed": "This run failed",
     "done": "Done",
 }
-ROWS = 10
-"""Preview strips on the page at once."""
 
 
 def progress(view: View | None) -> str:
@@ -98,14 +100,14 @@ def losses(view: View | None) -> str:
             "erased",
             "erased",
             [(s.step, s.forget_loss) for s in steps],
-            "forget loss: what the training lowers to make the model forget",
+            f"forget loss: what the training lowers to make the model forget; {LINES}",
             True,
         ),
         Series(
             "kept",
             "kept",
             [(s.step, s.retain_loss) for s in steps],
-            "retain loss: how badly the model denoises what it should keep",
+            f"retain loss: how badly the model denoises what it should keep; {LINES}",
             True,
         ),
     ]
@@ -159,32 +161,15 @@ def books(view: View | None) -> str:
         f"{ledger(marks, _end(view))}"
         '<p class="legend"><span class="key held">raised neither loss</span> <span class="key broken">raised one</span>'
         ' <span class="soft">top row promised, bottom row measured</span></p>'
-        f'<p>{escape(ledger_words(marks))} <span class="soft">A promise is the first-order effect of the step on its '
-        "own batch; it says nothing about pictures that were not in it.</span></p></section>"
+        f'<p>{escape(ledger_words(marks))}{_bent(view)} <span class="soft">{PROOF}</span></p></section>'
     )
 
 
-def previews(view: View | None) -> str:
-    """A strip of pictures for each of a few steps, time running down."""
-    if view is None:
-        return ""
-    taken = view.previews
-    waiting = '<p class="soft">When it has finished, every picture before and after appears here with its score.</p>'
-    after = waiting if view.live else ""
-    if not taken:
-        return (
-            '<section class="previews"><h3>The same pictures, while the model forgets</h3><p class="soft">Every few '
-            f"steps the half-changed model draws the same pictures again, from the same noise.</p>{after}</section>"
-        )
-    kept = taken if len(taken) <= ROWS else [taken[k * (len(taken) - 1) // (ROWS - 1)] for k in range(ROWS)]
-    rows = "".join(
-        f"<li><span>{'before' if p.step == 0 else f'step {p.step:,}'}</span>"
-        f'<img src="{escape(url(view.run, p.image))}" alt="Preview pictures at step {p.step}"></li>'
-        for p in kept
-    )
-    return (
-        f'<section class="previews"><h3>The same pictures, while the model forgets</h3><ol>{rows}</ol>{after}</section>'
-    )
+def _bent(view: View | None) -> str:
+    """How many steps the method turned aside so as not to hurt one of the two."""
+    steps = view.steps if view else []
+    bent = sum(step.projected for step in steps)
+    return f" {bent:,} were bent to spare one of the two." if bent else ""
 
 
 def explainer() -> str:

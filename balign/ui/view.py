@@ -30,11 +30,13 @@ class _Tail:
     working: telemetry.Phase | None = None
     steps: dict[int, telemetry.Step] = field(default_factory=dict)
     previews: dict[int, telemetry.Preview] = field(default_factory=dict)
+    conflicts: dict[int, telemetry.Conflict] = field(default_factory=dict)
 
     def read(self, run: Run) -> None:
         inode = _stat(run.path / "telemetry.jsonl").st_ino
         if inode != self.inode:  # a resumed run writes the file anew, without what it will tell again
-            self.phases, self.steps, self.previews, self.offset, self.inode = {}, {}, {}, 0, inode
+            self.phases, self.steps, self.previews, self.conflicts = {}, {}, {}, {}
+            self.offset, self.inode = 0, inode
         records, self.offset = run.telemetry(self.offset)
         for record in records:
             match record:
@@ -45,6 +47,8 @@ class _Tail:
                     self.steps[record.step] = record
                 case telemetry.Preview():
                     self.previews[record.step] = record
+                case telemetry.Conflict():
+                    self.conflicts[record.step] = record
 
 
 _tails: OrderedDict[Path, _Tail] = OrderedDict()
@@ -65,6 +69,7 @@ class View:
     steps: list[telemetry.Step]
     previews: list[telemetry.Preview]
     report: dict[str, Any] | None
+    conflicts: list[telemetry.Conflict] = field(default_factory=list)
 
     @property
     def live(self) -> bool:
@@ -113,8 +118,9 @@ def look(run: Run) -> View:
         tail.read(run)
         steps = [tail.steps[k] for k in sorted(tail.steps)]
         previews = [tail.previews[k] for k in sorted(tail.previews)]
+        conflicts = [tail.conflicts[k] for k in sorted(tail.conflicts)]
         phases, last, working = dict(tail.phases), tail.last, tail.working
-    return View(run, _state(run, alive, last), last, working, phases, steps, previews, _report(run))
+    return View(run, _state(run, alive, last), last, working, phases, steps, previews, _report(run), conflicts)
 
 
 def _state(run: Run, alive: bool, last: telemetry.Phase | None) -> State:

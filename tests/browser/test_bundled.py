@@ -38,4 +38,4 @@ def test_erase_a_cat(studio: Callable[..., Studio], tab: Callable[..., Page]) ->
     assert all(0 <= float(score) <= 1 for score in scores)
     expect(page.locator(".verdict h2")).to_contain_text("cat")
     expect(page.locator(".verdict")).to_contain_text("emoji")
-    expect(page.locator(".previews img").first).to_be_visible()
+    expect(page.locator(".frames .shown img")).to_be_visible()

@@ -46,7 +46,7 @@ def reproduce(page: Page, run_id: str, folder: Path) -> str:
         card(page, run_id).get_by_text("Everything as zip").click()
     path = folder / "run.zip"
     download.value.save_as(path)
-    page.locator("input[type=file]").set_input_files(path)
+    page.locator("input[type=file]").last.set_input_files(path)
     link = page.locator("#part-shelf-say a")
     expect(link).to_have_text("watch it")
     return (link.get_attribute("href") or "").removeprefix("?run=")
@@ -135,7 +135,7 @@ def test_download_and_reproduce(studio: Serve, tab: Open, tmp_path: Path) -> Non
         f"The weights are those of {name}, bit for bit.", use_inner_text=True
     )
     (tmp_path / "evil.zip").write_bytes(b"PK" + b"x" * 1_000)
-    page.locator("input[type=file]").set_input_files(tmp_path / "evil.zip")
+    page.locator("input[type=file]").last.set_input_files(tmp_path / "evil.zip")
     expect(page.locator("#part-shelf-say")).to_contain_text("This is not a bundle")
 
 

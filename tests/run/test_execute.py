@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from balign.run import execute, images, state
 from balign.run.folder import Run
-from balign.telemetry import Phase, Preview, Report, Step
+from balign.telemetry import Conflict, Phase, Preview, Report, Step
 
 ORDER = ["load", "check", "data", "unlearn", "evaluate", "save", "done"]
 
@@ -25,6 +25,7 @@ def test_a_run_goes_through_its_phases_and_leaves_everything_behind(finished):
     assert list(dict.fromkeys(e.name for e in events if isinstance(e, Phase))) == ORDER
     assert [e.step for e in events if isinstance(e, Step)] == [1, 2, 3, 4, 5, 6]
     assert [e.step for e in events if isinstance(e, Preview)] == [0, 4]
+    assert [e.step for e in events if isinstance(e, Conflict) and e.cosines] == [3, 6]
     assert run.telemetry()[0] == events
     assert run.status() == "done"
     assert not (run.path / "pid").exists()
@@ -42,6 +43,7 @@ def test_the_report_holds_what_was_promised(finished):
     assert {"model", "method", "seed", "steps", "seconds", "scorer", "groups", "ua", "ira", "cra"} <= report.keys()
     assert report["steps"] == 6
     assert report["seconds"] > 0
+    assert report["memory_gb"] > 0
     assert report["ledger"] == {"steps": 6, "forget_violations": 0, "retain_violations": 0}
     for group in report["groups"].values():
         assert {"mean", "low", "high", "p"} <= group["alignment_change"].keys()

@@ -7,7 +7,7 @@ import pytest
 from balign.run.config import RunConfig
 from balign.run.folder import Run
 from balign.run.record import Recorder, Stopped, sentence
-from balign.telemetry import Phase, Preview, Step
+from balign.telemetry import Conflict, Phase, Preview, Step
 
 
 @pytest.fixture
@@ -44,6 +44,15 @@ def test_rewinding_keeps_what_the_checkpoint_knows(recorder, back_to, left):
     recorder.rewind(back_to)
     assert told(recorder) == left
     assert recorder.path.read_bytes().endswith(b"\n")
+
+
+@pytest.mark.parametrize(("back_to", "left"), [(-1, []), (1, [1, 1]), (2, [1, 1, 2, 2])])
+def test_what_a_step_told_beside_itself_goes_and_stays_with_it(recorder, back_to, left):
+    for number in (1, 2):
+        recorder.say(step(number))
+        recorder.say(Conflict(number, {"a": -0.5}))
+    recorder.rewind(back_to)
+    assert told(recorder) == left
 
 
 def test_rewinding_keeps_everything_before_the_training(recorder):

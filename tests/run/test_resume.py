@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from balign.run import execute
 from balign.run.folder import Run
-from balign.telemetry import Phase, Preview, Step
+from balign.telemetry import Conflict, Phase, Preview, Step
 from tests.run.small import belongs, run_and_die
 
 PHASES = ("load", "check", "data", "unlearn", "evaluate", "save")
@@ -36,7 +36,7 @@ def check(run: Run, finished) -> None:
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     records = run.telemetry()[0]
-    for kind in (Step, Preview):
+    for kind in (Step, Preview, Conflict):
         told, expected = ([r for r in source if isinstance(r, kind)] for source in (records, finished.events))
         assert [r.step for r in told] == [r.step for r in expected]
     losses = [[(r.forget_loss, r.retain_loss) for r in source if isinstance(r, Step)]

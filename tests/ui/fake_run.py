@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a script, it is
 from tests.ui import fake_tryout
 
 SIDE = 64
+GROUPS = [(place, part) for place in ("down_blocks.0", "mid_block", "up_blocks.1") for part in ("to_k", "to_v")]
 KINDS = {"erased": "cat", "kept": "guitar", "neighbours": "tiger"}
 COLOURS = ("#f6d186", "#bfe3c0", "#c7d8f5", "#f3c3d0", "#e2d4f0", "#d9d4cc")
 
@@ -138,6 +139,8 @@ def _steps(run, steps, phase, say):  # type: ignore[no-untyped-def]
                 seconds=0.4,
             )
         )
+        if measured:
+            say(telemetry.Conflict(step, {f"{place} {part}": noise.uniform(-1, 0.5) for place, part in GROUPS}))
         yield step
 
 

@@ -1,0 +1,45 @@
+"""Where the two gradients fight: their cosine within each group of weights.
+
+Weights are grouped by their names alone: the first words of a name say where in the model a weight is, the module it
+belongs to says what it does there. What the names mean is not known. The cosine at one amount of noise is not here: a
+step's batch mixes all timesteps, and taking them apart would need gradients of their own.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from .gradients import gram
+
+
+def groups(names: Sequence[str]) -> dict[str, list[int]]:
+    """Places in the list of names by group, in the order of their first members.
+
+    ``down_blocks.1.attentions.0.attn2.to_k.weight`` is in ``down_blocks.1 attn2``; where all weights belong to modules
+    of one name, as when only keys and values train, in ``down_blocks.1 to_k``.
+    """
+    paths = [_path(name) for name in names]
+    owners = {path[1][-2] if len(path[1]) > 1 else "" for path in paths}
+    depth = 1 if len(owners) == 1 else 2
+    found: dict[str, list[int]] = {}
+    for i, (place, inner) in enumerate(paths):
+        part = inner[-min(depth, len(inner))] if inner else ""
+        found.setdefault(f"{place} {part}".strip(), []).append(i)
+    return found
+
+
+def _path(name: str) -> tuple[str, list[str]]:
+    """Where a weight is, and the modules on the way to it, outermost first, without numbers."""
+    words = name.split(".")[:-1]
+    if not words:
+        return name, []
+    place = ".".join(words[:2]) if len(words) > 1 and words[1].isdigit() else words[0]
+    inner = words[2:] if place != words[0] else words[1:]
+    return place, [word for word in inner if not word.isdigit()]
+
+
+def by_group(names: Sequence[str], f: Sequence[Tensor], r: Sequence[Tensor]) -> dict[str, float]:
+    """The cosine of the forget and the retain gradient in every group; reads them and changes nothing."""
+    return {
+        group: gram([f[i] for i in places], [r[i] for i in places]).cosine for group, places in groups(names).items()
+    }

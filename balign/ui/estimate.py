@@ -1,0 +1,20 @@
+"""The line above the Erase button: how long this will take, what it needs, what would make an impossible run work."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from balign.run import preflight
+from balign.ui import form
+
+
+def line(values: Mapping[str, Any]) -> str:
+    """What the form's run will take; empty while the form is no run, which is said elsewhere."""
+    try:
+        found = preflight.estimate(form.config(values))
+    except (ValueError, OSError):
+        return ""
+    room = f"{max(found.disk_gb, 0.01):.2g} GB on the disk; time and memory as measured in runs of the same model here"
+    text = f'<p class="ahead" title="{escape(room)}">{escape(preflight.words(found))}</p>'
+    blocked = f'<p class="ahead blocked">{escape(found.obstacle)}</p>' if found.obstacle else ""
+    return f'<div role="status">{text}{blocked}</div>'
