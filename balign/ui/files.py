@@ -10,13 +10,16 @@ from starlette.routing import Route
 
 from balign.run import bundle
 from balign.run.folder import Run
+from balign.ui import owner
+from balign.ui.limits import public
 from balign.ui.worker import find
 
 IMAGES = re.compile(r"(previews|images/before|images/after)/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png")
+WEIGHTS = bundle.WEIGHTS
 DOWNLOADS = {
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
-    "erased.safetensors": "application/octet-stream",
+    WEIGHTS: "application/octet-stream",
 }
 BUNDLE = "bundle.zip"
 """The whole run as one file, made while it is sent."""
@@ -29,15 +32,20 @@ def url(run: Run, name: str) -> str:
     return f"files/{run.id}/{name}" if allowed(name) else ""
 
 
+def keyed(run: Run, name: str) -> str:
+    """The same, for the page of the run's owner: a public instance gives weights and zip only at this address."""
+    return f"{url(run, name)}?key={owner.key(run)}" if public() and name in (WEIGHTS, BUNDLE) else url(run, name)
+
+
 def allowed(name: str) -> bool:
     """Whether a file of this name is one a browser may ask for."""
     return name in DOWNLOADS or name == BUNDLE or IMAGES.fullmatch(name) is not None
 
 
-def locate(run_id: str, name: str) -> Path | None:
+def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
     """The file on disk, or None for anything that is not an allowed, plain file inside the run's own folder."""
     run = find(run_id)
-    if run is None or not allowed(name) or name == BUNDLE:
+    if run is None or not allowed(name) or name == BUNDLE or (name == WEIGHTS and not owner.opens(run, key)):
         return None
     path = (run.path / name).resolve()
     return path if path.is_relative_to(run.path.resolve()) and path.is_file() else None
@@ -46,11 +54,11 @@ def locate(run_id: str, name: str) -> Path | None:
 async def serve(request: Request) -> FileResponse:
     """Answer with the file, or 404 without saying why."""
     name = request.path_params["name"]
-    path = locate(request.path_params["run_id"], name)
+    path = locate(request.path_params["run_id"], name, request.query_params.get("key"))
     if path is None:
         raise HTTPException(404, "There is no such file.")
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
-    if name == "erased.safetensors":
+    if name == WEIGHTS:
         headers["Content-Disposition"] = 'attachment; filename="erased.safetensors"'
     return FileResponse(path, media_type=DOWNLOADS.get(name, "image/png"), headers=headers)
 
@@ -58,6 +66,8 @@ async def serve(request: Request) -> FileResponse:
 def serve_bundle(request: Request) -> StreamingResponse:
     """Answer with the run's zip as it is made, or 404."""
     run = find(request.path_params["run_id"])
+    if run is not None and not owner.opens(run, request.query_params.get("key")):
+        run = None
     try:
         pieces = bundle.stream(run) if run else None
     except (ValueError, OSError):

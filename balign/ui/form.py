@@ -11,6 +11,7 @@ from balign.data.checks import check
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.models.catalogue import CATALOGUE, find
 from balign.run.config import Concept, Options, RunConfig
+from balign.ui import limits
 
 MAX_TEXT = 200_000
 """Characters read of a text box; what is longer is refused before it is taken apart."""
@@ -67,6 +68,7 @@ def methods() -> list[tuple[str, str]]:
 
 def about_model(name: str) -> str:
     """One line on a base model: size, licence, what it needs."""
+    limits.check_model(name)
     entry = find(name)
     facts = [f"{entry.size_px} px", entry.licence, f"about {entry.memory_gb:g} GB of memory", entry.note]
     return " · ".join(str(fact) for fact in facts if fact)
@@ -145,6 +147,7 @@ def _one(error: ValueError) -> str:
 
 def advice(wanted: RunConfig) -> list[str]:
     """Everything worth saying about the two lists before a run; ValueError if it cannot be."""
+    limits.check(wanted)
     return check(wanted.erase, wanted.keep, find(wanted.model).lexicon)
 
 

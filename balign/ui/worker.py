@@ -1,30 +1,34 @@
-"""Starts the process that runs a folder, and says whether it lives. The studio owns no training, only this handle.
+"""Starts the process of the run that is next in line, and says whether it lives. The studio owns no training.
 
 The process is its own session: closing the tab or killing the server does not end it. It knows nothing of the page.
 """
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+
+import psutil
 
 import balign
+from balign import telemetry
 from balign.run.config import RunConfig
-from balign.run.folder import Run, list_runs, runs_root
-from balign.telemetry import Phase
+from balign.run.folder import Run, list_runs, lives, process_in, runs_root, stamp, write_atomic
+from balign.ui import limits, owner, queue, room
+from balign.ui.owner import Visitor
 
 COMMAND = (sys.executable, "-m", "balign")
-"""What is started, followed by `run` or `evaluate` and the folder of the run, or of several."""
+"""What is started, followed by `run` or `evaluate` and the folder of the run."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
-LEAVING = 10.0
-"""Seconds a process may take to leave after its last word."""
-RECENT = 50
-"""How many of the newest folders are asked whether they run."""
+STARTER = "starter"
+"""The file that names the process started on a run, until that process claims the folder itself."""
+NOBODY = Visitor()
 
 _children: dict[str, subprocess.Popen[bytes]] = {}
 _started: dict[str, float] = {}
@@ -32,7 +36,7 @@ _lock = threading.Lock()
 
 
 class Busy(ValueError):
-    """Another run has the machine."""
+    """The line is full, or this visitor's part of it."""
 
 
 def find(run_id: object) -> Run | None:
@@ -48,7 +52,7 @@ def find(run_id: object) -> Run | None:
 def alive(run: Run) -> bool:
     """Whether a process works on the run: one started here, or any that has claimed the folder."""
     child = _children.get(run.id)
-    return (child is not None and child.poll() is None) or run.running()
+    return (child is not None and child.poll() is None) or run.running() or lives(process_in(run.path / STARTER))
 
 
 def started(run: Run) -> float:
@@ -66,61 +70,129 @@ def died_early(run: Run) -> bool:
     return child is not None and child.poll() is not None and not run.telemetry()[0]
 
 
-def begin(config: RunConfig) -> Run:
-    """Create a folder for this config and start on it; refused while another run has the machine."""
-    return begin_all([config])[0]
+def begin(config: RunConfig, visitor: Visitor = NOBODY) -> Run:
+    """Create a folder for this config; its run starts at once if the machine is free, and waits in line if not."""
+    return begin_all([config], visitor)[0]
 
 
-def begin_all(configs: Sequence[RunConfig]) -> list[Run]:
-    """Create a folder for each config and start on them, one after another in one process."""
+def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[Run]:
+    """Create a folder for each config and put them into the line, in this order; all of them or none."""
+    for config in configs:
+        limits.check(config)
     with _lock:
-        _refuse_if_busy()
+        _admit(len(configs), visitor)
+        room.sweep([*queue.line(), *working()])
+        room.check()
         runs = [Run.create(config) for config in configs]
-        _start(runs)
+        for run in runs:
+            owner.sign(run, visitor)
+            queue.join(run)
+        _next()
     return runs
 
 
-def resume(run: Run, verb: Literal["run", "evaluate"] = "run") -> None:
-    """Go on with a run that was stopped or killed, or score the weights it has."""
+def resume(run: Run, verb: queue.Verb = "run", visitor: Visitor = NOBODY) -> None:
+    """Put a run that was stopped or killed into the line again, to go on or to score the weights it has."""
+    limits.check(run.config)
     with _lock:
-        if alive(run):
+        if queue.ticket(run) or (alive(run) and not _leaving(run)):
             return
-        _refuse_if_busy()
+        _admit(1, visitor)
         run.clear_stop()
-        _start([run], verb)
+        queue.join(run, verb)
+        _next()
 
 
-def _refuse_if_busy() -> None:
-    """A process that has said its last, as one has by the time its outcome is on the page, is waited for."""
-    until = time.monotonic() + LEAVING
-    while working := _working():
-        if time.monotonic() > until or not all(_last_word(run) for run in working):
-            raise Busy("Another run is using this machine; try again when it has finished, or stop it first.")
-        time.sleep(0.1)
+def cancel(run: Run) -> bool:
+    """Take a run out of the line; whether it stood in it."""
+    with _lock:
+        if not queue.ticket(run):
+            return False
+        queue.leave(run)
+    if not run.telemetry()[0]:
+        words = "Taken out of the line before it began; Resume puts it back at the end."
+        telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, words))
+    return True
 
 
-def _working() -> list[Run]:
-    return [run for run in list_runs()[:RECENT] if alive(run)]
+def end(run: Run) -> None:
+    """End the process that works on the run, which goes on from its last checkpoint if it is resumed."""
+    for name in ("pid", STARTER):
+        process = process_in(run.path / name)
+        if process and lives(process):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process[0], signal.SIGKILL)
 
 
-def _last_word(run: Run) -> bool:
+def dispatch() -> None:
+    """Start the next run in line if the machine is free. Asked again and again by whatever keeps the house."""
+    with _lock:
+        _next()
+
+
+def working() -> list[Run]:
+    """The runs that a process works on."""
+    return [run for run in list_runs() if alive(run)]
+
+
+def inline() -> bool:
+    """Whether there is no machine for processes, since the device exists only within a call of a visitor."""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))
+
+
+def _admit(count: int, visitor: Visitor) -> None:
+    """Refuse more runs than fit into the line, or than this visitor may begin."""
+    waiting, free = queue.line(), not inline() and not working()
+    mine = sum(owner.owns(run, visitor) for run in waiting)
+    most = limits.LIMITS
+    if len(waiting) + count - free > most.in_line:
+        raise Busy(
+            f"{len(waiting)} runs are waiting for this machine, and at most {most.in_line} may; come back later."
+        )
+    if not limits.public():
+        return
+    if not visitor.secret:
+        raise ValueError("This page does not know whose browser it is in; reload it and try again.")
+    if mine + count - free > most.in_line_each:
+        words = (
+            f"{mine} of your runs are waiting and {count} would join them; at most {most.in_line_each} may wait here."
+        )
+        raise Busy(words)
+    keys = {f"secret {visitor.secret}": most.starts, f"address {visitor.address}": 3 * most.starts}
+    limits.RATE.admit({key: allowed for key, allowed in keys.items() if not key.endswith(" ")})
+
+
+def _leaving(run: Run) -> bool:
     """Whether the run has told its end, though its process may still be there."""
-    phases = [record for record in run.telemetry()[0] if isinstance(record, Phase)]
+    phases = [record for record in run.telemetry()[0] if isinstance(record, telemetry.Phase)]
     return bool(phases) and phases[-1].name in ("done", "stopped", "failed")
 
 
-def _start(runs: Sequence[Run], verb: str = "run") -> None:
+def _next() -> None:
+    waiting = queue.line()
+    ticket = queue.ticket(waiting[0]) if waiting else None
+    if ticket is None or inline() or working():
+        return
+    try:
+        _start(waiting[0], ticket.verb)
+    finally:  # also if it could not be started: the others are not to wait for it
+        queue.leave(waiting[0])
+
+
+def _start(run: Run, verb: queue.Verb) -> None:
     source = str(Path(balign.__file__).parents[1])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     environment = os.environ | {"PYTHONPATH": path, "BALIGN_RUNS": str(runs_root().absolute())}
-    _started.update((run.id, time.time()) for run in runs)
-    with open(runs[0].path / "log.txt", "ab") as log:
+    _started[run.id] = time.time()
+    with open(run.path / "log.txt", "ab") as log:
         child = subprocess.Popen(
-            [*COMMAND, verb, *(str(run.path) for run in runs)],
+            [*COMMAND, verb, str(run.path)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
         )
-    _children.update((run.id, child) for run in runs)
+    _children[run.id] = child
+    with contextlib.suppress(psutil.Error):  # it has ended already
+        write_atomic(run.path / STARTER, stamp(child.pid))

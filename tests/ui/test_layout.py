@@ -30,9 +30,10 @@ def page():  # type: ignore[no-untyped-def]
     return build()
 
 
-def test_no_event_is_offered_as_an_endpoint(page) -> None:  # type: ignore[no-untyped-def]
-    assert [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"] == []
-    assert page.get_api_info()["named_endpoints"] == {}
+def test_the_named_endpoints_are_offered_and_no_event_of_the_page(page) -> None:  # type: ignore[no-untyped-def]
+    named = ["start", "status", "metrics", "stop", "pair", "score", "export", "report"]
+    assert [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"] == named
+    assert list(page.get_api_info()["named_endpoints"]) == [f"/{name}" for name in named]
 
 
 def test_stopping_never_waits_behind_anything(page) -> None:  # type: ignore[no-untyped-def]
