@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from balign.run.folder import Run
-from balign.ui import limits, queue, room, worker
+from balign.ui import limits, owner, queue, room, worker
 
 log = logging.getLogger(__name__)
 PAUSE = 1.0
@@ -51,7 +51,8 @@ def round_of(number: int) -> None:
         worker.dispatch()
         if limits.public() and number % ROUNDS == 0:
             for run in worker.working():
-                restrain(run)
+                if owner.of_a_visitor(run):
+                    restrain(run)
         if number % SWEEPS == 0:
             room.sweep([*queue.line(), *worker.working()])
     except Exception:

@@ -82,6 +82,11 @@ def owns(run: Run, known: Visitor) -> bool:
     return bool(written and known.secret) and hmac.compare_digest(written, _hash(run, known.secret))
 
 
+def of_a_visitor(run: Run) -> bool:
+    """Whether a visitor began the run, and not the host from a terminal."""
+    return bool(_written(run))
+
+
 def key(run: Run) -> str:
     """What the owner's page puts into the address of a download. It opens this run's files and says nothing more."""
     written = _written(run)

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from balign.run.folder import Run, list_runs, runs_root
-from balign.ui import limits
+from balign.ui import limits, owner
 
 log = logging.getLogger(__name__)
 SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label")
@@ -19,13 +19,13 @@ SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label")
 
 
 def sweep(spared: Collection[Run], now: float | None = None) -> list[str]:
-    """Delete the runs that nothing was written into for too long, but for those spared; their ids."""
+    """Delete visitors' runs that nothing was written into for too long, but for those spared; their ids."""
     if not limits.public():
         return []
     oldest = (time.time() if now is None else now) - 3600 * limits.LIMITS.hours
     gone = []
     for run in list_runs():
-        if run in spared or run.running() or _touched(run) >= oldest:
+        if run in spared or run.running() or not owner.of_a_visitor(run) or _touched(run) >= oldest:
             continue
         try:
             run.delete()

@@ -81,6 +81,7 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
         limits.check(config)
     with _lock:
         _admit(len(configs), visitor)
+        _count(visitor)
         room.sweep([*queue.line(), *working()])
         room.check()
         runs = [Run.create(config) for config in configs]
@@ -158,8 +159,16 @@ def _admit(count: int, visitor: Visitor) -> None:
             f"{mine} of your runs are waiting and {count} would join them; at most {most.in_line_each} may wait here."
         )
         raise Busy(words)
-    keys = {f"secret {visitor.secret}": most.starts, f"address {visitor.address}": 3 * most.starts}
-    limits.RATE.admit({key: allowed for key, allowed in keys.items() if not key.endswith(" ")})
+
+
+def _count(visitor: Visitor) -> None:
+    """Refuse who begins too often; a new secret costs nothing, so that addresses are counted too."""
+    if limits.public():
+        most = limits.LIMITS.starts
+        keys = {f"secret {visitor.secret}": most} | (
+            {f"address {visitor.address}": 3 * most} if visitor.address else {}
+        )
+        limits.RATE.admit(keys)
 
 
 def _leaving(run: Run) -> bool:

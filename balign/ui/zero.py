@@ -5,11 +5,12 @@ cross. A chunk ends before its time is up; a second click goes on from what it l
 Space, and nothing here is used anywhere else.
 """
 
+import contextlib
 import functools
 import importlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from balign.ui import handlers, owner, queue, worker
 from balign.ui.page import PRIVATE
 
 log = logging.getLogger(__name__)
-Chunk = Callable[[str, queue.Verb, float], Iterator[dict[str, Any]]]
+Chunk = Callable[[str, queue.Verb, float], Generator[dict[str, Any], None, None]]
 CHUNK = 60
 """Seconds of the visitor's quota that one click asks for."""
 MARGIN = 15
@@ -55,7 +56,7 @@ def borrowed() -> Chunk:
     return spaces.GPU(duration=CHUNK)(chunk)
 
 
-def chunk(folder: str, verb: queue.Verb, seconds: float) -> Iterator[dict[str, Any]]:
+def chunk(folder: str, verb: queue.Verb, seconds: float) -> Generator[dict[str, Any], None, None]:
     """Go on with a run and yield its events as plain values; when the time is up it stops and keeps what it has."""
     from balign.run import execute
 
@@ -63,11 +64,13 @@ def chunk(folder: str, verb: queue.Verb, seconds: float) -> Iterator[dict[str, A
     for event in execute.run(run) if verb == "run" else execute.evaluate(run):
         queue.leave(run)
         yield event.to_dict()
-        if time.monotonic() >= until and run.stop_requested() is None:
+        if not asked and time.monotonic() >= until and run.stop_requested() is None:
             run.request_stop(keep=True)
             asked = True
-    if asked and run.status() == "stopped":
-        yield {"kind": "paused"}
+    if asked:
+        run.clear_stop()  # left over if the run came to its end by itself
+        if run.status() == "stopped":
+            yield {"kind": "paused"}
 
 
 def drive(store: object, lent: Chunk) -> Iterator[Any]:
@@ -78,9 +81,10 @@ def drive(store: object, lent: Chunk) -> Iterator[Any]:
         return
     kind = ""
     try:
-        for event in lent(str(run.path), ticket.verb, CHUNK - MARGIN):
-            kind = event["kind"]
-            yield gr.skip()
+        with contextlib.closing(lent(str(run.path), ticket.verb, CHUNK - MARGIN)) as events:
+            for event in events:
+                kind = event["kind"]
+                yield gr.skip()
     except Exception as error:  # whatever the lender raises, the visitor gets a sentence and the log the rest
         log.exception("a chunk of run %s was not done", run.id)
         yield handlers.notice(trouble(error), "refused")

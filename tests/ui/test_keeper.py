@@ -57,19 +57,22 @@ def test_on_ones_own_machine_nothing_expires(finished: Run) -> None:
 
 @pytest.mark.usefixtures("public")
 def test_old_runs_expire_but_not_those_that_wait_or_run(finished: Run, new_run: New) -> None:
-    running, waiting, young = new_run(), new_run(), new_run()
+    running, waiting, young, hosts = new_run(), new_run(), new_run(), new_run()
+    for run in (finished, running, waiting, young):
+        owner.sign(run, ANN)
     running.claim()
     queue.join(waiting)
-    for run in (finished, running, waiting):
+    for run in (finished, running, waiting, hosts):
         age(run, limits.LIMITS.hours + 1)
     keeper.round_of(0)
-    assert set(list_runs()) == {running, waiting, young}
+    assert set(list_runs()) == {running, waiting, young, hosts}
     running.release()
     queue.leave(waiting)
 
 
 @pytest.mark.usefixtures("public")
 def test_beginning_a_run_sweeps_first(finished: Run) -> None:
+    owner.sign(finished, ANN)
     age(finished, limits.LIMITS.hours + 1)
     begun = worker.begin(CONFIG, ANN)
     assert list_runs() == [begun]
@@ -110,6 +113,16 @@ def test_a_run_that_fills_the_disk_is_stopped_without_keeping(
     run = worker.begin(CONFIG, ANN)
     keeper.round_of(keeper.ROUNDS)
     assert run.stop_requested() == "discard"
+
+
+@pytest.mark.usefixtures("public")
+def test_a_run_of_the_hosts_takes_as_long_as_it_likes(new_run: New, limit: Callable[..., None]) -> None:
+    limit(seconds=-1, run_bytes=0)
+    run = new_run()
+    run.claim()
+    keeper.round_of(0)
+    assert run.stop_requested() is None
+    run.release()
 
 
 @pytest.mark.usefixtures("public")
