@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from balign.run.folder import Run
-from balign.ui import limits, owner, queue, room, worker
+from balign.ui import limits, owner, room, worker
 
 log = logging.getLogger(__name__)
 PAUSE = 1.0
@@ -54,7 +54,7 @@ def round_of(number: int) -> None:
                 if owner.of_a_visitor(run):
                     restrain(run)
         if number % SWEEPS == 0:
-            room.sweep([*queue.line(), *worker.working()])
+            worker.sweep()
     except Exception:
         log.exception("a round of the keeper failed")
 

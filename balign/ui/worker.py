@@ -82,7 +82,7 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
     with _lock:
         _admit(len(configs), visitor)
         _count(visitor)
-        room.sweep([*queue.line(), *working()])
+        _sweep()
         room.check()
         runs = [Run.create(config) for config in configs]
         for run in runs:
@@ -129,6 +129,16 @@ def dispatch() -> None:
     """Start the next run in line if the machine is free. Asked again and again by whatever keeps the house."""
     with _lock:
         _next()
+
+
+def sweep() -> None:
+    """Let what is too old expire, but nothing that waits or is worked on."""
+    with _lock:
+        _sweep()
+
+
+def _sweep() -> None:
+    room.sweep([*queue.line(), *working()])
 
 
 def working() -> list[Run]:

@@ -1,6 +1,7 @@
 """Two visitors of a public instance: neither lists, stops, changes, takes or deletes what is the other's."""
 
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 import gradio as gr
@@ -86,8 +87,8 @@ def test_another_visitor_may_watch_by_the_link_and_no_more(anns: Run) -> None:
 
 
 def test_another_visitor_cannot_stop_or_resume(at_work: Run) -> None:
-    assert NOT_YOURS in handlers.stop(store(at_work, BOB), keep=False)
-    assert NOT_YOURS in handlers.resume(store(at_work, BOB))
+    assert escape(NOT_YOURS) in handlers.stop(store(at_work, BOB), keep=False)
+    assert escape(NOT_YOURS) in handlers.resume(store(at_work, BOB))
     assert at_work.stop_requested() is None
     updates, _ = handlers.refresh(store(at_work, BOB), {})
     assert [updates[name]["visible"] for name in ("stop", "stop_keep", "resume", "compare")] == [False] * 4
@@ -97,7 +98,7 @@ def test_another_visitor_cannot_stop_or_resume(at_work: Run) -> None:
 
 def test_another_visitor_cannot_take_a_run_out_of_the_line(at_work: Run) -> None:
     hers = worker.begin(RunConfig.parse({"erase": ["cat"]}), ANN)
-    assert NOT_YOURS in handlers.stop(store(hers, BOB), keep=False)
+    assert escape(NOT_YOURS) in handlers.stop(store(hers, BOB), keep=False)
     with pytest.raises(gr.Error, match="somebody else's"):
         endpoints.stop(hers.id, owner_secret=BOB.secret)
     assert queue.line() == [hers]
