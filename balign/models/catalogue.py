@@ -103,8 +103,8 @@ def find(id_or_path: str | Path) -> Entry:
     for entry in CATALOGUE:
         if entry.id == name:
             return entry
-    folder = Path(name).expanduser()
-    if name and folder.is_dir():
+    folder = _folder(name)
+    if folder is not None:
         return _of_folder(folder)
     if _HUB_ID.fullmatch(name):
         return replace(
@@ -115,9 +115,18 @@ def find(id_or_path: str | Path) -> Entry:
             note="Not in the catalogue: any Stable Diffusion 1 or 2 with safetensors weights should do.",
         )
     raise ValueError(
-        f"There is no model {name!r}; accepted are {', '.join(entry.id for entry in CATALOGUE)}, another hub id of "
-        "the form owner/name, or a folder that holds a diffusers pipeline."
+        f"There is no model {name[:100]!r}; accepted are {', '.join(entry.id for entry in CATALOGUE)}, another hub id "
+        "of the form owner/name, or a folder that holds a diffusers pipeline."
     )
+
+
+def _folder(name: str) -> Path | None:
+    """The folder of this name, if there is one. A name that no file can have names none."""
+    try:
+        folder = Path(name).expanduser()
+        return folder if name and folder.is_dir() else None
+    except (OSError, RuntimeError):  # too long, or the home of somebody who is not here
+        return None
 
 
 def locate(entry: Entry) -> Path | str:
@@ -130,8 +139,7 @@ def locate(entry: Entry) -> Path | str:
                 "folder), or name another model."
             )
         return folder
-    folder = Path(entry.id).expanduser()
-    return folder if folder.is_dir() else entry.id
+    return _folder(entry.id) or entry.id
 
 
 def _of_folder(folder: Path) -> Entry:

@@ -42,6 +42,32 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         raise
 
 
+def stamp(pid: int) -> str:
+    """A process as it stands in a file: its number, and when it began, since numbers are given out again."""
+    return f"{pid} {psutil.Process(pid).create_time():.3f}"
+
+
+def process_in(path: Path) -> tuple[int, float] | None:
+    """The process that stands in this file, if one does."""
+    try:
+        pid, started = path.read_text().split()
+        return int(pid), float(started)
+    except (OSError, ValueError):
+        return None
+
+
+def lives(process: tuple[int, float] | None) -> bool:
+    """Whether this very process is still there, and not only its entry in the table."""
+    if process is None:
+        return False
+    pid, started = process
+    try:
+        found = psutil.Process(pid)
+        return abs(found.create_time() - started) < 2.0 and found.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, ValueError, OverflowError):
+        return False
+
+
 @dataclass(frozen=True)
 class Run:
     """The folder `runs/<id>/`. Two objects on one folder see the same run."""
@@ -134,15 +160,7 @@ class Run:
 
     def running(self) -> bool:
         """Whether the process that claimed this folder is still alive."""
-        owner = self._owner()
-        if owner is None:
-            return False
-        pid, started = owner
-        try:
-            process = psutil.Process(pid)
-            return abs(process.create_time() - started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
+        return lives(self._owner())
 
     def claim(self) -> None:
         """Mark this process as the one that runs the folder; refuse while another does."""
@@ -155,7 +173,7 @@ class Run:
         except FileExistsError:
             raise ValueError(f"Run {self.id} is already running; stop it first or wait for it to end.") from None
         with os.fdopen(handle, "w") as file:
-            file.write(f"{os.getpid()} {psutil.Process().create_time():.3f}")
+            file.write(stamp(os.getpid()))
 
     def release(self) -> None:
         """Undo `claim`, if this process made it."""
@@ -164,11 +182,7 @@ class Run:
             (self.path / "pid").unlink(missing_ok=True)
 
     def _owner(self) -> tuple[int, float] | None:
-        try:
-            pid, started = (self.path / "pid").read_text().split()
-            return int(pid), float(started)
-        except (OSError, ValueError):
-            return None
+        return process_in(self.path / "pid")
 
     def request_stop(self, keep: bool) -> None:
         """Ask the run to stop at its next batch, keeping the weights so far or throwing them away."""

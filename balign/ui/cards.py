@@ -11,7 +11,7 @@ from html import escape
 
 from balign.method.objectives import METHODS, settle
 from balign.ui import results
-from balign.ui.files import BUNDLE, url
+from balign.ui.files import BUNDLE, keyed, url
 from balign.ui.history import STATES, Entry
 
 
@@ -106,7 +106,7 @@ def _links(entry: Entry) -> str:
     offers += [("erased.safetensors", "Weights")] if os.path.isfile(run.path / "erased.safetensors") else []
     target = 'target="_blank" rel="noopener"'
     links = "".join(
-        f'<a href="{url(run, name)}" {"download" if name == BUNDLE else target}>{text}</a>' for name, text in offers
+        f'<a href="{keyed(run, name)}" {"download" if name == BUNDLE else target}>{text}</a>' for name, text in offers
     )
     named = escape(entry.title)
     return f'<nav class="downloads" aria-label="Files of {named}">{links}</nav>' if links else ""

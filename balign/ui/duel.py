@@ -13,7 +13,8 @@ from balign.method.objectives import METHODS, settle
 from balign.run.compare import Row, compare, sentence
 from balign.run.config import RunConfig
 from balign.run.folder import Run
-from balign.ui import form, history, plots, results, worker
+from balign.ui import form, history, plots, queue, results, worker
+from balign.ui.owner import Visitor
 from balign.ui.view import look
 
 FEW = results.FEW
@@ -24,7 +25,7 @@ EMPTY = (
 )
 
 
-def start(run: Run, methods: Sequence[str]) -> list[Run]:
+def start(run: Run, methods: Sequence[str], visitor: Visitor = worker.NOBODY) -> list[Run]:
     """The run's config again with each of these methods and the run's own number of steps, one after another."""
     own = settle(run.config)
     asked = [name for name in dict.fromkeys(methods) if name != own.method]
@@ -34,12 +35,12 @@ def start(run: Run, methods: Sequence[str]) -> list[Run]:
     wanted = [RunConfig.parse(same | {"method": name}) for name in asked]
     for config in wanted:
         form.advice(config)
-    return worker.begin_all(wanted)
+    return worker.begin_all(wanted, visitor)
 
 
 def live(runs: Sequence[Run]) -> bool:
     """Whether there is still something to come."""
-    return any(worker.alive(run) for run in runs)
+    return any(worker.alive(run) or queue.ticket(run) for run in runs)
 
 
 def panel(runs: Sequence[Run]) -> str:

@@ -9,9 +9,9 @@ from balign.ui import form
 
 
 def line(values: Mapping[str, Any]) -> str:
-    """What the form's run will take; empty while the form is no run, which is said elsewhere."""
+    """What the form's run will take; empty while it is no run, or none for this instance, which is said elsewhere."""
     try:
-        found = preflight.estimate(form.config(values))
+        found = preflight.estimate(form.allowed(values))
     except (ValueError, OSError):
         return ""
     room = f"{max(found.disk_gb, 0.01):.2g} GB on the disk; time and memory as measured in runs of the same model here"

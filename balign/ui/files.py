@@ -8,21 +8,23 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, StreamingResponse
 from starlette.routing import Route
 
-from balign.run import bundle
+from balign.run import bundle, vote
 from balign.run.folder import Run
+from balign.ui import owner
+from balign.ui.limits import public
 from balign.ui.worker import find
 
-IMAGES = re.compile(
-    r"(previews|images/before|images/after|strength|probes|(tries|votes)/[A-Za-z0-9_-]{1,40})"
-    r"/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
-)
+PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
+IMAGES = re.compile(rf"(previews|images/before|images/after)/{PICTURE}")
+TRIED = re.compile(rf"(strength|probes|(tries|votes)/[A-Za-z0-9_-]{{1,40}})/{PICTURE}")
+WEIGHTS, VOTES = bundle.WEIGHTS, vote.VOTES
 DOWNLOADS = {
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
-    "erased.safetensors": "application/octet-stream",
-    "votes/votes.csv": "text/csv; charset=utf-8",
+    WEIGHTS: "application/octet-stream",
+    VOTES: "text/csv; charset=utf-8",
 }
-SAVED = ("erased.safetensors", "votes/votes.csv")
+SAVED = (WEIGHTS, VOTES)
 """What a browser saves rather than shows."""
 BUNDLE = "bundle.zip"
 """The whole run as one file, made while it is sent."""
@@ -35,15 +37,25 @@ def url(run: Run, name: str) -> str:
     return f"files/{run.id}/{name}" if allowed(name) else ""
 
 
+def keyed(run: Run, name: str) -> str:
+    """The same, for the page of the run's owner: a public instance gives what is theirs alone only at this address."""
+    return f"{url(run, name)}?key={owner.key(run)}" if public() and theirs(name) else url(run, name)
+
+
 def allowed(name: str) -> bool:
     """Whether a file of this name is one a browser may ask for."""
-    return name in DOWNLOADS or name == BUNDLE or IMAGES.fullmatch(name) is not None
+    return name in DOWNLOADS or theirs(name) or IMAGES.fullmatch(name) is not None
 
 
-def locate(run_id: str, name: str) -> Path | None:
+def theirs(name: str) -> bool:
+    """Whether a file of this name is the owner's alone: weights, zip, and all that was tried with them."""
+    return name in (WEIGHTS, BUNDLE, VOTES) or TRIED.fullmatch(name) is not None
+
+
+def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
     """The file on disk, or None for anything that is not an allowed, plain file inside the run's own folder."""
     run = find(run_id)
-    if run is None or not allowed(name) or name == BUNDLE:
+    if run is None or not allowed(name) or name == BUNDLE or (theirs(name) and not owner.opens(run, key)):
         return None
     path = (run.path / name).resolve()
     return path if path.is_relative_to(run.path.resolve()) and path.is_file() else None
@@ -52,7 +64,7 @@ def locate(run_id: str, name: str) -> Path | None:
 async def serve(request: Request) -> FileResponse:
     """Answer with the file, or 404 without saying why."""
     name = request.path_params["name"]
-    path = locate(request.path_params["run_id"], name)
+    path = locate(request.path_params["run_id"], name, request.query_params.get("key"))
     if path is None:
         raise HTTPException(404, "There is no such file.")
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
@@ -64,6 +76,8 @@ async def serve(request: Request) -> FileResponse:
 def serve_bundle(request: Request) -> StreamingResponse:
     """Answer with the run's zip as it is made, or 404."""
     run = find(request.path_params["run_id"])
+    if run is not None and not owner.opens(run, request.query_params.get("key")):
+        run = None
     try:
         pieces = bundle.stream(run) if run else None
     except (ValueError, OSError):

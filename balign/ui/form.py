@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from balign.data.checks import check
 from balign.method.objectives import DEFAULT_METHOD, METHODS
-from balign.models.catalogue import CATALOGUE, find
+from balign.models.catalogue import CATALOGUE, Entry, find
 from balign.run.config import Concept, Options, RunConfig
+from balign.ui import limits
 
 MAX_TEXT = 200_000
 """Characters read of a text box; what is longer is refused before it is taken apart."""
@@ -65,9 +66,15 @@ def methods() -> list[tuple[str, str]]:
     return [(METHODS[name].title, name) for name in sorted(METHODS, key=lambda name: name != DEFAULT_METHOD)]
 
 
+def base(name: str) -> Entry:
+    """The model of this name; one that this instance does not offer is not even looked for."""
+    limits.check_model(name)
+    return find(name)
+
+
 def about_model(name: str) -> str:
     """One line on a base model: size, licence, what it needs."""
-    entry = find(name)
+    entry = base(name)
     facts = [f"{entry.size_px} px", entry.licence, f"about {entry.memory_gb:g} GB of memory", entry.note]
     return " · ".join(str(fact) for fact in facts if fact)
 
@@ -134,6 +141,13 @@ def config(values: Mapping[str, Any]) -> RunConfig:
     return RunConfig.parse({**given, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
 
 
+def allowed(values: Mapping[str, Any]) -> RunConfig:
+    """The config, if this instance may do what it asks for."""
+    wanted = config(values)
+    limits.check(wanted)
+    return wanted
+
+
 def _one(error: ValueError) -> str:
     """The sentence in an error, be it ours or pydantic's."""
     from pydantic import ValidationError
@@ -145,6 +159,7 @@ def _one(error: ValueError) -> str:
 
 def advice(wanted: RunConfig) -> list[str]:
     """Everything worth saying about the two lists before a run; ValueError if it cannot be."""
+    limits.check(wanted)
     return check(wanted.erase, wanted.keep, find(wanted.model).lexicon)
 
 

@@ -7,51 +7,61 @@ run a page shows comes from its address or the browser's own store. No error lea
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 
-from balign.ui import fight, film, form, panels, results, worker
-from balign.ui.files import url
+from balign.run.folder import Run
+from balign.ui import fight, film, form, owner, panels, queue, results, worker
+from balign.ui.files import keyed
+from balign.ui.owner import Visitor
 from balign.ui.view import View, look
 
 log = logging.getLogger(__name__)
 Sent = dict[str, str]
 
 
-def start(values: Mapping[str, Any]) -> tuple[Any, str]:
+def start(values: Mapping[str, Any], visitor: Visitor = worker.NOBODY) -> tuple[Any, str]:
     """Write a config and start its run; give the browser the run's id, and the visitor a word on what was noticed."""
     try:
         wanted = form.config(values)
         remarks = form.advice(wanted)
-        run = worker.begin(wanted)
+        visitor = owner.with_secret(visitor)
+        run = worker.begin(wanted, visitor)
     except ValueError as error:
         return gr.skip(), notice(str(error), "refused")
     except OSError as error:
         return gr.skip(), notice(f"The run could not be started: {error.strerror or 'the disk refused'}.", "refused")
-    return {"run": run.id}, notice(" ".join(remarks), "remark") if remarks else ""
+    return owner.stored(run.id, visitor), notice(" ".join(remarks), "remark") if remarks else ""
 
 
 def stop(browser: object, keep: bool) -> str:
-    """Ask the run to stop; it does so at its next batch."""
+    """Ask the run to stop, which it does at its next batch; one that waits leaves the line."""
     run = worker.find(run_id(browser))
-    if run is None or not worker.alive(run):
+    if run is not None and not owner.owns(run, owner.visitor(browser)):
+        return notice(owner.NOT_YOURS, "refused")
+    if run is None or not (worker.alive(run) or queue.ticket(run)):
         return notice("Nothing is running here.", "remark")
     try:
-        run.request_stop(keep)
+        if not worker.cancel(run):
+            run.request_stop(keep)
     except OSError as error:
         return notice(f"The run could not be asked to stop: {error.strerror}.", "refused")
     return ""
 
 
-def resume(browser: object, verb: Literal["run", "evaluate"] = "run") -> str:
+def resume(browser: object, verb: queue.Verb = "run", request: Any = None) -> str:
     """Go on with a run that was stopped or killed, or compare with what it has learnt so far."""
     run = worker.find(run_id(browser))
     if run is None:
         return notice("The run is not here any more.", "refused")
+    visitor = owner.visitor(browser, request)
+    if not owner.owns(run, visitor):
+        return notice(owner.NOT_YOURS, "refused")
     try:
-        worker.resume(run, verb)
+        worker.resume(run, verb, visitor)
     except ValueError as error:
         return notice(str(error), "refused")
     except OSError as error:
@@ -61,16 +71,18 @@ def resume(browser: object, verb: Literal["run", "evaluate"] = "run") -> str:
 
 def attach(browser: object, asked: str | None) -> tuple[Any, str, dict[str, Any]]:
     """The run in the page's address, else the one this browser last saw: its id, a word, and the form as it was."""
+    visitor = owner.with_secret(owner.visitor(browser))
+    nothing = owner.stored("", visitor)
     if asked == "":
-        return {"run": ""}, "", {}
+        return nothing, "", {}
     run = worker.find(asked) if asked else worker.find(run_id(browser))
     if run is None:
         words = "The run in this link is not here any more; it may have been deleted." if asked else ""
-        return {"run": ""}, notice(words, "refused") if words else "", {}
+        return nothing, notice(words, "refused") if words else "", {}
     try:
-        return {"run": run.id}, "", form.filled(run.config)
+        return owner.stored(run.id, visitor), "", form.filled(run.config)
     except ValueError:
-        return {"run": ""}, notice("The run in this link has a config that cannot be read.", "refused"), {}
+        return nothing, notice("The run in this link has a config that cannot be read.", "refused"), {}
 
 
 def command(values: Mapping[str, Any]) -> str:
@@ -85,7 +97,7 @@ def refresh(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
     """What changed since this page was last told: updates by part of the page, and what it has now been told."""
     run = worker.find(run_id(browser))
     try:
-        view = look(run) if run else None
+        view = replace(look(run), own=owner.owns(run, owner.visitor(browser))) if run else None
         parts = {name: draw(view) for name, draw in PARTS.items()}
     except (OSError, ValueError, TypeError, AttributeError):  # a folder that is being deleted, or was tampered with
         log.exception("run %s cannot be shown", run.id if run else "")
@@ -121,10 +133,10 @@ def _downloads(view: View) -> str:
     offers = {
         "report.html": "Report",
         "report.json": "Numbers",
-        "erased.safetensors": "Changed weights",
+        **({"erased.safetensors": "Changed weights"} if view.own else {}),
     }
     links = "".join(
-        f'<a href="{url(view.run, name)}" target="_blank" rel="noopener">{text}</a>'
+        f'<a href="{keyed(view.run, name)}" target="_blank" rel="noopener">{text}</a>'
         for name, text in offers.items()
         if (view.run.path / name).is_file()
     )
@@ -136,9 +148,9 @@ PARTS: dict[str, Callable[[View | None], Any]] = {
     "live": live,
     "previews": lambda view: _hidden_if_empty(film.film(view)),
     "outcome": lambda view: _hidden_if_empty(outcome(view)),
-    "start": lambda view: gr.update(interactive=not (view and view.live)),
-    "stop_keep": lambda view: gr.update(visible=bool(view and view.live), interactive=_can_stop(view)),
-    "stop": lambda view: gr.update(visible=bool(view and view.live), interactive=_can_stop(view)),
+    "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
+    "stop_keep": lambda view: gr.update(visible=_at_work(view), interactive=_can_stop(view)),
+    "stop": lambda view: gr.update(visible=_at_work(view, also="queued"), interactive=_can_stop(view)),
     "resume": lambda view: gr.update(visible=_can_resume(view)),
     "compare": lambda view: gr.update(visible=_can_resume(view) and view is not None and view.partial),
     "timer": lambda view: gr.Timer(active=bool(view and view.live)),
@@ -150,8 +162,12 @@ def _hidden_if_empty(text: str) -> Any:
     return gr.update(value=text, visible=bool(text))
 
 
+def _at_work(view: View | None, also: str = "") -> bool:
+    return bool(view and view.own and view.live and view.state in (also, "starting", "running", "stopping"))
+
+
 def _can_resume(view: View | None) -> bool:
-    return view is not None and view.state in ("stopped", "failed")
+    return view is not None and view.own and view.state in ("stopped", "failed")
 
 
 def _can_stop(view: View | None) -> bool:
@@ -167,6 +183,12 @@ def run_id(browser: object) -> str:
     """The id in the browser's store, which a visitor may have written anything into."""
     value = browser.get("run") if isinstance(browser, dict) else None
     return value if isinstance(value, str) else ""
+
+
+def own_run(browser: object) -> Run | None:
+    """The run that the browser shows, if its visitor may change it."""
+    run = worker.find(run_id(browser))
+    return run if run is not None and owner.owns(run, owner.visitor(browser)) else None
 
 
 def notice(words: str, kind: str) -> str:

@@ -14,7 +14,7 @@ from balign.method.objectives import settle
 from balign.run import bundle, reproduce
 from balign.run.config import RunConfig
 from balign.run.folder import Run, list_runs
-from balign.ui import worker
+from balign.ui import owner, queue, worker
 
 FILES = ("config.json", "label", "telemetry.jsonl", "report.json", "erased.safetensors", reproduce.NOTE)
 TAIL = 65_536
@@ -68,9 +68,9 @@ class Entry:
         return settle(self.facts.config).method if self.facts.config else ""
 
 
-def entries() -> list[Entry]:
-    """Every run there is, newest first, wherever it was started."""
-    return [entry(run) for run in list_runs() if worker.RUN_ID.fullmatch(run.id)]
+def entries(visitor: owner.Visitor = worker.NOBODY) -> list[Entry]:
+    """Every run there is, newest first, wherever it was started; on a public instance those of the visitor."""
+    return [entry(run) for run in list_runs() if worker.RUN_ID.fullmatch(run.id) and owner.owns(run, visitor)]
 
 
 def entry(run: Run) -> Entry:
@@ -78,6 +78,8 @@ def entry(run: Run) -> Entry:
     alive = worker.alive(run)  # asked first: one that ends in between is then read to its end next time
     facts = _facts(run, tuple(signature(run.path / name) for name in FILES))
     last = facts.last.name if facts.last else ""
+    if queue.ticket(run) and not alive:
+        return Entry(run, "waiting", facts)
     if alive and last not in ("done", "failed", "stopped"):
         return Entry(run, "running" if run.running() else "waiting", facts)
     state = last if last in ("done", "failed") else "stopped" if last else "new"

@@ -70,7 +70,7 @@ def assist(values: Values) -> str:
     """Chips, remarks, and how wide the keep side is."""
     chips, remarks, wide = _chips(values), [], ""
     try:
-        wanted = form.config(values)
+        wanted = form.allowed(values)
         sets = _sets(wanted)
         remarks = sets.warnings
         wide = " ".join(map(_wide, neighbours.breadth(sets, wanted.erase, find(wanted.model).lexicon)))
@@ -111,7 +111,7 @@ def _chips(values: Values) -> str:
     """Close words, each a button that is down while the word is on the list; keeping.js moves them there and back."""
     try:
         erase = form.concepts(values.get("erase"), values.get("replace"))
-        offered = neighbours.close(erase, find(str(values.get("model") or form.default("model"))).lexicon)
+        offered = neighbours.close(erase, form.base(str(values.get("model") or form.default("model"))).lexicon)
         listed = {text.lower() for text in form.lines(values.get("keep"), "the prompts to keep")}
     except (ValueError, OSError):
         return ""  # what is wrong is said among the remarks
@@ -140,7 +140,7 @@ def _wide(found: neighbours.Breadth) -> str:
 def preview(values: Values) -> str:
     """A few prompts of each set that a run would use."""
     try:
-        wanted = form.config(values)
+        wanted = form.allowed(values)
         sets = _sets(wanted)
         lexicon = find(wanted.model).lexicon
         pairs = neighbours.twins(sets, wanted.erase, wanted.keep, lexicon, _uniform(wanted))

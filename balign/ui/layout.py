@@ -1,11 +1,12 @@
 """The page: what is where, and which event calls which handler. It decides nothing else."""
 
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
 
-from balign.ui import estimate, form, handlers, keeping, shelf, tryout
+from balign.ui import banner, endpoints, estimate, form, handlers, keeper, keeping, owner, shelf, tryout, zero
 from balign.ui.files import ROUTES
 from balign.ui.page import PRIVATE, Page
 from balign.ui.theme import head, theme
@@ -33,9 +34,10 @@ HEADER = (
 def build() -> gr.Blocks:
     """The page as gradio blocks."""
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as page:
+        endpoints.build()  # first, so that no event of the page takes one of their names
         browser = gr.BrowserState({"run": ""}, storage_key="balign-run-1", secret="balign-run-is-no-secret")
         sent = gr.State({})
-        _html(HEADER, "header")
+        _html(banner.header(HEADER), "header")
         parts: dict[str, Any] = {}
         with gr.Tabs(elem_id="views"):
             with gr.Tab("Erase", id="erase"):
@@ -197,16 +199,24 @@ def _events(
         return event.then(refresh, [browser, sent], [*parts.values(), sent], **PRIVATE)
 
     look(page.load(attach, browser, [browser, parts["notice"], *fields.values()], **PRIVATE))
-    begun = parts["start"].click(
-        lambda data: handlers.start(values(data)), set(fields.values()), [browser, parts["notice"]], **PRIVATE
-    )
-    look(begun).then(None, browser, None, js=SHOW_RUN)
+
+    def start(data: dict[Any, Any], request: gr.Request) -> tuple[Any, str]:
+        visitor = owner.visitor(data.pop(browser), request)
+        return handlers.start(values(data), visitor)
+
+    begun = parts["start"].click(start, {browser, *fields.values()}, [browser, parts["notice"]], **PRIVATE)
+    shown = look(begun)
+    shown.then(None, browser, None, js=SHOW_RUN)
+    zero.follow(shown, browser, parts["notice"])
     for name, keep in (("stop_keep", True), ("stop", False)):
         asked = parts[name].click(lambda store, k=keep: handlers.stop(store, k), browser, parts["notice"], **PRIVATE)
         look(asked)
     for name, verb in (("resume", "run"), ("compare", "evaluate")):
-        asked = parts[name].click(lambda store, v=verb: handlers.resume(store, v), browser, parts["notice"], **PRIVATE)
-        look(asked)
+
+        def resume(store: object, request: gr.Request, verb: Any = verb) -> str:
+            return handlers.resume(store, verb, request)
+
+        zero.follow(look(parts[name].click(resume, browser, parts["notice"], **PRIVATE)), browser, parts["notice"])
     parts["timer"].tick(refresh, [browser, sent], [*parts.values(), sent], **PRIVATE)
     gr.on(
         [field.change for field in fields.values()],
@@ -231,9 +241,15 @@ def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
         "ssr_mode": False,
         "show_error": False,
         "pwa": False,
-        "mcp_server": False,
+        "mcp_server": find_spec("mcp") is not None,
         "max_file_size": shelf.MAX_UPLOAD,
-        "app_kwargs": {"routes": list(ROUTES), "docs_url": None, "redoc_url": None, "openapi_url": None},
+        "app_kwargs": {
+            "routes": list(ROUTES),
+            "lifespan": keeper.lifespan,
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
     }
 
 

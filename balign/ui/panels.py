@@ -7,6 +7,7 @@ from html import escape
 
 from balign import telemetry
 from balign.run.report import violated
+from balign.ui import queue
 from balign.ui.plots import Cell, Series, chart, ledger, ledger_words
 from balign.ui.view import SHARES, View
 
@@ -39,6 +40,8 @@ def progress(view: View | None) -> str:
         return _bar("idle", "Ready", "Press Erase to begin. The defaults take a few minutes on a laptop.", "", 0, "")
     current = view.working.name if view.working else ""
     title = STATES.get(view.state) or PHASES.get(current, ("", "Working"))[1]
+    if view.state == "queued":
+        title = f"{queue.ordinal(view.place)} in line"
     if view.state == "stopping" and current in PHASES:
         title = f"{PHASES[current][1]}: stopping at the next safe point"
     left = duration(view.seconds_left) if view.live else ""
@@ -48,6 +51,8 @@ def progress(view: View | None) -> str:
 
 def _detail(view: View) -> str:
     last = view.last
+    if view.state == "queued":
+        return "It begins by itself when those before it have ended; this page may be closed meanwhile."
     if view.state == "failed":
         given = last.message if last is not None and last.name == "failed" else ""
         return given or "The process ended before it could say why; log.txt in the run's folder has the details."

@@ -11,6 +11,7 @@ from balign.data.probes import WAYS
 from balign.run import tryout
 from balign.run.folder import Run
 from balign.ui import results
+from balign.ui.files import keyed
 
 EMPTY = (
     '<p class="soft nothing">A concept has more names than the one it was erased by. Press Draw the probes: both '
@@ -99,7 +100,7 @@ def _gallery(run: Run, rows: Sequence[Row]) -> str:
     order = list(STATES)
     cards = "".join(
         f'<li class="{state(row)}"><p><b>{_called(row)}</b> <span class="chip">{STATES[state(row)]}</span></p>'
-        f"{results.pair(run, 'probe', row)}</li>"
+        f"{results.pair(run, 'probe', row, keyed)}</li>"
         for row in sorted(rows, key=lambda row: order.index(state(row)))
     )
     return (

@@ -4,7 +4,7 @@ It shows what report.json says and computes no score itself.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -145,9 +145,9 @@ def _group(run: Run, name: str, group: Mapping[str, Any]) -> str:
     )
 
 
-def pair(run: Run, name: str, image: Mapping[str, Any]) -> str:
-    """Two pictures of one prompt as a button that opens the comparison."""
-    before, after = (url(run, str(image.get(side, ""))) for side in ("before", "after"))
+def pair(run: Run, name: str, image: Mapping[str, Any], address: Callable[[Run, str], str] = url) -> str:
+    """Two pictures of one prompt as a button that opens the comparison; `address` says where a picture is found."""
+    before, after = (address(run, str(image.get(side, ""))) for side in ("before", "after"))
     was, now = decimal(image.get("alignment_before")), decimal(image.get("alignment_after"))
     prompt, seed = escape(str(image.get("prompt", "")), quote=True), escape(str(image.get("seed", NONE)))
     return (

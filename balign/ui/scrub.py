@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from balign.run import tryout
 from balign.run.folder import Run
 from balign.ui import plots, results
-from balign.ui.files import url
+from balign.ui.files import keyed
 
 GROUPS = ("erased", "kept")
 FULL = 1.0
@@ -92,7 +92,7 @@ def _figure(run: Run, place: int, prompt: Mapping[str, Any], frames: Sequence[Fr
     """One prompt: its picture at every strength, of which one is shown."""
     said = escape(str(prompt["prompt"]), quote=True)
     pictures = "".join(
-        f'<img {_shown(k, k == first)} src="{url(run, f"strength/{k}-{place}.png")}" loading="lazy" '
+        f'<img {_shown(k, k == first)} src="{keyed(run, f"strength/{k}-{place}.png")}" loading="lazy" '
         f'alt="{said}, strength {frame.strength:.2f}">'
         for k, frame in enumerate(frames)
     )

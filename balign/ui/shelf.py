@@ -16,8 +16,9 @@ import gradio as gr
 from balign.run import reproduce
 from balign.run.compare import MOST
 from balign.run.folder import MAX_LABEL, Run
-from balign.ui import cards, duel, form, history, worker
+from balign.ui import cards, duel, form, history, owner, worker
 from balign.ui.handlers import notice
+from balign.ui.owner import Visitor
 from balign.ui.page import PRIVATE, Page
 
 MAX_UPLOAD = "256mb"
@@ -27,8 +28,7 @@ SHOWN = 12
 MAX_TICKED = 200
 TICK = 3.0
 """Seconds between two looks at the list while one of its runs goes on."""
-TICKED = "() => balignTicked()"
-TICKED_TOO = "(first, second) => [balignTicked(), second]"
+TICKED = "(first, ...others) => [balignTicked(), ...others]"
 TO_FORM = "() => document.querySelector('#views [role=tab]').click()"
 NONE_TICKED = "No run is ticked; tick the box at the left of one."
 Answer = dict[str, Any]
@@ -81,13 +81,14 @@ def _events(page: Page, tab: Any, ticked: gr.Textbox, parts: dict[str, Any]) -> 
     parts["asked"], parts["compared"] = gr.State([]), gr.State([])
     shown, sent = gr.State(SHOWN), gr.State("")
     finder = [parts["search"], parts["state"], parts["method"]]
-    told = [*finder, shown, sent, parts["compared"]]
+    told = [*finder, shown, sent, parts["compared"], page.browser]
 
     def out(answer: Answer) -> dict[Any, Any]:
         return {parts[name]: value for name, value in answer.items()}
 
-    def refresh(search: Any, state: Any, method: Any, most: int, before: str, ids: list[str]) -> list[Any]:
-        return listing(search, state, method, most, before, _found(ids))
+    def refresh(search: Any, state: Any, method: Any, most: int, before: str, ids: Any, store: Any) -> list[Any]:
+        visitor = owner.visitor(store)
+        return listing(search, state, method, most, before, _found(ids, visitor), visitor)
 
     seen = [parts["list"], parts["more"], parts["panel"], parts["timer"], sent]
 
@@ -96,7 +97,11 @@ def _events(page: Page, tab: Any, ticked: gr.Textbox, parts: dict[str, Any]) -> 
 
     def bind(name: str, work: Callable[..., Answer], inputs: list[Any], outputs: list[str], js: str | None) -> Any:
         targets = [parts[output] for output in ["say", *outputs]]
-        return parts[name].click(lambda *given: out({"say": ""} | work(*given)), inputs, targets, js=js, **PRIVATE)
+
+        def click(request: gr.Request, *given: Any) -> dict[Any, Any]:
+            return out({"say": ""} | work(*given[:-1], owner.visitor(given[-1], request)))
+
+        return parts[name].click(click, [*inputs, page.browser], targets, js=js, **PRIVATE)
 
     for trigger in (tab.select, parts["timer"].tick):
         trigger(refresh, told, seen, **PRIVATE)
@@ -106,26 +111,37 @@ def _events(page: Page, tab: Any, ticked: gr.Textbox, parts: dict[str, Any]) -> 
     again(parts["more"].click(lambda most: most + SHOWN, shown, shown, **PRIVATE))
 
     again(bind("compare", choose, [ticked], ["compared"], TICKED))
-    again(bind("rename", rename, [ticked, parts["label"]], ["label"], TICKED_TOO))
-    again(bind("duel", begin_duel, [ticked, parts["rivals"]], ["compared"], TICKED_TOO))
+    again(bind("rename", rename, [ticked, parts["label"]], ["label"], TICKED))
+    again(bind("duel", begin_duel, [ticked, parts["rivals"]], ["compared"], TICKED))
     bind("delete", ask, [ticked], ["sure", "question", "asked"], TICKED)
-    bind("never", lambda: {"sure": gr.update(visible=False), "asked": []}, [], ["sure", "asked"], None)
+    bind("never", lambda _: {"sure": gr.update(visible=False), "asked": []}, [], ["sure", "asked"], None)
     page.look(again(bind("really", delete, [parts["asked"]], ["sure", "asked"], None)))
-    uploaded = parts["zip"].upload(lambda file: out(make_again(file)), parts["zip"], [parts["say"]], **PRIVATE)
-    again(uploaded)
 
-    def use(ids: str) -> dict[Any, Any]:
-        answer = settings(ids)
+    def upload(file: Any, store: Any, request: gr.Request) -> dict[Any, Any]:
+        return out(make_again(file, owner.visitor(store, request)))
+
+    again(parts["zip"].upload(upload, [parts["zip"], page.browser], [parts["say"]], **PRIVATE))
+
+    def use(ids: Any, store: Any) -> dict[Any, Any]:
+        answer = settings(ids, owner.visitor(store))
         filled = {page.fields[name]: value for name, value in answer.pop("form", {}).items() if name in page.fields}
         return out(answer) | filled
 
-    used = parts["use"].click(use, ticked, [parts["say"], *page.fields.values()], js=TICKED, **PRIVATE)
+    used = parts["use"].click(use, [ticked, page.browser], [parts["say"], *page.fields.values()], js=TICKED, **PRIVATE)
     used.then(None, parts["say"], None, js=f"(said) => {{ if (!said) ({TO_FORM})(); }}")
 
 
-def listing(search: Any, state: Any, method: Any, most: int, before: str, compared: Sequence[Run]) -> list[Any]:
+def listing(
+    search: Any,
+    state: Any,
+    method: Any,
+    most: int,
+    before: str,
+    compared: Sequence[Run],
+    visitor: Visitor = worker.NOBODY,
+) -> list[Any]:
     """The list, the comparison, and whether to look again soon; only what is new goes to the page."""
-    found = history.entries()
+    found = history.entries(visitor)
     right = history.matching(found, search, state, method)
     shown, panel = cards.cards(right[:most], len(found)), _panel(compared)
     moving = any(entry.state in ("running", "waiting") for entry in right[:most]) or duel.live(compared)
@@ -143,17 +159,17 @@ def _panel(runs: Sequence[Run]) -> str:
         return '<p class="soft nothing">These runs cannot be compared at the moment.</p>'
 
 
-def choose(ids: object) -> Answer:
+def choose(ids: object, visitor: Visitor = worker.NOBODY) -> Answer:
     """The ticked runs as those to compare."""
-    runs = _found(ids)
+    runs = _found(ids, visitor)
     if not 2 <= len(runs) <= MOST:
         return {"say": notice(f"{len(runs)} runs are ticked; tick 2 to {MOST} to compare.", "refused")}
     return {"compared": [run.id for run in reversed(runs)]}  # the list has the newest first
 
 
-def settings(ids: object) -> Answer:
+def settings(ids: object, visitor: Visitor = worker.NOBODY) -> Answer:
     """The form as it was for the ticked run."""
-    runs = _found(ids)
+    runs = _found(ids, visitor)
     if len(runs) != 1:
         return {"say": notice(_one(runs), "refused")}
     try:
@@ -162,9 +178,9 @@ def settings(ids: object) -> Answer:
         return {"say": notice("The config of this run cannot be read.", "refused")}
 
 
-def rename(ids: object, label: object) -> Answer:
+def rename(ids: object, label: object, visitor: Visitor = worker.NOBODY) -> Answer:
     """Give the ticked run a name."""
-    runs = _found(ids)
+    runs = _found(ids, visitor)
     if len(runs) != 1:
         return {"say": notice(_one(runs), "refused")}
     try:
@@ -174,9 +190,9 @@ def rename(ids: object, label: object) -> Answer:
     return {"label": ""}
 
 
-def ask(ids: object) -> Answer:
+def ask(ids: object, visitor: Visitor = worker.NOBODY) -> Answer:
     """Whether the ticked runs are really to go."""
-    runs = _found(ids)
+    runs = _found(ids, visitor)
     if not runs:
         return {"say": notice(NONE_TICKED, "refused")}
     names = ", ".join(history.entry(run).title for run in runs[:5]) + (", …" if len(runs) > 5 else "")
@@ -185,13 +201,14 @@ def ask(ids: object) -> Answer:
     return {"sure": gr.update(visible=True), "question": question, "asked": [run.id for run in runs]}
 
 
-def delete(asked: object) -> Answer:
+def delete(asked: object, visitor: Visitor = worker.NOBODY) -> Answer:
     """Remove the runs that were asked about; one that is at work stays."""
     kept = []
-    for run in _found(asked):
+    for run in _found(asked, visitor):
         try:
             if worker.alive(run):
                 raise ValueError(f"{history.entry(run).title} is running; stop it before deleting it.")
+            worker.cancel(run)
             run.delete()
         except ValueError as error:
             kept.append(str(error))
@@ -201,28 +218,28 @@ def delete(asked: object) -> Answer:
     return {"say": said, "sure": gr.update(visible=False), "asked": []}
 
 
-def begin_duel(ids: object, methods: object) -> Answer:
+def begin_duel(ids: object, methods: object, visitor: Visitor = worker.NOBODY) -> Answer:
     """The ticked run again with other methods, and all of them side by side."""
-    runs = _found(ids)
+    runs = _found(ids, visitor)
     if len(runs) != 1:
         return {"say": notice(_one(runs), "refused")}
     try:
-        begun = duel.start(runs[0], [str(name) for name in methods] if isinstance(methods, list) else [])
+        begun = duel.start(runs[0], [str(name) for name in methods] if isinstance(methods, list) else [], visitor)
     except ValueError as error:
         return {"say": notice(str(error), "refused")}
     except OSError as error:
         return {"say": notice(f"The duel could not be started: {error.strerror or 'the disk refused'}.", "refused")}
-    words = "The duel has begun; to stop one of its runs also stops those behind it."
+    words = "The duel has begun; its runs wait in line and follow one another."
     return {"say": notice(words, "remark"), "compared": [runs[0].id, *(run.id for run in begun)][:MOST]}
 
 
-def make_again(file: object) -> Answer:
+def make_again(file: object, visitor: Visitor = worker.NOBODY) -> Answer:
     """Check an uploaded bundle and begin its run anew; the upload itself is not kept."""
     if not isinstance(file, str):
         return {"say": notice("No zip was uploaded.", "refused")}
     try:
         bundle = reproduce.read(Path(file))
-        run = worker.begin(bundle.config)
+        run = worker.begin(bundle.config, visitor)
         reproduce.note(run, bundle)
     except ValueError as error:
         return {"say": notice(str(error), "refused")}
@@ -235,11 +252,11 @@ def make_again(file: object) -> Answer:
     return {"say": f'<p class="notice remark" role="alert">{words}: <a href="?run={run.id}">watch it</a>.</p>'}
 
 
-def _found(ids: object) -> list[Run]:
-    """The runs of these ids that there are, each once: of a list, or of words with spaces between."""
+def _found(ids: object, visitor: Visitor) -> list[Run]:
+    """The visitor's runs among these ids, each once: of a list, or of words with spaces between."""
     given = ids.split() if isinstance(ids, str) else ids if isinstance(ids, list) else []
     found = [worker.find(run_id) for run_id in given[:MAX_TICKED]]
-    return list(dict.fromkeys(run for run in found if run is not None))
+    return list(dict.fromkeys(run for run in found if run is not None and owner.owns(run, visitor)))
 
 
 def _one(runs: Sequence[Run]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from balign.run import tryout
 from balign.run.folder import Run
 from balign.ui import results
+from balign.ui.files import keyed
 
 SHOWN = 8
 """Tries on the page; the folder holds more."""
@@ -25,7 +26,7 @@ def tries(run: Run) -> str:
 def _try(run: Run, found: Mapping[str, Any]) -> str:
     rows = found.get("images")
     images: Sequence[Any] = rows if isinstance(rows, list) else []
-    pairs = "".join(results.pair(run, "own", image) for image in images if isinstance(image, dict))
+    pairs = "".join(results.pair(run, "own", image, keyed) for image in images if isinstance(image, dict))
     return (
         f'<section class="group own"><h3><span class="said">{escape(str(found.get("prompt", "")))}</span> '
         f'<span class="soft">seed {escape(str(found.get("seed", results.NONE)))}, {change(images)}, scored by '

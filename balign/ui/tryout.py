@@ -1,7 +1,8 @@
 """The Try tab: what a finished run's weights draw when they are asked something new.
 
 Every button starts a process that writes into the run's folder, and the page reads that folder; nothing is drawn in
-the server. What is shown is made in `tries`, `scrub` and `probing`. No error leaves here but as one escaped sentence.
+the server. It is for the run's owner: who only has the link sees and starts nothing here. What is shown is made in
+`tries`, `scrub` and `probing`, what the buttons do in `drawing`. No error leaves here but as one escaped sentence.
 """
 
 import hashlib
@@ -15,17 +16,16 @@ import gradio as gr
 from balign.run import tryout
 from balign.run.config import MAX_PROMPT
 from balign.run.folder import Run
-from balign.run.tryout import MOST_IMAGES, STRENGTHS, Ask
-from balign.ui import probing, scrub, tries, voting, worker
-from balign.ui.handlers import notice, run_id
+from balign.run.tryout import MOST_IMAGES
+from balign.ui import limits, probing, scrub, tries, voting, worker
+from balign.ui.drawing import NO_RUN, export, own, probes, stop, strengths, why_not
+from balign.ui.handlers import notice, own_run
 from balign.ui.page import PRIVATE, Page
 
 log = logging.getLogger(__name__)
 TICK = 1.0
 """Seconds between two looks into the run's folder while something is drawn."""
 STRENGTH = "(given, browser) => [balignStrength(), browser]"
-NO_RUN = "Open a run that has finished, in the Runs tab or by its link; its weights can then be tried here."
-NOT_READY = "This run has no erased weights and no report yet. When it has finished, its weights can be tried here."
 WORKING = {
     "try": "Drawing before and after",
     "strength": "Drawing the strengths",
@@ -40,7 +40,7 @@ def build(page: Page) -> None:
     """The tab, inside the tab that is being built."""
     parts: dict[str, Any] = {}
     with gr.Column(elem_classes="tryout") as column:
-        parts["about"] = _html(_about(None), "try-about")
+        parts["about"] = _html(f'<p class="soft nothing">{NO_RUN}</p>', "try-about")
         with gr.Column(visible=False, elem_classes="tryout") as parts["room"]:
             with gr.Row(elem_classes="dock", visible=False) as parts["dock"]:
                 parts["progress"] = _html("", "try-progress")
@@ -96,6 +96,12 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
     sent = gr.State({})
     followed = [parts[name] for name in (*PARTS, "timer")]
 
+    def ask(work: Callable[..., str]) -> Callable[..., str]:
+        def asked(request: gr.Request, *given: Any) -> str:
+            return work(*given, request=request)
+
+        return asked
+
     def refresh(store: object, told: Sent) -> dict[Any, Any]:
         updates, now = look(store, told)
         return {parts[name]: update for name, update in updates.items()} | {sent: now}
@@ -107,87 +113,26 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
         trigger(refresh, [page.browser, sent], [*followed, sent], **PRIVATE)
     asked = gr.on(
         [parts["draw"].click, parts["prompt"].submit],
-        own,
+        ask(own),
         [page.browser, parts["prompt"], parts["seed"], parts["images"]],
         parts["say"],
         **PRIVATE,
     )
     again(asked)
-    again(parts["probe"].click(probes, page.browser, parts["say"], **PRIVATE))
-    again(parts["frames"].click(strengths, page.browser, parts["say"], **PRIVATE))
-    again(parts["export"].click(export, [parts["amount"], page.browser], parts["say"], js=STRENGTH, **PRIVATE))
+    again(parts["probe"].click(ask(probes), page.browser, parts["say"], **PRIVATE))
+    again(parts["frames"].click(ask(strengths), page.browser, parts["say"], **PRIVATE))
+    again(parts["export"].click(ask(export), [parts["amount"], page.browser], parts["say"], js=STRENGTH, **PRIVATE))
     again(parts["stop"].click(stop, page.browser, parts["say"], **PRIVATE))
-
-
-def own(browser: object, prompt: object, seed: object, images: object) -> str:
-    """Draw a prompt with both models; what is to be said about it."""
-
-    def start(run: Run) -> None:
-        ask = Ask.parse(prompt=prompt, seed=seed, images=images)
-        worker.visit(run, "try", f"--prompt={ask.prompt}", f"--seed={ask.seed}", f"--images={ask.images}")
-
-    return begin(browser, start)
-
-
-def strengths(browser: object) -> str:
-    """Draw the frames of the scrub."""
-    return begin(browser, lambda run: worker.visit(run, "strength"))
-
-
-def probes(browser: object) -> str:
-    """Ask for the erased concepts by other words."""
-    return begin(browser, lambda run: worker.visit(run, "probe"))
-
-
-def export(amount: object, browser: object) -> str:
-    """Write the model at this strength as a diffusers folder inside the run's."""
-
-    def start(run: Run) -> None:
-        accepted = {f"{strength:.2f}": strength for strength in STRENGTHS}
-        if not isinstance(amount, str) or amount not in accepted:
-            raise ValueError(f"The strength {str(amount)[:20]!r} is not one of {', '.join(accepted)}.")
-        name = tryout.export_name(accepted[amount])
-        if (run.path / name).exists():
-            raise ValueError(f"This strength was exported before: {name} in the run's folder.")
-        worker.visit(run, "export", f"--out={run.path / name}", f"--strength={amount}")
-
-    return begin(browser, start)
-
-
-def begin(browser: object, start: Callable[[Run], None]) -> str:
-    """Start a process on the run that this browser shows, or say in a sentence why not."""
-    run = worker.find(run_id(browser))
-    if run is None or not tryout.ready(run):
-        return notice(NO_RUN if run is None else NOT_READY, "refused")
-    try:
-        if not worker.alive(run):
-            tryout.clear(run)
-        start(run)
-    except ValueError as error:
-        return notice(str(error), "refused")
-    except OSError as error:
-        return notice(f"The drawing could not be started: {error.strerror or 'the disk refused'}.", "refused")
-    return ""
-
-
-def stop(browser: object) -> str:
-    """Ask the drawing to end at its next picture."""
-    run = worker.find(run_id(browser))
-    if run is None or not worker.alive(run):
-        return notice("Nothing is being drawn here.", "remark")
-    try:
-        run.request_stop(keep=True)  # whatever works on the run, its weights are to stay
-    except OSError as error:
-        return notice(f"The drawing could not be asked to stop: {error.strerror}.", "refused")
-    return ""
 
 
 def look(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
     """What changed since this page was last told, and what it has now been told."""
-    run = worker.find(run_id(browser))
+    run = own_run(browser)
     working = run is not None and worker.alive(run)
     try:
         parts = {name: draw(run) for name, draw in PARTS.items()}
+        if run is None or not tryout.ready(run):
+            parts["about"] = f'<p class="soft nothing">{why_not(browser)}</p>'
     except (OSError, ValueError, TypeError, AttributeError, KeyError, IndexError):  # being deleted, or tampered with
         log.exception("run %s cannot be shown", run.id if run else "")
         said = notice("What was drawn for this run cannot be read at the moment.", "refused")
@@ -197,10 +142,8 @@ def look(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
     return new | {"timer": gr.Timer(active=working)}, told
 
 
-def _about(run: Run | None) -> str:
-    """Which run is tried, or why none can be."""
-    if run is None or not tryout.ready(run):
-        return f'<p class="soft nothing">{NO_RUN if run is None else NOT_READY}</p>'
+def _about(run: Run) -> str:
+    """Which run is tried."""
     names = run.label or ", ".join(concept.name for concept in run.config.erase)
     return f'<p class="nothing">Trying the run <b>{escape(names)}</b> <span class="soft">{run.id}</span></p>'
 
@@ -240,7 +183,7 @@ def _drawn(run: Run | None) -> bool:
 
 
 PARTS: dict[str, Callable[[Run | None], Any]] = {
-    "about": _about,
+    "about": _of(_about, ""),
     "room": lambda run: gr.update(visible=run is not None and tryout.ready(run)),
     "dock": lambda run: gr.update(visible=bool(_progress(run))),
     "progress": _progress,
@@ -251,7 +194,7 @@ PARTS: dict[str, Callable[[Run | None], Any]] = {
     "frames": lambda run: gr.update(visible=not _drawn(run), interactive=not _busy(run)),
     "probes": _of(probing.probes, probing.EMPTY),
     "probe": lambda run: gr.update(visible=run is None or not tryout.probes(run), interactive=not _busy(run)),
-    "export": lambda run: gr.update(visible=_drawn(run), interactive=not _busy(run)),
+    "export": lambda run: gr.update(visible=_drawn(run) and not limits.public(), interactive=not _busy(run)),
     "exports": lambda run: gr.update(
         value=scrub.exports(run) if run else "", visible=run is not None and bool(tryout.exports(run))
     ),

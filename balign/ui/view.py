@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from balign import telemetry
 from balign.run.folder import Run
-from balign.ui import worker
+from balign.ui import queue, worker
 
-State = Literal["starting", "running", "stopping", "stopped", "failed", "done"]
+State = Literal["queued", "starting", "running", "stopping", "stopped", "failed", "done"]
 SHARES = {"load": 4, "check": 4, "data": 35, "unlearn": 37, "evaluate": 18, "save": 2}
 """Roughly what share of a first run each phase takes, in percent."""
 REMEMBERED = 64
@@ -70,10 +70,14 @@ class View:
     previews: list[telemetry.Preview]
     report: dict[str, Any] | None
     conflicts: list[telemetry.Conflict] = field(default_factory=list)
+    place: int = 0
+    """Where it stands in the line; 0 if it does not wait."""
+    own: bool = True
+    """Whether who looks may change it."""
 
     @property
     def live(self) -> bool:
-        return self.state in ("starting", "running", "stopping")
+        return self.state in ("queued", "starting", "running", "stopping")
 
     @property
     def partial(self) -> bool:
@@ -109,6 +113,7 @@ class View:
 
 def look(run: Run) -> View:
     """Read on in the run's folder and say what is known now."""
+    place = queue.place(run)
     alive = worker.alive(run)  # asked first: a run that ends in between is then read to its end next time
     with _lock:
         tail = _tails.setdefault(run.path, _Tail())
@@ -120,7 +125,8 @@ def look(run: Run) -> View:
         previews = [tail.previews[k] for k in sorted(tail.previews)]
         conflicts = [tail.conflicts[k] for k in sorted(tail.conflicts)]
         phases, last, working = dict(tail.phases), tail.last, tail.working
-    return View(run, _state(run, alive, last), last, working, phases, steps, previews, _report(run), conflicts)
+    state: State = "queued" if place and not alive else _state(run, alive, last)
+    return View(run, state, last, working, phases, steps, previews, _report(run), conflicts, place)
 
 
 def _state(run: Run, alive: bool, last: telemetry.Phase | None) -> State:

@@ -1,7 +1,8 @@
 """The blind vote in the Try tab: two unlabelled sheets, a choice, and the tally once the voter has ended.
 
 Which sheet is which is known to the run's folder alone, and the tally is not shown while a ballot is open: it would
-tell. What a vote is is `run.vote`'s business. No error leaves here but as one escaped sentence.
+tell. What a vote is is `run.vote`'s business; on a public instance it is the owner's. No error leaves here but as one
+escaped sentence.
 """
 
 import logging
@@ -16,9 +17,8 @@ from balign.measure.statistics import wilson
 from balign.run import tryout, vote
 from balign.run.folder import Run
 from balign.run.vote import Ballot
-from balign.ui import worker
-from balign.ui.files import url
-from balign.ui.handlers import notice, run_id
+from balign.ui.files import keyed
+from balign.ui.handlers import notice, own_run
 from balign.ui.page import PRIVATE, Page
 from balign.ui.results import FEW, percent
 
@@ -66,21 +66,21 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
 
     bind(tab.select, arrive)
     bind(parts["start"].click, lambda store, _: begin(store))
-    bind(parts["end"].click, lambda store, _: closed(worker.find(run_id(store))))
+    bind(parts["end"].click, lambda store, _: closed(own_run(store)))
     for choice in vote.CHOICES:
         bind(parts[choice].click, partial(choose, choice=choice))
 
 
 def arrive(browser: object, state: object) -> Answer:
     """The section as the tab is opened: an open ballot stays if it is of the run that is shown."""
-    run = worker.find(run_id(browser))
+    run = own_run(browser)
     kept = run is not None and isinstance(state, dict) and state.get("run") == run.id
     return {"say": ""} if kept else closed(run)
 
 
 def begin(browser: object) -> Answer:
     """A new ballot."""
-    run = worker.find(run_id(browser))
+    run = own_run(browser)
     if run is None or not tryout.ready(run):
         return closed(run) | {"say": notice("There is no finished run here to vote on.", "refused")}
     try:
@@ -97,7 +97,7 @@ def begin(browser: object) -> Answer:
 
 def choose(browser: object, state: object, choice: str) -> Answer:
     """Count the vote and lay out the next ballot."""
-    run = worker.find(run_id(browser))
+    run = own_run(browser)
     known = state if isinstance(state, dict) else {}
     if run is None or known.get("run") != run.id:
         return closed(run) | {"say": notice(GONE, "refused")}
@@ -115,7 +115,7 @@ def opened(run: Run, ballot: Ballot) -> Answer:
     names = ", ".join(concept.name for concept in run.config.erase)
     asked = QUESTIONS[ballot.question].format(f'<b class="said">{escape(names)}</b>')
     sheets = "".join(
-        f'<figure><figcaption>Sheet {name.upper()}</figcaption><img src="{url(run, ballot.sheet(name))}" '
+        f'<figure><figcaption>Sheet {name.upper()}</figcaption><img src="{keyed(run, ballot.sheet(name))}" '
         f'alt="Sheet {name.upper()}, {ballot.pictures} pictures"></figure>'
         for name in vote.SHEETS
     )
@@ -151,7 +151,7 @@ def tally(run: Run) -> str:
         '<div class="scroll" tabindex="0" role="region" aria-label="Votes"><table><thead><tr>'
         f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
         '<nav class="downloads" aria-label="Votes of this run">'
-        f'<a href="{url(run, vote.VOTES)}" download>Votes as csv</a></nav>'
+        f'<a href="{keyed(run, vote.VOTES)}" download>Votes as csv</a></nav>'
     )
 
 

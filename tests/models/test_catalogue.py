@@ -55,11 +55,18 @@ def test_a_child_of_the_bundled_model_keeps_its_settings(
     assert (child.scorer, child.lexicon, child.bundled) == ("emoji", "emoji", False)
 
 
-@pytest.mark.parametrize("name", ["", "emojy", "a/b/c", "/no/such/folder", "../x", "https://hub/a/b", "a b/c"])
+@pytest.mark.parametrize(
+    "name", ["", "emojy", "a/b/c", "/no/such/folder", "../x", "https://hub/a/b", "a b/c", "~nobody-here/x"]
+)
 def test_what_is_no_model_is_named_with_what_is(name: str) -> None:
     with pytest.raises(ValueError, match="accepted are emoji, CompVis/stable-diffusion-v1-4") as caught:
         find(name)
     assert repr(name) in str(caught.value)
+
+
+def test_a_name_too_long_for_a_folder_is_no_model() -> None:
+    with pytest.raises(ValueError, match=r"There is no model 'x{100}'"):
+        find("x" * 5_000)
 
 
 def test_a_bundled_model_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from balign.run.config import RunConfig
 from balign.run.folder import Run
-from balign.ui import worker
+from balign.ui import limits, worker
 from tests.ui import fake_run
 
 FAKE = Path(fake_run.__file__)
@@ -20,6 +21,9 @@ def _fake_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(worker, "COMMAND", (sys.executable, str(FAKE)))
     monkeypatch.setenv("FAKE_PAUSE", "0.01")
     monkeypatch.setenv("FAKE_STEPS", "10")
+    for name in ("BALIGN_PUBLIC", "BALIGN_OPEN_MODELS", "SPACE_ID", "SPACES_ZERO_GPU"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(limits, "RATE", limits.Rate())
     yield
     for child in worker._children.values():
         if child.poll() is None:
@@ -46,3 +50,19 @@ def finished(new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> Ru
     run = new_run()
     fake_run.main(str(run.path))
     return run
+
+
+@pytest.fixture
+def public(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers use the instance."""
+    monkeypatch.setenv("BALIGN_PUBLIC", "1")
+
+
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``limit(steps=5)``: the limits, with these in place of the usual ones."""
+
+    def change(**values: object) -> None:
+        monkeypatch.setattr(limits, "LIMITS", replace(limits.LIMITS, **values))  # type: ignore[arg-type]
+
+    return change

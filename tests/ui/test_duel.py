@@ -8,7 +8,7 @@ import pytest
 from balign.run.compare import compare
 from balign.run.config import RunConfig
 from balign.run.folder import Run, list_runs, write_atomic
-from balign.ui import duel, worker
+from balign.ui import duel, queue
 from tests.ui import fake_run
 from tests.ui.test_worker import wait_for
 
@@ -31,7 +31,7 @@ def test_a_duel_differs_in_the_method_alone_and_runs_in_turn(finished: Run) -> N
         assert same == finished.config.model_dump(exclude={"method", "steps"})
         assert run.config.steps == 120  # those of the run's own method
     assert duel.live(begun)
-    assert {worker._children[run.id] for run in begun} == {worker._children[begun[0].id]}
+    assert queue.line() == begun[1:]
     wait_for(lambda: not duel.live(begun))
     assert [run.status() for run in begun] == ["done", "done"]
     ends = [(run.path / "report.json").stat().st_mtime for run in begun]

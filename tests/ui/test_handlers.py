@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from balign.run.folder import Run, list_runs
-from balign.ui import handlers, worker
+from balign.ui import handlers, queue, worker
 from tests.ui.test_worker import wait_for
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -36,7 +36,7 @@ def test_a_refusal_is_one_escaped_sentence_and_makes_no_folder(values: dict[str,
 
 
 def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(config: object) -> Run:
+    def full(*given: object) -> Run:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(worker, "begin", full)
@@ -58,6 +58,24 @@ def test_stop_and_resume(monkeypatch: pytest.MonkeyPatch) -> None:
     assert handlers.resume(browser) == ""
     wait_for(lambda: not worker.alive(run))
     assert run.status() == "done"
+
+
+def test_a_run_that_waits_says_where_and_can_leave_the_line(new_run: Callable[..., Run]) -> None:
+    busy = new_run()
+    busy.claim()
+    for place in ("1st", "2nd"):
+        browser, _ = handlers.start({"erase": "cat"})
+        updates, _ = handlers.refresh(browser, {})
+        assert f"{place} in line" in updates["progress"]
+    assert updates["stop"] == {"visible": True, "interactive": True, "__type__": "update"}
+    assert updates["stop_keep"]["visible"] is False
+    assert updates["timer"].active is True
+    assert handlers.stop(browser, keep=False) == ""
+    updates, _ = handlers.refresh(browser, {})
+    assert "Taken out of the line" in updates["progress"]
+    assert updates["resume"]["visible"] is True
+    assert len(queue.line()) == 1
+    busy.release()
 
 
 def test_stop_and_keep_offers_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,16 @@
 
 import subprocess
 import sys
+from typing import Any
 
+import gradio as gr
 import pytest
 
+from balign.run.config import RunConfig
+from balign.run.folder import Run, list_runs
+from balign.ui import owner, worker
+
+ANN = {"run": "", "owner": "a" * 43}
 HEAVY = ("torch", "diffusers", "transformers", "open_clip", "accelerate", "scipy")
 
 
@@ -30,9 +37,44 @@ def page():  # type: ignore[no-untyped-def]
     return build()
 
 
-def test_no_event_is_offered_as_an_endpoint(page) -> None:  # type: ignore[no-untyped-def]
-    assert [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"] == []
-    assert page.get_api_info()["named_endpoints"] == {}
+def test_the_named_endpoints_are_offered_and_no_event_of_the_page(page) -> None:  # type: ignore[no-untyped-def]
+    named = ["start", "status", "metrics", "stop", "pair", "score", "export", "report"]
+    assert [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"] == named
+    assert list(page.get_api_info()["named_endpoints"]) == [f"/{name}" for name in named]
+
+
+def events(page, name: str) -> list[Any]:  # type: ignore[no-untyped-def]
+    """The page's events whose function has this name within the function that binds it."""
+    return [fn for fn in page.fns.values() if fn.fn and fn.fn.__qualname__.endswith(f"<locals>.{name}")]
+
+
+@pytest.mark.usefixtures("public")
+def test_erase_on_the_page_begins_a_run_of_this_browsers(page) -> None:  # type: ignore[no-untyped-def]
+    (event,) = events(page, "start")
+    data = {part: ANN if isinstance(part, gr.BrowserState) else part.value for part in event.inputs}
+    told, words = event.fn(data, None)
+    run = worker.find(told["run"])
+    assert run is not None
+    assert (told["owner"], words) == (ANN["owner"], "")
+    assert owner.owns(run, owner.Visitor(ANN["owner"]))
+    assert run.config == RunConfig.parse({"erase": ["cat"], "method": "balign"})
+
+
+@pytest.mark.usefixtures("public")
+def test_each_button_of_the_runs_tab_is_told_who_presses_it(page, finished: Run) -> None:  # type: ignore[no-untyped-def]
+    owner.sign(finished, owner.Visitor(ANN["owner"]))
+    clicks = events(page, "click")
+    assert len(clicks) == 6
+    for event in clicks:
+        assert isinstance(event.inputs[-1], gr.BrowserState)
+        given = [[finished.id] if isinstance(part, gr.State) else finished.id for part in event.inputs[:-1]]
+        for store in ({"owner": "b" * 43}, None):
+            assert set(event.fn(None, *given, store)) <= set(event.outputs)
+    assert list_runs() == [finished]
+    for event in clicks:
+        given = [[finished.id] if isinstance(part, gr.State) else finished.id for part in event.inputs[:-1]]
+        event.fn(None, *given, ANN)
+    assert list_runs() == []
 
 
 def test_stopping_never_waits_behind_anything(page) -> None:  # type: ignore[no-untyped-def]

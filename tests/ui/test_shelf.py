@@ -7,7 +7,7 @@ import pytest
 
 from balign.run import bundle
 from balign.run.folder import Run, list_runs
-from balign.ui import history, shelf, worker
+from balign.ui import history, queue, shelf, worker
 from tests.ui.test_worker import wait_for
 
 New = Callable[..., Run]
@@ -43,6 +43,16 @@ def test_a_run_at_work_is_not_deleted(new_run: New, finished: Run) -> None:
     said = shelf.delete([busy.id, finished.id])["say"]
     assert "is running; stop it before deleting it" in said
     assert list_runs() == [busy]
+    busy.release()
+
+
+def test_a_run_that_waits_is_deleted_with_its_place(new_run: New) -> None:
+    busy, waiting = new_run(), new_run()
+    busy.claim()
+    worker.resume(waiting)
+    assert history.entry(waiting).state == "waiting"
+    shelf.delete([waiting.id])
+    assert (list_runs(), queue.line()) == ([busy], [])
     busy.release()
 
 
@@ -89,8 +99,7 @@ def test_a_duel_is_begun_and_shown_beside_its_run(finished: Run) -> None:
     answer = shelf.begin_duel(finished.id, ["esd"])
     (begun,) = [run for run in list_runs() if run != finished]
     assert answer["compared"] == [finished.id, begun.id]
-    assert "Another run is using this machine" in shelf.begin_duel(finished.id, ["rgd"])["say"]
-    wait_for(lambda: not worker.alive(begun))
+    wait_for(lambda: begun.status() == "done")
 
 
 def test_an_uploaded_bundle_is_made_again_and_not_kept(finished: Run, tmp_path: Path) -> None:

@@ -7,17 +7,19 @@ from collections.abc import Callable
 
 import pytest
 
+from balign import telemetry
 from balign.run.config import RunConfig
 from balign.run.folder import Run
-from balign.ui import worker
+from balign.ui import queue, worker
 
 CONFIG = RunConfig.parse({"erase": ["cat"]})
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
-    """Return once it holds."""
+    """Return once it holds; the line goes on meanwhile, as it does while a server is up."""
     end = time.monotonic() + seconds
     while not what():
+        worker.dispatch()
         assert time.monotonic() < end, "it never came about"
         time.sleep(0.05)
 
@@ -31,11 +33,14 @@ def test_a_run_is_started_in_a_session_of_its_own_and_finishes() -> None:
 
 
 def test_only_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_PAUSE", "5")
-    first = worker.begin(CONFIG)
-    with pytest.raises(worker.Busy, match="Another run is using this machine"):
-        worker.begin(CONFIG)
-    assert [path.name for path in first.path.parent.iterdir()] == [first.id]
+    monkeypatch.setenv("FAKE_PAUSE", "0.05")
+    first, second = worker.begin(CONFIG), worker.begin(CONFIG)
+    worker.dispatch()
+    assert (queue.place(first), queue.place(second)) == (0, 1)
+    assert (worker.alive(first), worker.alive(second)) == (True, False)
+    wait_for(lambda: worker.alive(second))
+    assert first.status() == "done"
+    assert not worker.alive(first)
 
 
 def test_a_stopped_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,22 +54,59 @@ def test_a_stopped_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.status() == "done"
 
 
-def test_several_are_done_in_turn_and_none_can_be_started_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_PAUSE", "0.05")
-    runs = worker.begin_all([CONFIG, CONFIG])
-    assert all(worker.alive(run) for run in runs)
-    with pytest.raises(worker.Busy):
-        worker.begin(CONFIG)
-    wait_for(lambda: not worker.alive(runs[1]))
-    assert [run.status() for run in runs] == ["done", "done"]
+def test_several_wait_in_the_order_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.02")
+    runs = worker.begin_all([CONFIG] * 3)
+    later = worker.begin(CONFIG)
+    assert [queue.place(run) for run in [*runs, later]] == [0, 1, 2, 3]
+    wait_for(lambda: later.status() == "done")
+    ends = [(run.path / "report.json").stat().st_mtime_ns for run in [*runs, later]]
+    assert ends == sorted(ends)
 
 
-def test_a_stopped_run_ends_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_one_lets_the_next_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     runs = worker.begin_all([CONFIG, CONFIG])
     runs[0].request_stop(keep=False)
-    wait_for(lambda: not worker.alive(runs[1]))
-    assert [run.status() for run in runs] == ["stopped", "new"]
+    wait_for(lambda: runs[1].status() == "done")
+    assert runs[0].status() == "stopped"
+
+
+def test_a_stopped_run_can_be_resumed_before_its_process_has_left(new_run: Callable[..., Run]) -> None:
+    run = new_run()
+    telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0))
+    run.claim()
+    worker.resume(run)
+    assert queue.place(run) == 1
+    run.release()
+    wait_for(lambda: run.status() == "done")
+
+
+def test_a_run_at_work_is_not_put_into_the_line(new_run: Callable[..., Run]) -> None:
+    run = new_run()
+    telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("load", 0, 1, 0.0))
+    run.claim()
+    worker.resume(run)
+    assert queue.place(run) == 0
+    run.release()
+
+
+def test_a_process_is_known_before_it_claims_its_folder_and_by_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
+    run = worker.begin(CONFIG)
+    child = worker._children.pop(run.id)  # as after a restart of the server
+    assert not run.running()
+    assert worker.alive(run)
+    worker.end(run)
+    child.wait()
+    assert not worker.alive(run)
+
+
+def test_a_run_that_cannot_be_started_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "COMMAND", ("/nowhere/python",))
+    with pytest.raises(FileNotFoundError):
+        worker.begin(CONFIG)
+    assert queue.line() == []
 
 
 def test_a_process_that_dies_at_once_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,63 @@
+"""The line of runs that wait for the machine: a marker in the folder of each. First come, first served.
+
+The line outlives the server, since it is nothing but folders. It starts no process; `worker` does.
+"""
+
+import json
+import time
+from typing import Literal, NamedTuple
+
+from balign.run.folder import Run, list_runs, write_atomic
+
+FILE = "queued"
+Verb = Literal["run", "evaluate"]
+
+
+class Ticket(NamedTuple):
+    """A place in the line: those with lower numbers come first."""
+
+    number: int
+    verb: Verb
+    """What is to be done: the run, or only its evaluation."""
+
+
+def join(run: Run, verb: Verb = "run") -> None:
+    """Put the run at the end of the line."""
+    last = max((number for number, _ in _tickets()), default=0)
+    write_atomic(run.path / FILE, json.dumps([max(time.time_ns(), last + 1), verb]))
+
+
+def leave(run: Run) -> None:
+    """Take the run out of the line."""
+    (run.path / FILE).unlink(missing_ok=True)
+
+
+def ticket(run: Run) -> Ticket | None:
+    """The run's place, if it waits."""
+    try:
+        number, verb = json.loads((run.path / FILE).read_bytes())
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return Ticket(number, verb) if isinstance(number, int) and verb in ("run", "evaluate") else None
+
+
+def line() -> list[Run]:
+    """Every run that waits, the next one first."""
+    return [run for _, run in _tickets()]
+
+
+def place(run: Run) -> int:
+    """1 for the next one, 2 for the one behind it; 0 for a run that does not wait."""
+    waiting = line() if ticket(run) else []
+    return waiting.index(run) + 1 if run in waiting else 0
+
+
+def _tickets() -> list[tuple[int, Run]]:
+    found = [(known.number, run) for run in list_runs() if (known := ticket(run))]
+    return sorted(found, key=lambda pair: (pair[0], pair[1].id))
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th."""
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"

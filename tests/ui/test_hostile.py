@@ -1,0 +1,188 @@
+"""Whatever is sent to an endpoint or a handler, the answer is an answer or one sentence, and no file is touched."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from balign.run.config import RunConfig
+from balign.run.folder import Run, list_runs
+from balign.ui import endpoints, files, handlers, layout, owner, shelf, worker
+from balign.ui.owner import Visitor
+from tests.ui import fake_run
+from tests.ui.hostile import HOSTILE, INTERPRETED, TEXTS
+
+ANN = Visitor("a" * 43)
+FIELDS = (
+    "erase",
+    "replace",
+    "keep",
+    "model",
+    "method",
+    "train",
+    "steps",
+    "learning_rate",
+    "seed",
+    "n_eval",
+    "nonsense",
+)
+CALLS: dict[str, Callable[..., Any]] = {
+    "start erase": lambda x: endpoints.start(x),
+    "start keep": lambda x: endpoints.start("cat", keep=x),
+    "start replace": lambda x: endpoints.start("cat", replace=x),
+    "start model": lambda x: endpoints.start("cat", model=x),
+    "start method": lambda x: endpoints.start("cat", method=x),
+    "start settings": lambda x: endpoints.start("cat", settings=x),
+    "start seed": lambda x: endpoints.start("cat", settings={"seed": x}),
+    "start owner": lambda x: endpoints.start("cat", owner_secret=x),
+    "status": lambda x: endpoints.status(x),
+    "metrics": lambda x: endpoints.metrics(x),
+    "stop": lambda x: endpoints.stop(x, x, x),
+    "stop owner": lambda x: endpoints.stop(ids(), True, x),
+    "pair": lambda x: endpoints.pair(x, x, x),
+    "pair group": lambda x: endpoints.pair(ids(), x),
+    "pair number": lambda x: endpoints.pair(ids(), "erased", x),
+    "score": lambda x: endpoints.score(x, x),
+    "score group": lambda x: endpoints.score(ids(), x),
+    "export": lambda x: endpoints.export(x, x, x),
+    "export what": lambda x: endpoints.export(ids(), x, ANN.secret),
+    "report": lambda x: endpoints.report(x),
+}
+HANDLERS: dict[str, Callable[..., Any]] = {
+    **{f"form {name}": lambda x, name=name: handlers.start({"erase": "cat", name: x}, ANN) for name in FIELDS},
+    **{f"command {name}": lambda x, name=name: handlers.command({"erase": "cat", name: x}) for name in FIELDS},
+    "stop": lambda x: [handlers.stop(store, keep=True) for store in stores(x)],
+    "resume": lambda x: [handlers.resume(store) for store in stores(x)],
+    "refresh": lambda x: [handlers.refresh(store, None) for store in stores(x)],
+    "attach": lambda x: [handlers.attach(store, x if isinstance(x, str) else None) for store in stores(x)],
+    "model words": lambda x: layout._model_words(x),
+    "choose": lambda x: shelf.choose(x, ANN),
+    "settings": lambda x: shelf.settings(x, ANN),
+    "ask": lambda x: shelf.ask(x, ANN),
+    "delete": lambda x: shelf.delete(x if x not in (ids(), [ids()]) else None, ANN),
+    "rename": lambda x: [shelf.rename(x, x, ANN), shelf.rename(ids(), x, ANN), again()],
+    "duel": lambda x: [shelf.begin_duel(x, x, ANN), shelf.begin_duel(ids(), x, ANN)],
+    "list": lambda x: shelf.listing(x, x, x, 12, "", [], ANN),
+    "upload": lambda x: shelf.make_again(None if isinstance(x, str) else x, ANN),
+}
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.sampled_from(TEXTS)
+anything = st.recursive(plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner))
+often = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def ids() -> str:
+    """The id of the one finished run."""
+    return next(run.id for run in list_runs() if (run.path / "report.json").exists())
+
+
+def stores(x: object) -> list[object]:
+    return [x, {"run": x}, {"run": ids(), "owner": x}, {"run": x, "owner": ANN.secret}]
+
+
+def again() -> object:
+    """The list with whatever name was taken, and no name at all."""
+    listed = shelf.listing("", "", "", 12, "", [], ANN)
+    Run.open(ids()).rename("")
+    return listed
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run, made once for all these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_PAUSE", "0")
+        patch.setenv("FAKE_STEPS", "10")
+        run = Run.create(RunConfig.parse({"erase": ["cat"]}), tmp_path_factory.mktemp("made"))
+        fake_run.main(str(run.path))
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _a_run_of_anns(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made: Run, public: None, limit: Callable[..., None]
+) -> Iterator[None]:
+    """One finished run in public, no process, and nothing on the disk afterwards but runs."""
+    shutil.copytree(made.path, tmp_path / "runs" / made.id)
+    run = Run.open(made.id)
+    owner.sign(run, ANN)
+    monkeypatch.setattr(worker, "_start", lambda run, verb: None)
+    monkeypatch.chdir(tmp_path)
+    limit(starts=10**6, in_line=10**6, in_line_each=10**6)
+    yield
+    assert {path.name for path in tmp_path.iterdir()} <= {"runs", "cache"}
+    assert all(worker.RUN_ID.fullmatch(path.name) for path in (tmp_path / "runs").iterdir())
+    assert (made.path / files.WEIGHTS).read_bytes() == (run.path / files.WEIGHTS).read_bytes()
+
+
+def texts(answer: object) -> Iterator[str]:
+    """Every text in an answer, at whatever depth."""
+    if isinstance(answer, str):
+        yield answer
+    elif isinstance(answer, dict):
+        for value in answer.values():
+            yield from texts(value)
+    elif isinstance(answer, list | tuple):
+        for value in answer:
+            yield from texts(value)
+
+
+def is_a_sentence(words: str) -> bool:
+    good = words == " ".join(words.split()) and words.endswith((".", "?")) and len(words) < 900
+    return good and not any(sign in words for sign in ("Traceback", 'File "', "pydantic", "/balign/", "object at 0x"))
+
+
+def call(name: str, x: object) -> None:
+    said = "Answered."
+    try:
+        CALLS[name](x)
+    except gr.Error as error:
+        said = error.message
+    assert is_a_sentence(said), said
+
+
+def handle(name: str, x: object) -> None:
+    for text in texts(HANDLERS[name](x)):
+        if name.startswith("command"):  # shown as a text box's value, in which nothing is markup
+            continue
+        assert "Traceback" not in text
+        assert not [sign for sign in INTERPRETED if sign in text and sign != str(x)], text[:500]
+
+
+def test_the_catalogue_is_large_enough() -> None:
+    assert len(TEXTS) == len(set(TEXTS)) >= 40
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_endpoints_answer_the_catalogue(name: str) -> None:
+    for x in HOSTILE:
+        call(name, x)
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_handlers_answer_the_catalogue(name: str) -> None:
+    for x in HOSTILE:
+        handle(name, x)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_endpoints_answer_anything(name: str) -> None:
+    often(given(anything)(lambda x: call(name, x)))()
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_handlers_answer_anything(name: str) -> None:
+    often(given(anything)(lambda x: handle(name, x)))()
+
+
+def test_no_file_is_found_by_such_a_name() -> None:
+    for name in TEXTS:
+        assert files.locate(ids(), name) is None
+        assert files.locate(name, "report.json") is None
+        assert files.url(Run.open(ids()), name) == ""
