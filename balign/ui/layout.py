@@ -198,7 +198,8 @@ def _events(
     def look(event: Any) -> Any:
         return event.then(refresh, [browser, sent], [*parts.values(), sent], **PRIVATE)
 
-    look(page.load(attach, browser, [browser, parts["notice"], *fields.values()], **PRIVATE))
+    opened = look(page.load(attach, browser, [browser, parts["notice"], *fields.values()], **PRIVATE))
+    zero.follow(opened, browser, parts["notice"])
 
     def start(data: dict[Any, Any], request: gr.Request) -> tuple[Any, str]:
         visitor = owner.visitor(data.pop(browser), request)

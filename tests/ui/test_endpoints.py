@@ -66,7 +66,7 @@ def test_a_long_run_has_short_curves(new_run: New) -> None:
     step |= {"measured_forget_change": None, "measured_retain_change": None, "forget_change": 0, "retain_change": 0}
     with open(run.path / "telemetry.jsonl", "w") as file:
         for k in range(3_000):
-            loss = 100 if k == 1_234 else 1
+            loss = 100 if k == 1_234 else k % 7
             line = {"kind": "step", "step": k, "forget_loss": loss, "retain_loss": None, "cosine": 0.5, **step}
             file.write(json.dumps(line) + "\n")
     curves = endpoints.metrics(run.id)
@@ -146,6 +146,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     """A public studio of its own process, with runs that need no model."""
     monkeypatch.setenv("BALIGN_PUBLIC", "1")
     server = Studio(tmp_path, pause=0.05, steps=12)
+    monkeypatch.setenv("BALIGN_RUNS", str(tmp_path / "elsewhere"))  # the line goes on in the server alone
     yield server
     server.kill()
     server.end_runs()
