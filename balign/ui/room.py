@@ -14,8 +14,8 @@ from balign.run.folder import Run, list_runs, runs_root
 from balign.ui import limits, owner
 
 log = logging.getLogger(__name__)
-SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label")
-"""The files whose dates say when a run was last worked on."""
+SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label", "tries", "strength", "probes", "votes")
+"""The files and folders whose dates say when a run was last worked on."""
 
 
 def sweep(spared: Collection[Run], now: float | None = None) -> list[str]:

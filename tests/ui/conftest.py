@@ -30,6 +30,7 @@ def _fake_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             child.kill()
         child.wait()
     worker._children.clear()
+    worker._visitors.clear()
     worker._started.clear()
 
 

@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 
 from balign.run.config import RunConfig
 from balign.run.folder import Run, list_runs
-from balign.ui import endpoints, files, handlers, layout, owner, shelf, worker
+from balign.ui import (
+    drawing,
+    endpoints,
+    estimate,
+    files,
+    handlers,
+    keeping,
+    layout,
+    owner,
+    shelf,
+    tryout,
+    voting,
+    worker,
+)
 from balign.ui.owner import Visitor
 from tests.ui import fake_run
 from tests.ui.hostile import HOSTILE, INTERPRETED, TEXTS
@@ -69,6 +82,16 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "rename": lambda x: [shelf.rename(x, x, ANN), shelf.rename(ids(), x, ANN), again()],
     "duel": lambda x: [shelf.begin_duel(x, x, ANN), shelf.begin_duel(ids(), x, ANN)],
     "list": lambda x: shelf.listing(x, x, x, 12, "", [], ANN),
+    "try": lambda x: [drawing.own(store, x, 0, 1) for store in (*stores(x), mine())],
+    "try numbers": lambda x: [drawing.own(mine(), "a cat", x, 1), drawing.own(mine(), "a cat", 0, x)],
+    "try strength": lambda x: [[drawing.strengths(store), drawing.probes(store)] for store in stores(x)],
+    "try export": lambda x: [drawing.export(x, store) for store in (*stores(x), mine())],
+    "try stop": lambda x: [drawing.stop(store) for store in stores(x)],
+    "try look": lambda x: [tryout.look(store, None) for store in stores(x)],
+    "vote": lambda x: [[voting.begin(store), voting.arrive(store, x)] for store in stores(x)],
+    "vote choice": lambda x: [voting.choose(mine(), x, x), voting.choose(mine(), {"run": ids(), "ballot": x}, "a")],
+    **{f"assist {name}": lambda x, name=name: assisted({"erase": "cat", name: x}) for name in FIELDS},
+    "keep file": lambda x: keeping.from_file(None if isinstance(x, str) else x, x),
     "upload": lambda x: shelf.make_again(None if isinstance(x, str) else x, ANN),
 }
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.sampled_from(TEXTS)
@@ -81,6 +104,14 @@ often = settings(
 def ids() -> str:
     """The id of the one finished run."""
     return next(run.id for run in list_runs() if (run.path / "report.json").exists())
+
+
+def mine() -> dict[str, str]:
+    return {"run": ids(), "owner": ANN.secret}
+
+
+def assisted(values: dict[str, Any]) -> list[str]:
+    return [keeping.assist(values), keeping.preview(values), estimate.line(values)]
 
 
 def stores(x: object) -> list[object]:
@@ -113,10 +144,10 @@ def _a_run_of_anns(
     shutil.copytree(made.path, tmp_path / "runs" / made.id)
     run = Run.open(made.id)
     owner.sign(run, ANN)
-    monkeypatch.setattr(worker, "_start", lambda run, verb: None)
+    monkeypatch.setattr(worker, "_launch", lambda run, verb, *options: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "fsync", lambda file: None)  # what is not kept need not reach the disk
-    limit(starts=10**6, in_line=3, in_line_each=3)
+    limit(starts=10**6, drawings=10**6, in_line=3, in_line_each=3)
     yield
     assert {path.name for path in tmp_path.iterdir()} <= {"runs", "cache"}
     assert all(worker.RUN_ID.fullmatch(path.name) for path in (tmp_path / "runs").iterdir())

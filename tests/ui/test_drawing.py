@@ -1,0 +1,220 @@
+"""Who may draw with a finished run: on a public instance its owner alone, within the limits, and one at a time."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from balign.run import tryout, vote
+from balign.run.config import MAX_PROMPT
+from balign.run.folder import Run
+from balign.ui import drawing, files, keeper, limits, owner, queue, voting, worker
+from balign.ui import tryout as tab
+from balign.ui.owner import NOT_YOURS, Visitor
+from tests.ui import fake_tryout
+from tests.ui.test_visitors import ANN, BOB, store
+from tests.ui.test_worker import wait_for
+
+public = pytest.mark.usefixtures("public")
+
+
+@pytest.fixture
+def anns(finished: Run) -> Run:
+    """A finished run of Ann's, with which everything was drawn that can be."""
+    owner.sign(finished, ANN)
+    fake_tryout.write_try(finished, "an ink cat", 0, 2)
+    fake_tryout.write_strengths(finished)
+    fake_tryout.write_probes(finished)
+    return finished
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=files.ROUTES)) as client:
+        yield client
+
+
+def tried(run: Run) -> list[str]:
+    """Every picture that was drawn with the run, by its name in the folder."""
+    folders = [run.path / name for name in ("tries", "strength", "probes", "votes")]
+    found = [path for folder in folders for path in folder.rglob("*.png")]
+    return [str(path.relative_to(run.path)) for path in found]
+
+
+def everything(browser: object) -> list[str]:
+    """What each button of the tab says."""
+    said = [drawing.own(browser, "a cat", "0", 1), drawing.strengths(browser), drawing.probes(browser)]
+    return [*said, drawing.export("1.00", browser)]
+
+
+@public
+@pytest.mark.parametrize("other", [BOB, Visitor(), Visitor("no secret")])
+def test_who_has_the_link_only_starts_nothing(anns: Run, other: Visitor) -> None:
+    for said in everything(store(anns, other)):
+        assert escape(NOT_YOURS) in said
+    assert "Nothing is being drawn" in drawing.stop(store(anns, other))
+    assert anns.stop_requested() is None
+    assert worker._children == {}
+
+
+@public
+def test_who_has_the_link_only_sees_nothing_of_what_was_drawn(anns: Run) -> None:
+    parts, _ = tab.look(store(anns, BOB), None)
+    assert NOT_YOURS in parts["about"]
+    assert parts["room"]["visible"] is False
+    told = str(parts)
+    assert "ink cat" not in told
+    assert owner.key(anns) not in told
+    hers, _ = tab.look(store(anns, ANN), None)
+    assert hers["room"]["visible"] is True
+    assert "ink cat" in hers["tries"]
+    for name in ("tries", "scrub", "probes"):
+        assert f".png?key={owner.key(anns)}" in hers[name]
+        assert ".png&quot;" not in hers[name]
+
+
+@public
+def test_what_was_drawn_is_sent_to_the_owners_address_alone(anns: Run, client: TestClient) -> None:
+    ballot = vote.new(anns)
+    names = tried(anns)
+    assert {name.split("/")[0] for name in names} == {"tries", "strength", "probes", "votes"}
+    vote.cast(anns, vote.new(anns).id, "a")
+    for name in [*names, vote.VOTES]:
+        assert client.get("/" + files.url(anns, name)).status_code == 404
+        assert client.get(f"/{files.url(anns, name)}?key={'0' * 40}").status_code == 404
+        assert client.get("/" + files.keyed(anns, name)).status_code == 200
+    hidden = f"files/{anns.id}/votes/{ballot.id}/ballot.json"
+    assert client.get(f"/{hidden}?key={owner.key(anns)}").status_code == 404
+
+
+def test_on_ones_own_machine_no_address_has_a_key(anns: Run, client: TestClient) -> None:
+    for name in tried(anns):
+        assert files.keyed(anns, name) == files.url(anns, name)
+        assert client.get("/" + files.url(anns, name)).status_code == 200
+
+
+@public
+def test_the_owner_votes_and_nobody_else(anns: Run) -> None:
+    assert "no finished run here" in voting.begin(store(anns, BOB))["say"]
+    ballot = voting.begin(store(anns, ANN))
+    assert f"?key={owner.key(anns)}" in ballot["sheets"]["value"]
+    assert "not of the run that is shown" in voting.choose(store(anns, BOB), ballot["ballot"], "a")["say"]
+    assert vote.votes(anns) == []
+    voting.choose(store(anns, ANN), ballot["ballot"], "a")
+    assert len(vote.votes(anns)) == 1
+    assert voting.arrive(store(anns, BOB), {})["tally"] == ""
+    assert "Votes as csv" in voting.arrive(store(anns, ANN), {})["tally"]
+
+
+@public
+def test_the_owner_draws_and_stops(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "1")
+    assert drawing.own(store(anns, ANN), "a new cat", "3", 1) == ""
+    wait_for(lambda: tryout.progress(anns) is not None)
+    assert "Nothing is being drawn" in drawing.stop(store(anns, BOB))
+    assert anns.stop_requested() is None
+    assert drawing.stop(store(anns, ANN)) == ""
+    assert anns.stop_requested() == "keep"
+
+
+@public
+def test_a_shared_instance_exports_no_pipelines(anns: Run) -> None:
+    assert escape(drawing.NO_EXPORT) in drawing.export("1.00", store(anns, ANN))
+    assert tab.look(store(anns, ANN), None)[0]["export"]["visible"] is False
+    assert worker._children == {}
+
+
+@public
+def test_the_limits_hold_for_drawings(anns: Run, limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(worker, "_launch", lambda run, verb, *options: started.append(verb))
+    browser = store(anns, ANN)
+    assert "8 or less" in drawing.own(browser, "a cat", "0", 9) or "images is 9" in drawing.own(
+        browser, "a cat", "0", 9
+    )
+    assert "characters" in drawing.own(browser, "x" * (MAX_PROMPT + 1), "0", 1)
+    limit(free_bytes=10**18)
+    assert "no room" in drawing.strengths(browser)
+    limit(free_bytes=0, steps=1)
+    assert "steps were asked for" in drawing.strengths(browser)
+    assert started == []
+    limit(steps=500, drawings=2, starts=0)  # runs are counted apart
+    assert [drawing.strengths(browser), drawing.probes(browser)] == ["", ""]
+    assert "2 drawings were begun from here within an hour" in drawing.probes(browser)
+    assert started == ["strength", "probe"]
+
+
+def test_addresses_are_counted_too(anns: Run, public: None, limit: Callable[..., None]) -> None:
+    limit(drawings=1)
+    for k in range(3):
+        worker._count(Visitor(str(k) * 43, "203.0.113.9"), "drawings", 1)
+    with pytest.raises(ValueError, match=r"^3 drawings were begun from here"):
+        worker._count(Visitor("3" * 43, "203.0.113.9"), "drawings", 1)
+
+
+def test_while_another_run_works_or_waits_nothing_is_drawn(
+    anns: Run, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LEAVING", 0.2)
+    busy, browser = new_run(), {"run": anns.id}
+    busy.claim()
+    assert "Another run is using this machine" in drawing.strengths(browser)
+    busy.release()
+    queue.join(busy)
+    assert "Another run is using this machine" in drawing.strengths(browser)
+    queue.leave(busy)
+    assert drawing.strengths(browser) == ""
+    begun = worker.begin(anns.config)
+    assert queue.place(begun) == 1  # and a run waits for what is drawn
+    wait_for(lambda: begun.status() == "done")
+
+
+def test_a_run_that_has_said_its_last_is_waited_for(anns: Run, new_run: Callable[..., Run]) -> None:
+    leaving = new_run()
+    (leaving.path / "telemetry.jsonl").write_bytes((anns.path / "telemetry.jsonl").read_bytes())
+    leaving.claim()
+    asked = iter([True, False])
+    began = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "alive", lambda run: run == leaving and next(asked, False))
+        patch.setattr(worker, "_launch", lambda run, verb, *options: None)
+        worker.visit(anns, "strength")
+    assert time.monotonic() - began < worker.LEAVING
+    leaving.release()
+
+
+def test_on_a_device_that_is_lent_nothing_is_drawn(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    assert "has a device for runs only" in drawing.strengths({"run": anns.id})
+    assert worker._children == {}
+
+
+@public
+def test_a_drawing_has_its_own_time_and_is_ended_after_it(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
+    monkeypatch.setitem(worker._started, anns.id, time.time() - 9 * limits.LIMITS.seconds)  # when the run itself began
+    worker.visit(anns, "strength", visitor=ANN)
+    keeper.restrain(anns)
+    assert anns.stop_requested() is None
+    assert worker.alive(anns)
+    keeper.restrain(anns, time.time() + limits.LIMITS.seconds + keeper.GRACE + 5)
+    worker._children[anns.id].wait()
+    assert worker.failed(anns)
+
+
+@public
+def test_a_run_that_is_drawn_with_does_not_expire(anns: Run, tmp_path: Path) -> None:
+    from tests.ui.test_keeper import age
+
+    age(anns, limits.LIMITS.hours + 1)
+    fake_tryout.write_try(anns, "a cat", 0, 1)
+    worker.sweep()
+    assert worker.find(anns.id) == anns
+    age(anns, limits.LIMITS.hours + 1)
+    worker.sweep()
+    assert worker.find(anns.id) is None
