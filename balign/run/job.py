@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from balign.data.prompts import PromptSets, build
+from balign.data.prompts import PromptSets
 from balign.measure.clip import Scorer
 from balign.measure.evaluation import Shot, shots
 from balign.method.objectives import Settings, settle
@@ -19,6 +19,7 @@ from balign.models.stable_diffusion import StableDiffusion
 from balign.run.config import RunConfig
 from balign.run.folder import Run
 from balign.run.images import Sampling
+from balign.run.preflight import prompt_sets
 
 LIGHT_GB = 2
 """A model that needs less than this keeps its frozen parts between previews: loading them takes longer than a step."""
@@ -61,16 +62,7 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
     config = run.config
     entry = catalogue.find(config.model)
     settings = settle(config)
-    prompts = build(
-        config.erase,
-        config.keep,
-        entry.lexicon,
-        n_forget=config.n_forget,
-        n_retain=config.n_retain,
-        seed=config.seed,
-        uniform=not settings.objective.diversified,
-        n_test=config.n_eval,
-    )
+    prompts = prompt_sets(config)
     tests = shots(prompts, config.eval_seeds, config.seed)
     model = load_model(config)
     judge = Scorer.load(scorer or config.scorer or entry.scorer, device(config))

@@ -1,4 +1,4 @@
-"""Before a run begins: how long it will take and what it needs, by what finished runs of the same model took here.
+"""Before a run begins: its prompts, and what it will take by what finished runs of the same model took here.
 
 With no such run it is a guess from the catalogue, and says so. It reads folders and asks the machine what is free; it
 loads no model. The limits of a container, and what else will want the machine meanwhile, are not known here.
@@ -71,19 +71,23 @@ class Free(NamedTuple):
     gpu: bool
 
 
-def estimate(config: RunConfig) -> Estimate:
-    """Time, memory and disk for this run. Raises what building its prompts raises."""
-    entry, settings = find(config.model), settle(config)
-    sets = build(
+def prompt_sets(config: RunConfig) -> PromptSets:
+    """The prompts of this run. Raises what building them raises."""
+    return build(
         config.erase,
         config.keep,
-        entry.lexicon,
+        find(config.model).lexicon,
         n_forget=config.n_forget,
         n_retain=config.n_retain,
         seed=config.seed,
-        uniform=not settings.objective.diversified,
+        uniform=not settle(config).objective.diversified,
         n_test=config.n_eval,
     )
+
+
+def estimate(config: RunConfig) -> Estimate:
+    """Time, memory and disk for this run. Raises what building its prompts raises."""
+    entry, sets = find(config.model), prompt_sets(config)
     same, spare = past_runs(config), free(config)
     memory = _memory(config, same)
     disk = _disk(config, entry, sets, same)

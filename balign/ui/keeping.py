@@ -13,10 +13,11 @@ from typing import Any
 
 import gradio as gr
 
-from balign.data import neighbours, prompts
+from balign.data import neighbours
 from balign.data.settings import Labelled
 from balign.method.objectives import settle
 from balign.models.catalogue import find
+from balign.run import preflight
 from balign.run.config import RunConfig
 from balign.ui import estimate, form
 from balign.ui.page import PRIVATE
@@ -71,7 +72,7 @@ def assist(values: Values) -> str:
     chips, remarks, wide = _chips(values), [], ""
     try:
         wanted = form.allowed(values)
-        sets = _sets(wanted)
+        sets = preflight.prompt_sets(wanted)
         remarks = sets.warnings
         wide = " ".join(map(_wide, neighbours.breadth(sets, wanted.erase, find(wanted.model).lexicon)))
     except (ValueError, OSError) as error:
@@ -81,20 +82,6 @@ def assist(values: Values) -> str:
     return (
         f'<div class="assist">{chips}<div class="remarks" role="status">{said}</div>'
         f'<p class="soft wide" title="{term}">{wide}</p></div>'
-    )
-
-
-def _sets(wanted: RunConfig) -> prompts.PromptSets:
-    """The prompts of this run, as it would make them."""
-    return prompts.build(
-        wanted.erase,
-        wanted.keep,
-        find(wanted.model).lexicon,
-        n_forget=wanted.n_forget,
-        n_retain=wanted.n_retain,
-        seed=wanted.seed,
-        uniform=_uniform(wanted),
-        n_test=wanted.n_eval,
     )
 
 
@@ -141,7 +128,7 @@ def preview(values: Values) -> str:
     """A few prompts of each set that a run would use."""
     try:
         wanted = form.allowed(values)
-        sets = _sets(wanted)
+        sets = preflight.prompt_sets(wanted)
         lexicon = find(wanted.model).lexicon
         pairs = neighbours.twins(sets, wanted.erase, wanted.keep, lexicon, _uniform(wanted))
     except (ValueError, OSError) as error:
