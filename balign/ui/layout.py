@@ -1,6 +1,7 @@
 """The page: what is where, and which event calls which handler. It decides nothing else."""
 
 from collections.abc import Callable, Iterable
+from html import escape
 from importlib.util import find_spec
 from typing import Any
 
@@ -165,7 +166,7 @@ def _model_words(name: object) -> Any:
     try:
         return gr.update(info=form.about_model(str(name)))
     except ValueError as error:
-        return gr.update(info=str(error))
+        return gr.update(info=escape(str(error)))
 
 
 def _defaults(fields: dict[str, Any]) -> dict[str, Any]:
