@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from balign.data.prompts import build
+from balign.models import catalogue
+from balign.run import preflight
 from balign.ui import estimate, keeping
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -113,10 +115,30 @@ def test_no_file_is_a_sentence(file: object) -> None:
 
 
 def test_the_line_above_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
-    from balign.run import preflight
-
     monkeypatch.setattr(preflight, "free", lambda _: preflight.Free(1.0, 100.0, False))
     small = estimate.line({"erase": "cat"})
     assert "About " in small
     assert "The memory is too small: about 1.5 GB are needed and 1.0 GB are free." in small
     assert estimate.line({"erase": ""}) == ""
+
+
+@pytest.mark.usefixtures("public")
+@pytest.mark.parametrize("show", [keeping.assist, keeping.preview, estimate.line])
+def test_in_public_no_folder_and_no_other_model_is_looked_for(
+    show: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked(name: str) -> None:
+        pytest.fail(f"{name} was looked for")
+
+    monkeypatch.setattr(catalogue, "_folder", looked)
+    for name in (str(tmp_path), ".", "assets/models/emoji", "~", "/etc", "owner/name"):
+        assert "is not offered here" in unescape(show({"erase": "cat", "model": name})) or show is estimate.line
+
+
+@pytest.mark.usefixtures("public")
+def test_in_public_no_prompts_are_made_for_a_run_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "build", lambda *given, **named: pytest.fail("prompts were made"))
+    values = {"erase": "cat", "n_forget": "900000"}
+    for show in (keeping.assist, keeping.preview):
+        assert "this shared instance does at most 1,000" in show(values)
+    assert estimate.line(values) == ""
