@@ -8,9 +8,15 @@ import time
 from typing import Literal, NamedTuple
 
 from balign.run.folder import Run, list_runs, write_atomic
+from balign.ui import limits, owner
+from balign.ui.owner import Visitor
 
 FILE = "queued"
 Verb = Literal["run", "evaluate"]
+
+
+class Busy(ValueError):
+    """The line is full, or this visitor's part of it, or somebody else has the machine."""
 
 
 class Ticket(NamedTuple):
@@ -50,6 +56,26 @@ def place(run: Run) -> int:
     """1 for the next one, 2 for the one behind it; 0 for a run that does not wait."""
     waiting = line() if ticket(run) else []
     return waiting.index(run) + 1 if run in waiting else 0
+
+
+def admit(count: int, visitor: Visitor, free: bool) -> None:
+    """Refuse more runs than fit into the line, or than this visitor may have in it; a free machine takes one now."""
+    waiting = line()
+    mine = sum(owner.owns(run, visitor) for run in waiting)
+    most = limits.LIMITS
+    if len(waiting) + count - free > most.in_line:
+        raise Busy(
+            f"{len(waiting)} runs are waiting for this machine, and at most {most.in_line} may; come back later."
+        )
+    if not limits.public():
+        return
+    if not visitor.secret:
+        raise ValueError("This page does not know whose browser it is in; reload it and try again.")
+    if mine + count - free > most.in_line_each:
+        words = (
+            f"{mine} of your runs are waiting and {count} would join them; at most {most.in_line_each} may wait here."
+        )
+        raise Busy(words)
 
 
 def _tickets() -> list[tuple[int, Run]]:

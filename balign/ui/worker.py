@@ -39,10 +39,6 @@ _started: dict[str, float] = {}
 _lock = threading.Lock()
 
 
-class Busy(ValueError):
-    """The line is full, or this visitor's part of it, or somebody else has the machine."""
-
-
 def find(run_id: object) -> Run | None:
     """The run of this id, or None: for an id no folder has, for a path, for anything that is not an id."""
     if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
@@ -98,7 +94,7 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
     for config in configs:
         limits.check(config)
     with _lock:
-        _admit(len(configs), visitor)
+        queue.admit(len(configs), visitor, _free())
         _count(visitor, "runs", limits.LIMITS.starts)
         _sweep()
         room.check()
@@ -116,7 +112,7 @@ def resume(run: Run, verb: queue.Verb = "run", visitor: Visitor = NOBODY) -> Non
     with _lock:
         if queue.ticket(run) or (alive(run) and not _leaving(run)):
             return
-        _admit(1, visitor)
+        queue.admit(1, visitor, _free())
         run.clear_stop()
         queue.join(run, verb)
         _next()
@@ -133,7 +129,7 @@ def visit(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None
     _let_leave()
     with _lock:
         if working() or queue.line():
-            raise Busy("Another run is using this machine or waits for it; try again when it has finished.")
+            raise queue.Busy("Another run is using this machine or waits for it; try again when it has finished.")
         room.check()
         _count(visitor, "drawings", limits.LIMITS.drawings)
         run.clear_stop()
@@ -200,24 +196,9 @@ def inline() -> bool:
     return bool(os.environ.get("SPACES_ZERO_GPU"))
 
 
-def _admit(count: int, visitor: Visitor) -> None:
-    """Refuse more runs than fit into the line, or than this visitor may begin."""
-    waiting, free = queue.line(), not inline() and not working()
-    mine = sum(owner.owns(run, visitor) for run in waiting)
-    most = limits.LIMITS
-    if len(waiting) + count - free > most.in_line:
-        raise Busy(
-            f"{len(waiting)} runs are waiting for this machine, and at most {most.in_line} may; come back later."
-        )
-    if not limits.public():
-        return
-    if not visitor.secret:
-        raise ValueError("This page does not know whose browser it is in; reload it and try again.")
-    if mine + count - free > most.in_line_each:
-        words = (
-            f"{mine} of your runs are waiting and {count} would join them; at most {most.in_line_each} may wait here."
-        )
-        raise Busy(words)
+def _free() -> bool:
+    """Whether the machine is free for the process of a run."""
+    return not inline() and not working()
 
 
 def _count(visitor: Visitor, what: str, most: int) -> None:

@@ -92,11 +92,11 @@ def test_the_line_outlives_the_server(busy: Run) -> None:
 def test_nobody_fills_the_line_alone(busy: Run, limit: Callable[..., None]) -> None:
     limit(in_line_each=2, in_line=3)
     mine = [worker.begin(CONFIG, ANN) for _ in range(2)]
-    with pytest.raises(worker.Busy, match=r"^2 of your runs are waiting and 1 would join them; at most 2 may wait"):
+    with pytest.raises(queue.Busy, match=r"^2 of your runs are waiting and 1 would join them; at most 2 may wait"):
         worker.begin(CONFIG, ANN)
     his = worker.begin(CONFIG, BOB)
     assert queue.line() == [*mine, his]
-    with pytest.raises(worker.Busy, match=r"^3 runs are waiting for this machine"):
+    with pytest.raises(queue.Busy, match=r"^3 runs are waiting for this machine"):
         worker.begin(CONFIG, BOB)
     worker.cancel(mine[0])
     again = worker.begin(CONFIG, BOB)
@@ -106,7 +106,7 @@ def test_nobody_fills_the_line_alone(busy: Run, limit: Callable[..., None]) -> N
 @pytest.mark.usefixtures("public")
 def test_several_come_in_together_or_not_at_all(busy: Run, limit: Callable[..., None]) -> None:
     limit(in_line_each=2)
-    with pytest.raises(worker.Busy, match="3 would join"):
+    with pytest.raises(queue.Busy, match="3 would join"):
         worker.begin_all([CONFIG] * 3, ANN)
     assert queue.line() == []
     assert len(worker.begin_all([CONFIG] * 2, ANN)) == 2
