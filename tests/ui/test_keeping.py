@@ -138,7 +138,7 @@ def test_in_public_no_folder_and_no_other_model_is_looked_for(
 @pytest.mark.usefixtures("public")
 def test_in_public_no_prompts_are_made_for_a_run_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "build", lambda *given, **named: pytest.fail("prompts were made"))
-    values = {"erase": "cat", "n_forget": "900000"}
+    values = {"erase": "cat", "n_forget": "1200"}
     for show in (keeping.assist, keeping.preview):
         assert "this shared instance does at most 1,000" in show(values)
     assert estimate.line(values) == ""
