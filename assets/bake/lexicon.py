@@ -30,15 +30,15 @@ ALLOWED = {  # the keywords that name the same thing as the object
 }  # fmt: skip
 PLURAL = {"grapes", "jeans", "glasses", "scissors"}  # no article before these
 
-STYLE_SYNONYMS = {
-    "glossy": ["shiny"],
-    "flat": ["vector"],
-    "ink": ["monochrome"],
-    "pixel": ["8-bit", "pixelated"],
-    "sticker": ["decal"],
-    "golden": ["gilded", "gold"],
-    "porcelain": ["china"],
-    "watercolor": ["aquarelle", "watercolour"],
+STYLE_WORDS = {  # category, and other words; what is erased is replaced by the first other word of its category
+    "glossy": ("material", ["shiny"]),
+    "flat": ("print", ["vector"]),
+    "ink": ("print", ["monochrome"]),
+    "pixel": ("print", ["8-bit", "pixelated"]),
+    "sticker": ("print", ["decal"]),
+    "golden": ("material", ["gilded", "gold"]),
+    "porcelain": ("material", ["china"]),
+    "watercolor": ("material", ["aquarelle", "watercolour"]),
 }
 
 TEMPLATES = {
@@ -97,7 +97,7 @@ def main() -> None:
     lexicon = {
         "about": "Written by assets/bake/lexicon.py. Synonyms: Unicode CLDR by way of emojibase-data (MIT).",
         "objects": objects,
-        "styles": {name: {"synonyms": STYLE_SYNONYMS[name]} for name in STYLES},
+        "styles": {name: {"category": STYLE_WORDS[name][0], "synonyms": STYLE_WORDS[name][1]} for name in STYLES},
         "backgrounds": list(BACKGROUNDS),
         "templates": TEMPLATES,
         "zero_shot": ZERO_SHOT,

@@ -58,6 +58,11 @@ def squared_error(model: BaseModel, batch: Batch) -> Tensor:
     return (prediction - batch.target.to(prediction)).square().mean()
 
 
+def base_target(base: FrozenBase, batch: Batch) -> Batch:
+    """The batch aiming at what the base predicts for it: nothing is lost while the two agree, and no noise is in it."""
+    return batch._replace(target=base.predict(batch.noisy, batch.timesteps, batch.conditions))
+
+
 class Aim(NamedTuple):
     """What a target may be made from: the frozen base, the batch, and the conditions that stand in for the concept."""
 

@@ -18,6 +18,8 @@ class Objective:
     cite: str
     equation: str
     note: str
+    retain: Literal["denoising", "base"] = "denoising"
+    """What retaining aims at on images of everything else: their noise, or what the base predicts for them."""
     project_step: bool = False
     """Whether the optimiser's proposed step is projected so that neither sampled loss rises to first order."""
     diversified: bool = True
@@ -45,24 +47,27 @@ _PAPER_NOTE = "The paper's own numbers for Stable Diffusion: Adam at 1e-5, all w
 
 METHODS: dict[str, Objective] = {
     "balign": Objective(
-        title="balign: lead away, restricted step",
-        forget="negative_guidance",
-        combine="restricted",
-        project_step=True,
-        steps=120,
-        cite=f"{_RG}; target of {_ESD}; the projection of the step is balign's own",
-        equation="argmin |d' - d| over g_f.d' <= 0, g_r.d' <= 0, with d the optimiser's step",
-        note="Draws what the base draws without the concept. The promise is kept on the step that is taken.",
-    ),
-    "anchor": Objective(
-        title="Replace, restricted step",
+        title="balign: replace, restricted step",
         forget="anchor",
         combine="restricted",
+        retain="base",
         project_step=True,
-        steps=120,
-        cite=f"{_RG}; target of {_CA}, model-based variant",
-        equation="|eps(x_t, c*) - base(x_t, c)|^2 with c the replacement",
-        note="Draws the replacement where the concept was asked for.",
+        learning_rate=1.5e-4,
+        batch_forget=12,
+        batch_retain=24,
+        cite=f"{_RG}; target of {_CA}, model-based variant; the projection of the step is balign's own",
+        equation="argmin |d' - d| over g_f.d' <= 0, g_r.d' <= 0, with d the optimiser's step",
+        note="Draws the nearest other thing, or what you name, in its place. The promise is kept on the step taken.",
+    ),
+    "lead_away": Objective(
+        title="Lead away, restricted step",
+        forget="negative_guidance",
+        combine="restricted",
+        retain="base",
+        project_step=True,
+        cite=f"{_RG}; target of {_ESD}; the projection of the step is balign's own",
+        equation='|eps(x_t, c*) - (base(x_t, c*) - eta (base(x_t, c*) - base(x_t, "")))|^2',
+        note="Aims at what the base draws when told nothing: no replacement is needed, and a blur may be left.",
     ),
     "rgd": Objective(
         title="Restricted gradient, diverse data (the paper)",
@@ -91,6 +96,14 @@ METHODS: dict[str, Objective] = {
         cite="Ko et al., NeurIPS 2024, section 3 (GradDiff) with diverse data (GradDiff_D, Table 2)",
         equation="g_f + w g_r",
         note="Truncated ascent and retaining, added up, conflict or not.",
+    ),
+    "anchor": Objective(
+        title="Concept Ablation",
+        forget="anchor",
+        combine="plain_sum",
+        cite=_CA,
+        equation="|eps(x_t, c*) - base(x_t, c)|^2 with c the replacement, plus w times the denoising loss of the rest",
+        note="Draws the replacement where the concept was asked for; both gradients added up, conflict or not.",
     ),
     "esd": Objective(
         title="ESD",

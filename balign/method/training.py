@@ -24,7 +24,7 @@ from balign.telemetry import Step
 from . import conflict
 from .batches import Share, draw
 from .gradients import COMBINERS, Gram, Projection, blend, gram, measure_step, project_step
-from .losses import FORGET_LOSSES, Aim, Batch, FrozenBase, squared_error
+from .losses import FORGET_LOSSES, Aim, Batch, FrozenBase, base_target, squared_error
 from .objectives import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class Unlearner(Iterator[Step]):
         self.weights = list(self.parameters.values())
         self.optimizer = optimizer(self.weights, settings.learning_rate)
         self.forget = FORGET_LOSSES[self.objective.forget]
-        self.base = FrozenBase(model, self.parameters) if self.forget.target else None
+        needed = self.forget.target is not None or self.objective.retain == "base"
+        self.base = FrozenBase(model, self.parameters) if needed else None
         self.conflict: dict[str, float] = {}  # the cosine in each group of weights, if the last step measured it
         self._before: list[Tensor] | None = None  # the weights before the last step, until these prove good
 
@@ -143,7 +144,9 @@ class Unlearner(Iterator[Step]):
         settings, data = self.settings, self.data
         size = settings.batch_forget if side == "forget" else settings.batch_retain
         batch, chosen = draw(self.model, data, side, size, self.seed, self.step, self.share)
-        if side == "retain" or self.base is None or self.forget.target is None:
+        if side == "retain":
+            return base_target(self.base, batch) if self.base and self.objective.retain == "base" else batch
+        if self.base is None or self.forget.target is None:
             return batch
         anchor = data.anchor_conditions[chosen].to(batch.conditions)
         aim = Aim(self.base, batch, anchor, data.empty_condition, settings.negative_guidance)

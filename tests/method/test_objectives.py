@@ -26,6 +26,7 @@ def test_the_papers_row_has_the_papers_numbers() -> None:
     assert row.diversified
     assert not row.project_step
     assert not METHODS["rg"].diversified
+    assert row.retain == "denoising"
     assert METHODS[DEFAULT_METHOD].project_step
 
 
@@ -41,7 +42,7 @@ def test_what_a_config_leaves_open_is_the_methods() -> None:
 
 
 def test_wrong_settings_are_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"There is no method 'magic'; there are balign, anchor, rgd"):
+    with pytest.raises(ValueError, match=r"There is no method 'magic'; there are balign, lead_away, rgd"):
         settle(method="magic")
     with pytest.raises(ValueError, match=r"'alpha' is not a setting; there are method"):
         settle(alpha=1)
