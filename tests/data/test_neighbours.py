@@ -23,8 +23,11 @@ def test_every_concept_has_its_turn() -> None:
     assert [OBJECTS[name].category for name in close(["cat", "pizza"], "emoji", 4)] == ["animal", "food"] * 2
 
 
-def test_styles_without_a_category_are_close_to_each_other() -> None:
-    assert set(close(["ink"], "emoji")) == set(load("emoji").words["style"]) - {"ink"}
+def test_styles_are_close_to_those_of_their_category() -> None:
+    styles = load("emoji").words["style"].values()
+    printed = {word.name for word in styles if word.category == load("emoji").words["style"]["ink"].category}
+    assert set(close(["ink"], "emoji")) == printed - {"ink"}
+    assert 1 < len(printed) < len(styles)
 
 
 def test_a_word_that_contains_what_is_erased_is_not_offered() -> None:

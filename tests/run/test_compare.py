@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from balign.method.objectives import METHODS
 from balign.run.compare import compare, differing, sentence
 from balign.run.config import RunConfig
 from balign.run.folder import Run, write_atomic
@@ -29,7 +30,7 @@ def test_a_duel_of_methods_is_told_from_anything_else() -> None:
 
 def test_a_default_is_the_number_it_stands_for() -> None:
     assert differing([new(sampling_steps=None), new(sampling_steps=12)]) == {}
-    assert differing([new(steps=None), new(steps=120)]) == {}
+    assert differing([new(steps=None), new(steps=METHODS["balign"].steps)]) == {}
     assert differing([new(model="nobody/nothing"), new(model="/gone")]).keys() >= {"model"}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from balign.method.objectives import METHODS
 from balign.run.compare import compare
 from balign.run.config import RunConfig
 from balign.run.folder import Run, list_runs, write_atomic
@@ -18,7 +19,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 @pytest.fixture
 def two(finished: Run) -> list[Run]:
     """A run and the same by another method, both done."""
-    other = Run.create(RunConfig.parse({"erase": ["cat"], "method": "esd", "steps": 120}))
+    other = Run.create(RunConfig.parse({"erase": ["cat"], "method": "esd", "steps": METHODS["balign"].steps}))
     fake_run.main(str(other.path))
     return [finished, other]
 
@@ -29,7 +30,7 @@ def test_a_duel_differs_in_the_method_alone_and_runs_in_turn(finished: Run) -> N
     for run in begun:
         same = run.config.model_dump(exclude={"method", "steps"})
         assert same == finished.config.model_dump(exclude={"method", "steps"})
-        assert run.config.steps == 120  # those of the run's own method
+        assert run.config.steps == METHODS["balign"].steps  # those of the run's own method
     assert duel.live(begun)
     assert queue.line() == begun[1:]
     wait_for(lambda: not duel.live(begun))
