@@ -20,7 +20,7 @@ from balign.models.catalogue import find
 from balign.run import preflight
 from balign.run.config import RunConfig
 from balign.ui import estimate, form
-from balign.ui.page import PRIVATE
+from balign.ui.page import PRIVATE, plain
 
 MAX_FILE = 200_000
 """Bytes of a file with prompts to keep."""
@@ -34,13 +34,13 @@ Values = Mapping[str, Any]
 def place(fields: dict[str, Any]) -> dict[str, Any]:
     """The assistant's parts, where the page is being built; `fields` are those above it."""
     values = {name: field.value for name, field in fields.items()}
-    parts: dict[str, Any] = {"assist": _html(assist(values), "assist")}
+    parts: dict[str, Any] = {"assist": plain(assist(values), "assist")}
     parts["file"] = gr.UploadButton(
         "Keep prompts from a file", file_types=[".txt"], size="sm", elem_id="keep-file", min_width=120
     )
-    parts["said"] = _html("", "keep-said")
+    parts["said"] = plain("", "keep-said")
     with gr.Accordion("The prompts this gives", open=False, elem_id="keep-prompts"):
-        parts["prompts"] = _html(preview(values), "prompts")
+        parts["prompts"] = plain(preview(values), "prompts")
     return parts
 
 
@@ -61,10 +61,6 @@ def bind(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> None
         **PRIVATE,
     )
     parts["file"].upload(from_file, [parts["file"], fields["keep"]], [fields["keep"], parts["said"]], **PRIVATE)
-
-
-def _html(value: str, name: str) -> gr.HTML:
-    return gr.HTML(value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None)
 
 
 def assist(values: Values) -> str:

@@ -9,7 +9,7 @@ import gradio as gr
 
 from balign.ui import banner, endpoints, estimate, form, handlers, keeper, keeping, owner, shelf, tryout, zero
 from balign.ui.files import ROUTES
-from balign.ui.page import PRIVATE, Page
+from balign.ui.page import PRIVATE, Page, plain
 from balign.ui.theme import head, theme
 
 TICK = 1.0
@@ -38,12 +38,12 @@ def build() -> gr.Blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
         browser = gr.BrowserState({"run": ""}, storage_key="balign-run-1", secret="balign-run-is-no-secret")
         sent = gr.State({})
-        _html(banner.header(HEADER), "header")
+        plain(banner.header(HEADER), "header")
         parts: dict[str, Any] = {}
         with gr.Tabs(elem_id="views"):
             with gr.Tab("Erase", id="erase"):
                 with gr.Row(elem_classes="dock", equal_height=True):
-                    parts["progress"] = _html(handlers.panels.progress(None), "dock-text", scale=1)
+                    parts["progress"] = plain(handlers.panels.progress(None), "dock-text", scale=1)
                     parts["stop_keep"] = gr.Button(
                         "Stop and keep", visible=False, min_width=130, scale=0, elem_id="stop-keep"
                     )
@@ -56,10 +56,10 @@ def build() -> gr.Blocks:
                     with gr.Column(scale=0, min_width=300, elem_classes="side"):
                         helps: dict[str, Any] = {}
                         fields = _form(helps)
-                        helps["estimate"] = _html(estimate.line(_defaults(fields)), "estimate")
+                        helps["estimate"] = plain(estimate.line(_defaults(fields)), "estimate")
                         keeping.bind(page, fields, helps)
                         parts["start"] = gr.Button("Erase", variant="primary", size="lg", elem_id="erase")
-                        parts["notice"] = _html("", "say")
+                        parts["notice"] = plain("", "say")
                         line = gr.Textbox(
                             handlers.command(_defaults(fields)),
                             label="The same from a terminal",
@@ -70,9 +70,9 @@ def build() -> gr.Blocks:
                             elem_id="command",
                         )
                     with gr.Column(scale=1, min_width=300, elem_classes="main"):
-                        parts["outcome"] = _html("", "outcome", visible=False)
-                        parts["live"] = _html(handlers.live(None), "live")
-                        parts["previews"] = _html("", "previews", visible=False)
+                        parts["outcome"] = plain("", "outcome", visible=False)
+                        parts["live"] = plain(handlers.live(None), "live")
+                        parts["previews"] = plain("", "previews", visible=False)
             with gr.Tab("Try", id="try") as trying:
                 pass
             with gr.Tab("Runs", id="runs") as runs:
@@ -86,12 +86,6 @@ def build() -> gr.Blocks:
             shelf.build(shared)
     page.queue(max_size=256, default_concurrency_limit=8)
     return page
-
-
-def _html(value: str, name: str, **more: Any) -> gr.HTML:
-    return gr.HTML(
-        value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more
-    )
 
 
 def _form(helps: dict[str, Any]) -> dict[str, Any]:

@@ -21,3 +21,10 @@ class Page:
 
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+
+
+def plain(value: str, name: str, **more: Any) -> gr.HTML:
+    """A piece of the page as html of ours, without gradio's own look; `part-` and the name find it."""
+    return gr.HTML(
+        value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more
+    )

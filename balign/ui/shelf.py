@@ -19,7 +19,7 @@ from balign.run.folder import MAX_LABEL, Run
 from balign.ui import cards, duel, form, history, owner, worker
 from balign.ui.handlers import notice
 from balign.ui.owner import Visitor
-from balign.ui.page import PRIVATE, Page
+from balign.ui.page import PRIVATE, Page, plain
 
 MAX_UPLOAD = "256mb"
 """What may be uploaded at once: a bundle of the bundled model is a tenth of it."""
@@ -37,7 +37,7 @@ Answer = dict[str, Any]
 def build(page: Page) -> None:
     """The tab, inside the tab that is being built."""
     with gr.Column(elem_classes="runs") as column:
-        parts: dict[str, Any] = {"say": _html("", "shelf-say")}
+        parts: dict[str, Any] = {"say": plain("", "shelf-say")}
         with gr.Row(elem_classes="finder"):
             parts["search"] = gr.Textbox(
                 label="Search", placeholder="concept, name, model", elem_id="shelf-search", max_length=200, scale=2
@@ -54,10 +54,10 @@ def build(page: Page) -> None:
                 "Reproduce a zip", size="sm", file_types=[".zip"], min_width=120, scale=0, elem_id="shelf-zip"
             )
         with gr.Row(visible=False, elem_classes="sure") as parts["sure"]:
-            parts["question"] = _html("", "shelf-question")
+            parts["question"] = plain("", "shelf-question")
             parts["really"] = gr.Button("Delete for good", variant="stop", size="sm", scale=0, elem_id="shelf-really")
             parts["never"] = gr.Button("Keep", size="sm", scale=0, elem_id="shelf-never")
-        parts["list"] = _html("", "shelf")
+        parts["list"] = plain("", "shelf")
         parts["more"] = gr.Button("Show more", visible=False, size="sm", elem_id="shelf-more")
         with gr.Row(elem_classes="acts"):
             parts["label"] = gr.Textbox(label="Name of the ticked run", max_length=MAX_LABEL, elem_id="shelf-label")
@@ -68,13 +68,9 @@ def build(page: Page) -> None:
                 elem_id="shelf-rivals",
             )  # fmt: skip
             parts["duel"] = gr.Button("Start the duel", size="sm", elem_id="shelf-start")
-        parts["panel"] = _html(duel.EMPTY, "duel")
+        parts["panel"] = plain(duel.EMPTY, "duel")
     parts["timer"] = gr.Timer(TICK, active=False)
     _events(page, column.parent, ticked, parts)
-
-
-def _html(value: str, name: str) -> gr.HTML:
-    return gr.HTML(value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None)
 
 
 def _events(page: Page, tab: Any, ticked: gr.Textbox, parts: dict[str, Any]) -> None:

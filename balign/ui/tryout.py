@@ -20,7 +20,7 @@ from balign.run.tryout import MOST_IMAGES
 from balign.ui import limits, probing, scrub, tries, voting, worker
 from balign.ui.drawing import NO_RUN, export, own, probes, stop, strengths, why_not
 from balign.ui.handlers import notice, own_run
-from balign.ui.page import PRIVATE, Page
+from balign.ui.page import PRIVATE, Page, plain
 
 log = logging.getLogger(__name__)
 TICK = 1.0
@@ -40,12 +40,12 @@ def build(page: Page) -> None:
     """The tab, inside the tab that is being built."""
     parts: dict[str, Any] = {}
     with gr.Column(elem_classes="tryout") as column:
-        parts["about"] = _html(f'<p class="soft nothing">{NO_RUN}</p>', "try-about")
+        parts["about"] = plain(f'<p class="soft nothing">{NO_RUN}</p>', "try-about")
         with gr.Column(visible=False, elem_classes="tryout") as parts["room"]:
             with gr.Row(elem_classes="dock", visible=False) as parts["dock"]:
-                parts["progress"] = _html("", "try-progress")
+                parts["progress"] = plain("", "try-progress")
                 parts["stop"] = gr.Button("Stop", min_width=80, scale=0, size="sm", elem_id="try-stop")
-            parts["say"] = _html("", "try-say")
+            parts["say"] = plain("", "try-say")
             _own(parts)
             _strength(parts)
             _probes(parts)
@@ -56,7 +56,7 @@ def build(page: Page) -> None:
 
 
 def _own(parts: dict[str, Any]) -> None:
-    _html("<h2>Your own prompt</h2>", "try-own")
+    plain("<h2>Your own prompt</h2>", "try-own")
     with gr.Row(elem_classes="finder"):
         parts["prompt"] = gr.Textbox(
             label="Prompt", placeholder="what to draw", max_length=MAX_PROMPT, scale=4, elem_id="try-prompt"
@@ -66,30 +66,24 @@ def _own(parts: dict[str, Any]) -> None:
             "4", label=f"Images, 1 to {MOST_IMAGES}", scale=1, min_width=110, elem_id="try-images"
         )
         parts["draw"] = gr.Button("Draw", variant="primary", scale=0, min_width=90, elem_id="try-draw")
-    parts["tries"] = _html(tries.EMPTY, "tries")
+    parts["tries"] = plain(tries.EMPTY, "tries")
 
 
 def _strength(parts: dict[str, Any]) -> None:
-    _html("<h2>How much of the change</h2>", "try-strength")
-    parts["scrub"] = _html(scrub.EMPTY, "scrub")
+    plain("<h2>How much of the change</h2>", "try-strength")
+    parts["scrub"] = plain(scrub.EMPTY, "scrub")
     with gr.Row(elem_classes="acts"):
         parts["frames"] = gr.Button("Draw the strengths", size="sm", scale=0, elem_id="try-frames")
         parts["export"] = gr.Button("Export at this strength", visible=False, size="sm", scale=0, elem_id="try-export")
         parts["amount"] = gr.Textbox(visible=False)  # tryout.js puts in its place where the slider stands
-    parts["exports"] = _html("", "exports", visible=False)
+    parts["exports"] = plain("", "exports", visible=False)
 
 
 def _probes(parts: dict[str, Any]) -> None:
-    _html("<h2>Probes, not proof</h2>", "try-probes")
-    parts["probes"] = _html(probing.EMPTY, "probes")
+    plain("<h2>Probes, not proof</h2>", "try-probes")
+    parts["probes"] = plain(probing.EMPTY, "probes")
     with gr.Row(elem_classes="acts"):
         parts["probe"] = gr.Button("Draw the probes", size="sm", scale=0, elem_id="try-probe")
-
-
-def _html(value: str, name: str, **more: Any) -> gr.HTML:
-    return gr.HTML(
-        value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more
-    )
 
 
 def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:

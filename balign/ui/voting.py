@@ -19,7 +19,7 @@ from balign.run.folder import Run
 from balign.run.vote import Ballot
 from balign.ui.files import keyed
 from balign.ui.handlers import notice, own_run
-from balign.ui.page import PRIVATE, Page
+from balign.ui.page import PRIVATE, Page, plain
 from balign.ui.results import FEW, percent
 
 log = logging.getLogger(__name__)
@@ -38,21 +38,15 @@ Answer = dict[str, Any]
 def build(page: Page) -> Callable[[Any], None]:
     """The section; what is given back binds its events to the tab it stands in."""
     parts: dict[str, Any] = {"ballot": gr.State({})}
-    _html(LEAD, "vote-lead")
-    parts["say"] = _html("", "vote-say")
-    parts["sheets"] = _html("", "sheets", visible=False)
+    plain(LEAD, "vote-lead")
+    parts["say"] = plain("", "vote-say")
+    parts["sheets"] = plain("", "sheets", visible=False)
     with gr.Row(elem_classes="acts"):
         for name, words in BUTTONS.items():
             parts[name] = gr.Button(words, visible=False, size="sm", scale=0, min_width=90, elem_id=f"vote-{name}")
         parts["start"] = gr.Button("Start the vote", size="sm", scale=0, elem_id="vote-start")
-    parts["tally"] = _html("", "tally")
+    parts["tally"] = plain("", "tally")
     return lambda tab: _events(page, tab, parts)
-
-
-def _html(value: str, name: str, **more: Any) -> gr.HTML:
-    return gr.HTML(
-        value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more
-    )
 
 
 def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
