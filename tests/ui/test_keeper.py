@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -36,7 +37,8 @@ def test_the_line_goes_on_while_the_server_is_up(new_run: New, monkeypatch: pyte
             while any(run.status() != "done" for run in runs):
                 await asyncio.sleep(0.02)
 
-    asyncio.run(asyncio.wait_for(serve(), 120))
+    with ThreadPoolExecutor(1) as elsewhere:  # a browser test before this one leaves its loop running in this thread
+        elsewhere.submit(lambda: asyncio.run(asyncio.wait_for(serve(), 120))).result()
     assert queue.line() == []
 
 

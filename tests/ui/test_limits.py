@@ -15,7 +15,7 @@ TOO_MUCH = [
     {"sampling_steps": 51},
     {"batch_forget": 33},
     {"batch_retain": 33},
-    {"preview_every": 1},
+    {"preview_every": 1, "steps": limits.LIMITS.previews + 1},
     {"n_forget": 1_000},
     {"n_retain": 1_000},
     {"n_eval": 500},
