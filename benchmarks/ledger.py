@@ -3,7 +3,7 @@
     python -m benchmarks.ledger runs/benchmark/FOLDER runs/benchmark/OTHER --out assets/ledger.png
 
 Reads finished run folders and draws, for each, g.dtheta of the forget and of the retain loss at every step; a step
-above zero broke the promise. Prints how many did. It trains nothing.
+above zero broke the promise. Prints how many did, and how often a loss rose where it was measured. It trains nothing.
 """
 
 import argparse
@@ -37,8 +37,18 @@ def bars(draw: ImageDraw.ImageDraw, steps: list[Step], side: str, colour: str, t
         draw.rectangle([x, min(middle, end), x + max(width - 1, 0.6), max(middle, end)], fill=fill)
 
 
+def measured(steps: list[Step], side: str) -> str:
+    """How often one loss really rose where it was measured again on the same batch, and by how much on average."""
+    changes = [change for step in steps if (change := getattr(step, f"measured_{side}_change")) is not None]
+    if not changes:
+        return f"{side} loss not measured"
+    mean = sum(changes) / len(changes)
+    rose = sum(change > 0 for change in changes)
+    return f"{side} loss rose at {rose} of {len(changes)} measured steps; its mean change there is {mean:+.2g}"
+
+
 def panel(run: Run) -> tuple[Image.Image, str]:
-    """The picture of one run and the sentence that goes with it."""
+    """The picture of one run, and its counts in words."""
     steps = [record for record in run.telemetry()[0] if isinstance(record, Step)]
     counts = ledger(steps)
     method = run.config.method or DEFAULT_METHOD
@@ -51,7 +61,7 @@ def panel(run: Run) -> tuple[Image.Image, str]:
     draw.text((MARGIN, 6), words, fill=INK, font=ImageFont.load_default(13))
     for (side, colour), top in zip(SIDES, (24, 90), strict=True):
         bars(draw, steps, side, colour, top)
-    return image, words
+    return image, "; ".join([words, *(measured(steps, side) for side, _ in SIDES)])
 
 
 def main() -> None:
