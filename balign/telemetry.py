@@ -66,21 +66,29 @@ class Step(_Record):
 
 @dataclass(frozen=True)
 class Preview(_Record):
-    """Images drawn on the way: a strip (a path inside the run's folder) and the mean alignment of each group."""
+    """Images drawn on the way: a strip (a path inside the run's folder) and the mean alignment of each group.
+
+    ``margin`` is half the 95 % interval of that mean, as far as these few images tell.
+    """
 
     kind: ClassVar[str] = "preview"
     step: int
     image: str
     alignment: dict[str, float] = field(default_factory=dict)
+    margin: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Conflict(_Record):
-    """Where erasing and keeping pulled against each other at a step: the gradients' cosine in each group of weights."""
+    """Where erasing and keeping pulled against each other at a step: the gradients' cosine in each group of weights.
+
+    ``quarter`` 1 is for the fourth of the batch with the least noise, 4 for that with the most, 0 for all of it.
+    """
 
     kind: ClassVar[str] = "conflict"
     step: int
     cosines: dict[str, float] = field(default_factory=dict)
+    quarter: int = 0
 
 
 @dataclass(frozen=True)

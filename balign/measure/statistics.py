@@ -81,6 +81,14 @@ def interval(d: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
     return low, high
 
 
+def margin(values: Sequence[float]) -> float:
+    """Half the 95 % t interval of the mean of two or more values; for so few that a bootstrap says nothing."""
+    from scipy import stats
+
+    n = len(values)
+    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+
+
 def sign_flip(d: NDArray[np.float64], seed: int = 0) -> float:
     """Two-sided p for a mean of 0: the share of sign flips of `d` with as large a mean; exact when all fit."""
     from scipy import stats

@@ -1,15 +1,18 @@
-"""Where the two gradients fight: their cosine within each group of weights.
+"""Where the two gradients fight: their cosine within each group of weights, and with little or much noise.
 
 Weights are grouped by their names alone: the first words of a name say where in the model a weight is, the module it
-belongs to says what it does there. What the names mean is not known. The cosine at one amount of noise is not here: a
-step's batch mixes all timesteps, and taking them apart would need gradients of their own.
+belongs to says what it does there. What the names mean is not known. A batch mixes all timesteps, so noise is told
+apart by its quarters: the fourth of its images with the least noise, and so on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from .gradients import gram
+
+QUARTERS = 4
+"""Parts of a batch by the noise in its images; a batch of fewer images is not taken apart."""
 
 
 def groups(names: Sequence[str]) -> dict[str, list[int]]:
@@ -38,8 +41,20 @@ def _path(name: str) -> tuple[str, list[str]]:
     return place, [word for word in inner if not word.isdigit()]
 
 
-def by_group(names: Sequence[str], f: Sequence[Tensor], r: Sequence[Tensor]) -> dict[str, float]:
+def places(names: Sequence[str]) -> dict[str, list[int]]:
+    """As ``groups``, by where in the model alone: ``down_blocks.1``."""
+    found: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        found.setdefault(_path(name)[0], []).append(i)
+    return found
+
+
+def cosines(groups: Mapping[str, Sequence[int]], f: Sequence[Tensor], r: Sequence[Tensor]) -> dict[str, float]:
     """The cosine of the forget and the retain gradient in every group; reads them and changes nothing."""
-    return {
-        group: gram([f[i] for i in places], [r[i] for i in places]).cosine for group, places in groups(names).items()
-    }
+    return {name: gram([f[i] for i in group], [r[i] for i in group]).cosine for name, group in groups.items()}
+
+
+def quarter(timesteps: Tensor, which: int) -> list[int]:
+    """Places in the batch of the images of this quarter, 0 the one with the least noise."""
+    ordered: list[int] = timesteps.argsort(stable=True).tolist()
+    return ordered[which * len(ordered) // QUARTERS : (which + 1) * len(ordered) // QUARTERS]

@@ -9,7 +9,7 @@ family the model is of, how its images were made, or who is watching.
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from balign.models import parameters
 from balign.models.base import BaseModel
-from balign.telemetry import Step
+from balign.telemetry import Conflict, Step
 
 from . import conflict
 from .batches import Share, draw
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ANTI_PARALLEL = -1 + 1e-9
 """A cosine below this leaves no direction that lowers both losses."""
 
+Grouped = Callable[[Sequence[str]], Mapping[str, Sequence[int]]]
 MakeOptimizer = Callable[[list[nn.Parameter], float], torch.optim.Optimizer]
 
 
@@ -78,7 +79,7 @@ class Unlearner(Iterator[Step]):
         self.forget = FORGET_LOSSES[self.objective.forget]
         needed = self.forget.target is not None or self.objective.retain == "base"
         self.base = FrozenBase(model, self.parameters) if needed else None
-        self.conflict: dict[str, float] = {}  # the cosine in each group of weights, if the last step measured it
+        self.conflicts: list[Conflict] = []  # where the two gradients fought, if the last step measured it
         self._before: list[Tensor] | None = None  # the weights before the last step, until these prove good
 
     def __iter__(self) -> Self:
@@ -116,12 +117,14 @@ class Unlearner(Iterator[Step]):
         g = gram(f, r)
         if not all(map(math.isfinite, g)):
             raise _NotFiniteError("a gradient is not finite")
-        self.conflict = conflict.by_group(list(self.parameters), f, r) if self._measuring() else {}
+        self.conflicts = self._conflict(conflict.groups, f, r) if self._measuring() else []
         if g.cosine <= ANTI_PARALLEL and self.objective.first_order_safe:
             self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
         projection = self._move(f, r, g) if self.outcome is None else Projection(0.0, 0.0, 0.0, True)
         del f, r
         measured = self._measure(forget_loss, retain_loss)
+        if self.conflicts and self.outcome is None:
+            self.conflicts += self._by_noise()
         opposed = self.objective.combine != "plain_sum" and g.fr < 0
         return Step(
             step=self.step + 1,
@@ -139,11 +142,14 @@ class Unlearner(Iterator[Step]):
             seconds=time.perf_counter() - started,
         )
 
-    def _batch(self, side: str) -> Batch:
+    def _batch(self, side: str, quarter: int | None) -> Batch:
         """What one side learns from at this step, with the target its loss aims at: the same whenever it is asked."""
         settings, data = self.settings, self.data
         size = settings.batch_forget if side == "forget" else settings.batch_retain
         batch, chosen = draw(self.model, data, side, size, self.seed, self.step, self.share)
+        if quarter is not None:
+            some = conflict.quarter(batch.timesteps, quarter)
+            batch, chosen = Batch(*(part[some] for part in batch)), [chosen[k] for k in some]
         if side == "retain":
             return base_target(self.base, batch) if self.base and self.objective.retain == "base" else batch
         if self.base is None or self.forget.target is None:
@@ -152,10 +158,10 @@ class Unlearner(Iterator[Step]):
         aim = Aim(self.base, batch, anchor, data.empty_condition, settings.negative_guidance)
         return batch._replace(target=self.forget.target(aim))
 
-    def _loss(self, side: str) -> tuple[Tensor, float]:
-        """The loss of one side with its graph, and its value over all processes."""
+    def _loss(self, side: str, quarter: int | None = None) -> tuple[Tensor, float]:
+        """The loss of one side, or of a quarter of its batch, with its graph, and its value over all processes."""
         with self.accelerator.autocast():
-            batch = self._batch(side)
+            batch = self._batch(side, quarter)
             if side == "forget":
                 loss = self.forget(self.model, batch, self.settings.truncation)
             else:
@@ -199,6 +205,19 @@ class Unlearner(Iterator[Step]):
         if self.outcome is not None or not self._measuring():
             return None, None
         return self._loss("forget")[1] - forget_loss, self._loss("retain")[1] - retain_loss
+
+    def _conflict(self, grouped: Grouped, f: list[Tensor], r: list[Tensor], quarter: int = 0) -> list[Conflict]:
+        return [Conflict(self.step + 1, conflict.cosines(grouped(list(self.parameters)), f, r), quarter)]
+
+    def _by_noise(self) -> list[Conflict]:
+        """Where they fight with little and with much noise: the step's batch in quarters, at the weights it led to."""
+        if min(self.settings.batch_forget, self.settings.batch_retain) < conflict.QUARTERS * self.share.count:
+            return []
+        found = []
+        for k in range(conflict.QUARTERS):
+            f, r = (self._gradient(self._loss(side, k)[0]) for side in ("forget", "retain"))
+            found += self._conflict(conflict.places, f, r, k + 1)
+        return found
 
     def _measuring(self) -> bool:
         return self.settings.measure_every > 0 and (self.step + 1) % self.settings.measure_every == 0

@@ -35,10 +35,10 @@ def name(index: int) -> str:
     return f"{index:04d}.png"
 
 
-def previewed(shots: Sequence[Shot]) -> list[int]:
-    """Which shots are drawn during training: a few of what is erased, and of what is kept."""
+def previewed(shots: Sequence[Shot], groups: Sequence[str] = ("erased", "kept", "neighbours")) -> list[int]:
+    """Which shots are drawn during training: a few of every group."""
     chosen = []
-    for group in ("erased", "kept"):
+    for group in groups:
         places = [k for k, shot in enumerate(shots) if shot.group == group]
         few = min(PREVIEWS, len(places))
         chosen += [places[k * len(places) // few] for k in range(few)]

@@ -20,13 +20,14 @@ import torch
 from balign import telemetry
 from balign.data import pairs
 from balign.measure.evaluation import evaluate as score
+from balign.measure.statistics import margin
 from balign.method.training import Unlearner
 from balign.models import checkpoint
 from balign.run import images, preflight, report, reproduce, state
 from balign.run.folder import write_atomic
 from balign.run.job import Job
 from balign.run.record import Recorder
-from balign.telemetry import Conflict, Phase, Preview, Record, Step
+from balign.telemetry import Phase, Preview, Record, Step
 
 PHASE_EVERY = 1.0
 """Seconds between two mentions of how far the training is."""
@@ -84,8 +85,8 @@ def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record
         yield recorder.say(_preview(job, 0))
     for step in learner:
         yield recorder.say(step)
-        if learner.conflict:
-            yield recorder.say(Conflict(step.step, learner.conflict))
+        for conflict in learner.conflicts:
+            yield recorder.say(conflict)
         if config.preview_every and step.step % config.preview_every == 0:
             yield recorder.say(_preview(job, step.step))
         if step.step % config.checkpoint_every == 0 and step.step < total:
@@ -111,11 +112,11 @@ def _preview(job: Job, step: int) -> Preview:
     name = f"previews/{step:04d}.png"
     images.save_strip(job.run.path / name, drawn)
     scores = job.scorer.alignment(drawn, [shot.prompt for shot in shots]).tolist()
-    groups = {
-        group: [value for shot, value in zip(shots, scores, strict=True) if shot.group == group]
-        for group in ("erased", "kept")
-    }
-    return Preview(step, name, {group: sum(values) / len(values) for group, values in groups.items() if values})
+    groups: dict[str, list[float]] = {}
+    for shot, value in zip(shots, scores, strict=True):
+        groups.setdefault(shot.group, []).append(value)
+    means = {group: sum(values) / len(values) for group, values in groups.items()}
+    return Preview(step, name, means, {group: margin(values) for group, values in groups.items() if len(values) > 1})
 
 
 def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, dict[str, Any]]:

@@ -143,7 +143,7 @@ def _seconds(config: RunConfig, entry: Entry, sets: PromptSets, same: Sequence[P
     batch = settings.batch_forget + settings.batch_retain
     tests = sum(map(len, sets.tests.values())) * config.eval_seeds
     drawn = _drawn(config, sets, same) + 2 * tests + min(BATCH, tests)  # before, after, and one batch a second time
-    drawn += _previews(config, settings) * 2 * min(PREVIEWED, config.n_eval * config.eval_seeds)
+    drawn += _previews(config, settings) * 3 * min(PREVIEWED, config.n_eval * config.eval_seeds)
     unit = DENOISE * entry.memory_gb * (entry.size_px / 64) ** 2 / (GPU if gpu else 1)
     denoise = median(p.denoise for p in same) if same else unit
     like = [p for p in same if p.forget == settings.objective.forget and p.train == settings.train] or same

@@ -106,7 +106,7 @@ def draw_strengths(run: Run) -> Path:
     """Draw a few test prompts at every strength and score them; where they were written."""
     with visiting(run, "strength") as told:
         job = load(run)
-        shots = [job.shots[k] for k in images.previewed(job.shots)]
+        shots = [job.shots[k] for k in images.previewed(job.shots, ("erased", "kept"))]  # one full batch
         base = {name: weight.clone() for name, weight in job.weights().items()}
         total = len(STRENGTHS) + 1
         told(0, total)

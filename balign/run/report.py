@@ -149,7 +149,7 @@ def _charts(events: Sequence[telemetry.Record]) -> str:
             "Alignment in the previews",
             [
                 Series(name, colour, seen, [p.alignment.get(name) for p in previews])
-                for name, colour in (("erased", "forget"), ("kept", "retain"))
+                for name, colour in (("erased", "forget"), ("kept", "retain"), ("neighbours", "third"))
             ],
         ),
         strip(

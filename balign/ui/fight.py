@@ -1,4 +1,6 @@
-"""Where erasing and keeping fight: a heat map of the two gradients' cosine, by place in the model and kind of weight.
+"""Where erasing and keeping fight: two heat maps of the two gradients' cosine, by place in the model.
+
+One tells the kinds of weight apart, the other how much noise the pictures held.
 
 It draws what the telemetry says, averaged over the steps that were looked at. The parts of a denoiser are named here in
 plain words where they are known, and by their own names where they are not. Every text is escaped.
@@ -6,7 +8,7 @@ plain words where they are known, and by their own names where they are not. Eve
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from balign.telemetry import Conflict
@@ -31,9 +33,10 @@ PLACES = {"down_blocks": ("coarser", 1), "mid_block": ("middle", 2), "up_blocks"
 TERM = "cosine of the forget and the retain gradient, mean of the steps that were measured"
 FULL = 0.5
 """A cosine of this size has the full colour."""
-NO_NOISE = (
-    "How the fight differs with the amount of noise is not shown: one step mixes pictures with little and with much, "
-    "and to tell them apart would cost steps of its own."
+NOISE = ("least noise", "less", "more", "most noise")
+QUARTERS = (
+    "At the same steps the batch is taken apart by noise: from the quarter of its pictures with the least, where "
+    "details are drawn, to that with the most, where the whole takes shape."
 )
 
 
@@ -43,7 +46,7 @@ def fight(view: View | None) -> str:
     if not found:
         waiting = view is not None and view.live and view.run.config.measure_every > 0
         return _section('<p class="soft">Waiting for the first step that is measured.</p>') if waiting else ""
-    return _section(heat(found))
+    return _section(heat(found) + by_noise(found))
 
 
 def _section(inside: str) -> str:
@@ -52,23 +55,42 @@ def _section(inside: str) -> str:
 
 def heat(found: Sequence[Conflict]) -> str:
     """A table of every place and part, coloured by which way and how strongly the two gradients point."""
-    means = mean(found)
-    rows = sorted({name.partition(" ")[0] for name in means}, key=_order)
+    whole = [record for record in found if not record.quarter]
+    means = mean(whole)
     columns = list(dict.fromkeys(name.partition(" ")[2] for name in means))
-    head = "".join(f'<th scope="col" title="{escape(_part(c)[1])}">{escape(_part(c)[0])}</th>' for c in columns)
-    body = "".join(
-        f'<tr><th scope="row" title="{escape(row)}">{escape(_place(row))}</th>'
-        + "".join(_cell(means.get(f"{row} {column}".strip())) for column in columns)
-        + "</tr>"
-        for row in rows
-    )
-    steps = f"{len(found):,} measured step{'s' * (len(found) > 1)}"
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Where erasing and keeping fight">'
-        '<table class="heat">'
+    values = {(name.partition(" ")[0], name.partition(" ")[2]): value for name, value in means.items()}
+    steps = f"{len(whole):,} measured step{'s' * (len(whole) > 1)}"
+    caption = (
         f'<caption title="{TERM}">Red: erasing and keeping pull against each other there; green: they agree. '
         f'<span class="soft">Mean of {steps}, from \u22121 to 1.</span></caption>'
-        f'<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div><p class="soft">{NO_NOISE}</p>'
+    )
+    return _table("by place and kind of weight", caption, {column: _part(column) for column in columns}, values)
+
+
+def by_noise(found: Sequence[Conflict]) -> str:
+    """A table of every place and quarter of the batch; empty where the batch was never taken apart."""
+    columns = {str(k): (name, f"quarter {k} of the batch by timestep") for k, name in enumerate(NOISE, 1)}
+    values = {
+        (place, str(k)): value
+        for k in range(1, len(NOISE) + 1)
+        for place, value in mean([record for record in found if record.quarter == k]).items()
+    }
+    return _table("by place and noise", f"<caption>{QUARTERS}</caption>", columns, values) if values else ""
+
+
+def _table(
+    what: str, caption: str, columns: Mapping[str, tuple[str, str]], values: Mapping[tuple[str, str], float]
+) -> str:
+    head = "".join(f'<th scope="col" title="{escape(term)}">{escape(name)}</th>' for name, term in columns.values())
+    body = "".join(
+        f'<tr><th scope="row" title="{escape(row)}">{escape(_place(row))}</th>'
+        + "".join(_cell(values.get((row, column))) for column in columns)
+        + "</tr>"
+        for row in sorted({row for row, _ in values}, key=_order)
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Where erasing and keeping fight, {what}">'
+        f'<table class="heat">{caption}<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 

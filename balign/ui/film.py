@@ -31,8 +31,8 @@ def film(view: View | None) -> str:
         f'<section class="previews film" data-run="{escape(view.run.id)}">{HEAD}<ol class="frames">{frames}</ol>'
         f'<input type="range" class="scrub" min="0" max="{last}" step="1" value="{last}" '
         f'aria-label="Step of the pictures" aria-valuetext="{_when(kept[-1])}"{" disabled" if not last else ""}>'
-        '<p class="soft">Left what is being erased, right what should stay. Drag, or use the arrow keys, to go through '
-        f"the steps.</p>{after}</section>"
+        '<p class="soft">From left to right: what is being erased, what should stay, and close things nobody listed. '
+        f"Drag, or use the arrow keys, to go through the steps.</p>{after}</section>"
     )
 
 

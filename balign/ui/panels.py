@@ -128,15 +128,15 @@ def cosine(view: View | None) -> str:
 
 def alignment(view: View | None) -> str:
     previews = view.previews if view else []
-    term = "mean cosine of the preview pictures with their own prompts, as the scorer sees it"
-    names = [n for n in ("erased", "kept", "neighbours") if any(n in p.alignment for p in previews)] or [
-        "erased",
-        "kept",
-    ]
-    lines = [
-        Series(name, name, [(p.step, p.alignment[name]) for p in previews if name in p.alignment], term)
-        for name in names
-    ]
+    term = (
+        "mean cosine of the preview pictures with their own prompts, as the scorer sees it; the band is the 95 % "
+        "interval of the mean, wide because they are few"
+    )
+    lines = []
+    for name in ("erased", "kept", "neighbours"):
+        told = [p for p in previews if name in p.alignment]
+        margins = [p.margin.get(name, 0.0) for p in told]
+        lines.append(Series(name, name, [(p.step, p.alignment[name]) for p in told], term, margins=margins))
     return chart("Do pictures match their words?", lines, _end(view), waiting="Waiting for the first preview")
 
 

@@ -17,13 +17,17 @@ Point = tuple[float, float]
 
 
 class Series(NamedTuple):
-    """One line of a chart. `role` is a colour class; `raw` points are drawn faintly behind their smoothed line."""
+    """One line of a chart. `role` is a colour class; `smooth` draws the points faintly behind their smoothed line.
+
+    `margins` is half an interval for each point: a band around the line.
+    """
 
     name: str
     role: str
     points: Sequence[Point]
     term: str = ""
     smooth: bool = False
+    margins: Sequence[float] = ()
 
 
 def finite(points: Sequence[Point]) -> list[Point]:
@@ -77,6 +81,7 @@ def chart(
     """A figure with a legend that tells the latest values. Without points it is the empty frame, of the same size."""
     drawn = [(line, finite(line.points)) for line in series]
     values = [y for _, points in drawn for _, y in points]
+    values += [y for line, _ in drawn for _, y in _band(line)]
     low, middle, high = ticks(*(limits or ((min(values), max(values)) if values else (0.0, 1.0))))
     end = max([last_step, 1, *(int(x) for _, points in drawn for x, _ in points)])
     shown = [smooth(points, end) if line.smooth else points for line, points in drawn]
@@ -114,9 +119,17 @@ def _line(line: Series, raw: Sequence[Point], points: Sequence[Point], end: int,
     faint = path(decimate(raw)) if line.smooth else ""
     dots = "".join(path([p]) + "h0" for p in points) if len(points) <= 24 and not line.smooth else ""
     return (
-        f'<path class="raw {line.role}" d="{faint}"/><path class="line {line.role}" data-name="{escape(line.name)}" '
-        f'd="{path(decimate(points))}"/><path class="dots {line.role}" d="{dots}"/>'
+        f'<path class="band {line.role}" d="{path(_band(line))}"/><path class="raw {line.role}" d="{faint}"/>'
+        f'<path class="line {line.role}" data-name="{escape(line.name)}" d="{path(decimate(points))}"/>'
+        f'<path class="dots {line.role}" d="{dots}"/>'
     )
+
+
+def _band(line: Series) -> list[Point]:
+    """The outline of a line's margins: along their upper ends and back along the lower ones."""
+    told = [(x, y, m) for (x, y), m in zip(line.points, line.margins, strict=False) if math.isfinite(x + y + m)]
+    some = told[:: max(1, -(-len(told) // LIMIT))]
+    return [(x, y + m) for x, y, m in some] + [(x, y - m) for x, y, m in reversed(some)]
 
 
 def _short(value: float) -> str:

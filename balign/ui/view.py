@@ -30,7 +30,7 @@ class _Tail:
     working: telemetry.Phase | None = None
     steps: dict[int, telemetry.Step] = field(default_factory=dict)
     previews: dict[int, telemetry.Preview] = field(default_factory=dict)
-    conflicts: dict[int, telemetry.Conflict] = field(default_factory=dict)
+    conflicts: dict[tuple[int, int], telemetry.Conflict] = field(default_factory=dict)
 
     def read(self, run: Run) -> None:
         inode = _stat(run.path / "telemetry.jsonl").st_ino
@@ -48,7 +48,7 @@ class _Tail:
                 case telemetry.Preview():
                     self.previews[record.step] = record
                 case telemetry.Conflict():
-                    self.conflicts[record.step] = record
+                    self.conflicts[record.step, record.quarter] = record
 
 
 _tails: OrderedDict[Path, _Tail] = OrderedDict()

@@ -33,7 +33,10 @@ def test_a_run_goes_through_its_phases_and_leaves_everything_behind(finished):
         assert (run.path / name).is_file()
     assert not list(run.path.rglob("*.tmp"))
     previews = [e for e in events if isinstance(e, Preview)]
-    assert all((run.path / p.image).is_file() and set(p.alignment) == {"erased", "kept"} for p in previews)
+    assert all(
+        (run.path / p.image).is_file() and set(p.alignment) == set(p.margin) == {"erased", "kept", "neighbours"}
+        for p in previews
+    )
 
 
 def test_the_report_holds_what_was_promised(finished):

@@ -65,7 +65,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def test_time_is_that_of_the_parts_in_an_earlier_run(past: Past, room: Callable[..., None]) -> None:
     past()
-    learnt, before, after, twice, previewed = 10, 6, 6, 6, 3 * 4
+    learnt, before, after, twice, previewed = 10, 6, 6, 6, 3 * 6
     drawing = (learnt + before + after + twice + previewed) * 4 * (12 / 12 / 4)
     found = preflight.estimate(config())
     assert found.seconds == pytest.approx(12 + drawing + 6 * 4 * (2 / 4))

@@ -75,7 +75,7 @@ def test_strength_0_is_the_base_and_1_the_erased_model_bit_for_bit(run: Run) -> 
     target = redraw.draw_strengths(run)
     found = tryout.strength(run)
     job = redraw.load(run)
-    places = images.previewed(job.shots)
+    places = images.previewed(job.shots, ("erased", "kept"))
     assert [frame["strength"] for frame in found["frames"]] == list(STRENGTHS)
     assert [row["prompt"] for row in found["prompts"]] == [job.shots[k].prompt for k in places]
     for side, amount in (("before", 0.0), ("after", 1.0)):

@@ -111,12 +111,14 @@ def _steps(run, steps, phase, say):  # type: ignore[no-untyped-def]
     for step in range(steps + 1):
         gone = 1 - math.exp(-3 * step / steps)
         if step % max(steps // 8, 1) == 0:
-            strip = Image.new("RGB", (SIDE * 8, SIDE))
-            for k in range(8):
-                strip.paste(picture("erased" if k < 4 else "kept", k, gone), (k * SIDE, 0))
+            strip = Image.new("RGB", (SIDE * 12, SIDE))
+            for k in range(12):
+                strip.paste(picture(list(KINDS)[k // 4], k, gone), (k * SIDE, 0))
             strip.save(run.path / "previews" / f"{step:05d}.png")
             alignment = {"erased": 0.31 - 0.2 * gone, "kept": 0.3 - 0.004 * gone + noise.gauss(0, 0.002)}
-            say(telemetry.Preview(step, f"previews/{step:05d}.png", alignment))
+            alignment["neighbours"] = alignment["kept"] - 0.01
+            margin = dict.fromkeys(alignment, 0.02)
+            say(telemetry.Preview(step, f"previews/{step:05d}.png", alignment, margin))
         if step == 0:
             continue
         phase("unlearn", step, steps)
@@ -141,6 +143,9 @@ def _steps(run, steps, phase, say):  # type: ignore[no-untyped-def]
         )
         if measured:
             say(telemetry.Conflict(step, {f"{place} {part}": noise.uniform(-1, 0.5) for place, part in GROUPS}))
+            for k in range(1, 5):
+                places = dict.fromkeys(place for place, _ in GROUPS)
+                say(telemetry.Conflict(step, {place: noise.uniform(-1, 0.5) for place in places}, k))
         yield step
 
 

@@ -55,9 +55,16 @@ def test_names_are_text() -> None:
     assert all(float(value.replace("\u2212", "-")) >= -1 for _, _, value in cells(text))
 
 
+def test_noise_is_told_apart_by_quarters_and_is_not_mixed_into_the_whole() -> None:
+    found = [Conflict(10, {"mid_block x": 0.1})] + [Conflict(10, {"mid_block": -k / 10}, k) for k in (1, 2, 3, 4)]
+    assert cells(fight.heat(found)) == [("along", "20", "+0.10")]
+    assert [value for _, _, value in cells(fight.by_noise(found))] == [f"\u22120.{k}0" for k in (1, 2, 3, 4)]
+    assert fight.by_noise(found[:1]) == ""
+
+
 def test_a_run_shows_it_once_there_is_something(finished: Run, new_run: Callable[..., Run]) -> None:
     assert "2 measured steps" in fight.fight(view.look(finished))
-    assert len(cells(fight.fight(view.look(finished)))) == 6
+    assert len(cells(fight.fight(view.look(finished)))) == 6 + 12
     assert fight.fight(None) == ""
     assert fight.fight(view.look(new_run())) == ""
 
