@@ -9,12 +9,14 @@ from balign.ui import form
 
 
 def line(values: Mapping[str, Any]) -> str:
-    """What the form's run will take; empty while it is no run, or none for this instance, which is said elsewhere."""
+    """What each run of the form will take; empty while it is none, or none allowed here, which is said elsewhere."""
     try:
-        found = preflight.estimate(form.allowed(values))
+        wanted = form.allowed(values)
+        found = preflight.estimate(wanted[0])
     except (ValueError, OSError):
         return ""
     room = f"{max(found.disk_gb, 0.01):.2g} GB on the disk; time and memory as measured in runs of the same model here"
-    text = f'<p class="ahead" title="{escape(room)}">{escape(preflight.words(found))}</p>'
+    words = preflight.words(found) + (f" That is for each of {len(wanted)} seeds." if len(wanted) > 1 else "")
+    text = f'<p class="ahead" title="{escape(room)}">{escape(words)}</p>'
     blocked = f'<p class="ahead blocked">{escape(found.obstacle)}</p>' if found.obstacle else ""
     return f'<div role="status">{text}{blocked}</div>'

@@ -3,6 +3,7 @@
 It knows words and settings, no model and no gradio. Whatever is wrong is a ValueError of one sentence.
 """
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from balign.models.catalogue import CATALOGUE, Entry, find
 from balign.run.config import Concept, Options, RunConfig
 from balign.ui import limits
 
+MAX_SEEDS = 20
 MAX_TEXT = 200_000
 """Characters read of a text box; what is longer is refused before it is taken apart."""
 
@@ -36,7 +38,7 @@ SETTINGS = (
     Setting("sampling_steps", "Drawing steps", "Denoising steps for every picture.", "the model's own"),
     Setting("guidance", "Guidance", "How strictly a picture follows its words.", "the model's own"),
     Setting("preview_every", "Preview every", "Steps between previews; 0 never draws one."),
-    Setting("seed", "Seed", "Everything random follows from this number."),
+    Setting("seed", "Seeds", "All that is random follows from it. 0, 1, 2 or 0-2 makes a run of each."),
 )
 TRAIN = (
     ("the method's own", ""),
@@ -141,10 +143,29 @@ def config(values: Mapping[str, Any]) -> RunConfig:
     return RunConfig.parse({**given, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
 
 
-def allowed(values: Mapping[str, Any]) -> RunConfig:
-    """The config, if this instance may do what it asks for."""
-    wanted = config(values)
-    limits.check(wanted)
+def configs(values: Mapping[str, Any]) -> list[RunConfig]:
+    """The configs the page asks for, one a seed."""
+    return [config({**values, "seed": seed}) for seed in _seeds(values.get("seed"))]
+
+
+def _seeds(text: Any) -> list[Any]:
+    """What stands for a seed in its box: numbers with commas between, and ranges of them such as 0-2."""
+    found: list[str] = []
+    for part in str("" if text is None else text)[:MAX_TEXT].split(","):
+        ends = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", part, re.ASCII)
+        first, last = (int(end) for end in ends.groups()) if ends else (0, 0)
+        if ends and first > last:
+            raise ValueError(f"The seeds {part.strip()} run backwards; {last}-{first} is accepted.")
+        found += map(str, range(first, min(last, first + MAX_SEEDS) + 1)) if ends else [part.strip()]
+        if len(found) > MAX_SEEDS:
+            raise ValueError(f"More than {MAX_SEEDS} seeds were given; at most {MAX_SEEDS} are accepted.")
+    return list(dict.fromkeys(seed for seed in found if seed)) or [None]
+
+
+def allowed(values: Mapping[str, Any]) -> list[RunConfig]:
+    """The configs, if this instance may do what they ask for."""
+    wanted = configs(values)
+    limits.check(wanted[0])
     return wanted
 
 
@@ -163,8 +184,12 @@ def advice(wanted: RunConfig) -> list[str]:
     return check(wanted.erase, wanted.keep, find(wanted.model).lexicon)
 
 
-def command(wanted: RunConfig) -> str:
-    """The line for a terminal that starts the same run. What is as by default is left out."""
+def command(wanted: RunConfig, *others: RunConfig) -> str:
+    """The line for a terminal that starts the same run, or the runs of several seeds. Defaults are left out."""
+    if others:
+        seeds = " ".join(str(run.seed) for run in (wanted, *others))
+        one = command(wanted.model_copy(update={"seed": default("seed")}))
+        return f"for seed in {seeds}; do {one} --seed $seed; done"
     words = [f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in wanted.erase]
     if wanted.keep:
         words += ["--keep", *wanted.keep]

@@ -24,16 +24,20 @@ Sent = dict[str, str]
 
 
 def start(values: Mapping[str, Any], visitor: Visitor = worker.NOBODY) -> tuple[Any, str]:
-    """Write a config and start its run; give the browser the run's id, and the visitor a word on what was noticed."""
+    """Write the configs and start their runs; give the browser the first one's id, and a word on what was noticed."""
     try:
-        wanted = form.config(values)
-        remarks = form.advice(wanted)
+        wanted = form.configs(values)
+        remarks = form.advice(wanted[0])
+        if len(wanted) > 1 and worker.inline():
+            raise ValueError(f"{len(wanted)} seeds were given; this instance has its device for one run at a time.")
         visitor = owner.with_secret(visitor)
-        run = worker.begin(wanted, visitor)
+        run, *others = worker.begin_all(wanted, visitor)
     except ValueError as error:
         return gr.skip(), notice(str(error), "refused")
     except OSError as error:
         return gr.skip(), notice(f"The run could not be started: {error.strerror or 'the disk refused'}.", "refused")
+    if others:
+        remarks.append(f"{len(wanted)} runs, one a seed: here is the first, and all of them are under Runs.")
     return owner.stored(run.id, visitor), notice(" ".join(remarks), "remark") if remarks else ""
 
 
@@ -88,7 +92,7 @@ def attach(browser: object, asked: str | None) -> tuple[Any, str, dict[str, Any]
 def command(values: Mapping[str, Any]) -> str:
     """The same run as a command, or what keeps it from being one."""
     try:
-        return form.command(form.config(values))
+        return form.command(*form.configs(values))
     except ValueError as error:
         return f"# {error}"
 

@@ -67,7 +67,7 @@ def assist(values: Values) -> str:
     """Chips, remarks, and how wide the keep side is."""
     chips, remarks, wide = _chips(values), [], ""
     try:
-        wanted = form.allowed(values)
+        wanted = form.allowed(values)[0]
         sets = preflight.prompt_sets(wanted)
         remarks = sets.warnings
         wide = " ".join(map(_wide, neighbours.breadth(sets, wanted.erase, find(wanted.model).lexicon)))
@@ -123,7 +123,7 @@ def _wide(found: neighbours.Breadth) -> str:
 def preview(values: Values) -> str:
     """A few prompts of each set that a run would use."""
     try:
-        wanted = form.allowed(values)
+        wanted = form.allowed(values)[0]
         sets = preflight.prompt_sets(wanted)
         lexicon = find(wanted.model).lexicon
         pairs = neighbours.twins(sets, wanted.erase, wanted.keep, lexicon, _uniform(wanted))

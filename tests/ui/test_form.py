@@ -106,6 +106,37 @@ def test_any_text_gives_a_config_or_a_sentence(erase: str, keep: str) -> None:
         assert shlex.split(form.command(made))
 
 
+@pytest.mark.parametrize(
+    ("typed", "seeds"),
+    [("", [0]), (None, [0]), (3, [3]), ("7", [7]), (" 0, 1,2 ", [0, 1, 2]), ("4-6, 5", [4, 5, 6]), ("3 - 3", [3])],
+)
+def test_every_seed_is_a_run(typed: object, seeds: list[int]) -> None:
+    made = form.configs({"erase": "cat", "seed": typed})
+    assert [config.seed for config in made] == seeds
+    assert made == [RunConfig.parse({"erase": ["cat"], "seed": seed}) for seed in seeds]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("2-0", "0-2 is accepted"),
+        ("0-20", "at most 20"),
+        ("0-9999999999", "at most 20"),
+        (",".join(map(str, range(21))), "at most 20"),
+        ("0, x", "seed is 'x'"),
+        ("-1", "seed is '-1'"),
+    ],
+)
+def test_seeds_that_cannot_be_are_one_sentence(typed: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        form.configs({"erase": "cat", "seed": typed})
+
+
+def test_the_command_of_several_seeds_is_a_loop() -> None:
+    line = form.command(*form.configs({"erase": "a cat", "seed": "3, 5"}))
+    assert line == "for seed in 3 5; do python -m balign erase 'a cat' --seed $seed; done"
+
+
 def test_a_run_fills_the_form_as_it_was() -> None:
     config = RunConfig.parse({"erase": ["cat", "dog"], "keep": ["a", "b"], "steps": 7, "train": "all", "method": "rgd"})
     assert form.config(form.filled(config)) == config

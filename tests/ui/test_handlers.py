@@ -24,6 +24,16 @@ def test_erase_starts_a_run_and_gives_its_id() -> None:
     assert handlers.refresh(browser, told) == ({}, told)
 
 
+def test_several_seeds_are_several_runs_of_which_the_first_is_shown() -> None:
+    browser, words = handlers.start({"erase": "cat", "seed": "4, 6"})
+    assert "2 runs, one a seed" in words
+    runs = sorted(list_runs(), key=lambda run: run.config.seed)
+    assert [run.config.seed for run in runs] == [4, 6]
+    assert browser["run"] == runs[0].id
+    wait_for(lambda: not any(worker.alive(run) or queue.ticket(run) for run in runs))
+    assert all(run.report() for run in runs)
+
+
 @pytest.mark.parametrize(
     "values", [{}, {"erase": EVIL}, {"erase": "cat", "seed": -1}, {"erase": "cat", "keep": "a cat"}]
 )
@@ -39,7 +49,7 @@ def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*given: object) -> Run:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(worker, "begin", full)
+    monkeypatch.setattr(worker, "begin_all", full)
     assert "The run could not be started: No space left on device." in handlers.start({"erase": "cat"})[1]
 
 
