@@ -98,17 +98,23 @@ def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
     return show(opened, execute.evaluate(opened, scorer))
 
 
-def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0) -> int:
-    """Write the erased model as a whole diffusers folder.
+def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lora: int | None = None) -> int:
+    """Write the erased model as a whole diffusers folder, or the change as a LoRA file.
 
     Args:
         folder: the run's folder.
-        out: where to write; left out, `pipeline` inside the run's folder.
-        strength: how much of the erasure to apply: 0 none, 1 all.
+        out: where to write; left out, `pipeline` or `lora.safetensors` inside the run's folder.
+        strength: how much of the erasure to apply: 0 none, 1 all. A LoRA is given its strength where it is used.
+        lora: write a LoRA of this rank instead, for diffusers, A1111 or ComfyUI; what the rank cannot hold is lost.
     """
     from balign.run import execute
 
     opened = _open(folder)
+    if lora is not None:
+        target = out or opened.path / "lora.safetensors"
+        share = execute.export_lora(opened, target, lora)
+        print(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
+        return _wrote(target)
     return _wrote(execute.export(opened, out or opened.path / "pipeline", strength))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from balign.method.training import Unlearner
-from balign.models import checkpoint
+from balign.models import checkpoint, lora
 from balign.run import images, phases, state
 from balign.run.card import card
 from balign.run.config import RunConfig
@@ -51,6 +51,19 @@ def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
     model.save(str(out))
     write_atomic(out / "README.md", card(folder, strength))
     return out
+
+
+def export_lora(folder: Run, out: Path, rank: int) -> float:
+    """Write the change as a low-rank adapter; which share of its squared size the rank holds."""
+    if rank < 1:
+        raise ValueError(f"rank is {rank}; a whole number from 1 up is accepted.")
+    if out.exists():
+        raise ValueError(f"{out} exists; name a new file.")
+    changed, _ = checkpoint.read_changed(_erased(folder))
+    base = dict(load_model(folder.config).denoiser.named_parameters())
+    tensors, share = lora.adapter(base, changed, rank)
+    checkpoint.save_changed(out, tensors, {"base_model": folder.config.model, "share_of_change": f"{share:.4f}"})
+    return share
 
 
 def _guarded(folder: Run, work: Callable[[Recorder], Iterator[Record]]) -> Iterator[Record]:
