@@ -84,6 +84,8 @@ def test_erase_export_and_run_again(configure, capsys):
     assert cli.main(["run", str(run.path)]) == 0
     assert "Erased" in told(capsys)[0]
     assert cli.main(["export", str(run.path)]) == 0
+    assert cli.main(["export", str(run.path), "--lora", "2"]) == 0
+    assert (run.path / "lora.safetensors").is_file()
     assert (run.path / "pipeline" / "model_index.json").is_file()
 
 

@@ -53,6 +53,7 @@ METHODS: dict[str, Objective] = {
         retain="base",
         project_step=True,
         learning_rate=1.5e-4,
+        retain_weight=12.0,  # its retain loss starts at its minimum, so its gradient is short; 1 lets kin drift
         batch_forget=12,
         batch_retain=24,
         cite=f"{_RG}; target of {_CA}, model-based variant; the projection of the step is balign's own",
