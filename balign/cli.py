@@ -3,10 +3,8 @@
 It shows events and knows nothing about how they come about. Errors are one sentence on standard error, exit code 2.
 """
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
 
@@ -15,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from balign import telemetry
-from balign.progress import show
+from balign.progress import gentle_interrupt, show
 from balign.run.config import Concept, Options, RunConfig, explain
 from balign.run.folder import Run
 
@@ -264,23 +262,5 @@ def _follow(opened: Run) -> int:
     expected = preflight.told(opened.config) if opened.status() == "new" else ""
     if expected:
         Console().print(expected, highlight=False, soft_wrap=True, markup=False)
-    with _gentle_interrupt(opened):
+    with gentle_interrupt(opened):
         return show(opened, execute.run(opened))
-
-
-@contextmanager
-def _gentle_interrupt(opened: Run) -> Iterator[None]:
-    """The first Ctrl-C asks the run to stop after its batch and keep its state; the second ends the process."""
-
-    def ask(number: int, frame: Any) -> None:
-        if opened.stop_requested():
-            raise KeyboardInterrupt
-        opened.request_stop(keep=True)
-        print("\nStopping after this batch; press Ctrl-C again to stop at once.", file=sys.stderr)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

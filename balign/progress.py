@@ -1,11 +1,13 @@
 """How a run looks in a terminal: a bar for each phase with the time left, the losses, and a table at the end.
 
-Where there is no terminal it prints one line a phase. It only reads events.
+Where there is no terminal it prints one line a phase. It only reads events, and hands Ctrl-C on to the run.
 """
 
 import math
+import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -151,3 +153,21 @@ def _share(value: float | None) -> str:
 
 def _number(value: float | None, form: str = ".3f") -> str:
     return "?" if value is None or not math.isfinite(value) else format(value, form)
+
+
+@contextmanager
+def gentle_interrupt(opened: Run) -> Iterator[None]:
+    """The first Ctrl-C asks the run to stop after its batch and keep its state; the second ends the process."""
+
+    def ask(number: int, frame: Any) -> None:
+        if opened.stop_requested():
+            raise KeyboardInterrupt
+        opened.request_stop(keep=True)
+        print("\nStopping after this batch; press Ctrl-C again to stop at once.", file=sys.stderr)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
