@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from balign.ui import banner, endpoints, estimate, form, handlers, keeper, keeping, owner, shelf, tryout, zero
+from balign.ui import banner, endpoints, estimate, events, form, handlers, keeper, keeping, owner, shelf, tryout, zero
 from balign.ui.files import ROUTES
 from balign.ui.page import PRIVATE, Page, plain
 from balign.ui.theme import head, theme
@@ -84,7 +84,7 @@ def build() -> gr.Blocks:
             tryout.build(shared)
         with runs:
             shelf.build(shared)
-    page.queue(max_size=256, default_concurrency_limit=8)
+    events.queue(page)
     return page
 
 
