@@ -48,6 +48,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=300, help="how long the visitors are there")
     options.add_argument("--quiet", type=float, default=60, help="seconds alone before and after")
     options.add_argument("--think", type=float, nargs=2, default=(2.0, 5.0), help="seconds between two calls")
+    options.add_argument("--nice", type=int, default=10, help="priority of the visitors' own work; 0 is the run's")
     options.add_argument("--line", type=int, default=5, help="runs that wait in line")
     options.add_argument("--steps", type=int, default=100, help="steps of the run that is finished first")
     options.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings other than the defaults")
@@ -91,6 +92,7 @@ def _loaded(client: Client, url: str, server: int, finished: Run, asked: argpars
     run = _begin(client, 1, asked.settings, steps=steps)
     command = [sys.executable, "-m", "benchmarks.visitors", url, run.id, finished.id]
     command += ["--clients", str(asked.clients), "--seconds", str(asked.seconds), "--think", *map(str, asked.think)]
+    command += ["--nice", str(asked.nice)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=pipe, stdout=pipe, text=True) as visitors:
         assert visitors.stdin

@@ -4,7 +4,7 @@
 
 Says `ready` when every client is connected, begins at the first line it is given, and ends with one line of json:
 [what was asked, seconds it took, error or null] for every call. What it takes of the machine is the visitors' part and
-not the studio's, so it runs at the lowest priority but one.
+not the studio's, so it runs at a lower priority (`--nice`).
 """
 
 import argparse
@@ -19,7 +19,6 @@ from collections.abc import Callable
 import httpx
 from gradio_client import Client
 
-NICE = 10
 GROUPS = ("erased", "kept", "neighbours")
 Call = tuple[str, float, str | None]
 
@@ -32,8 +31,9 @@ def main() -> None:
     options.add_argument("--clients", type=int, required=True)
     options.add_argument("--seconds", type=float, required=True)
     options.add_argument("--think", type=float, nargs=2, required=True)
+    options.add_argument("--nice", type=int, required=True)
     asked = options.parse_args()
-    os.nice(NICE)
+    os.nice(asked.nice)
     clients = [
         Client(asked.url, verbose=False, download_files=False, analytics_enabled=False, ssl_verify=False)
         for _ in range(asked.clients)
