@@ -6,9 +6,11 @@ from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from balign.ui import banner, endpoints, estimate, form, handlers, keeper, keeping, owner, shelf, tryout, zero
+from balign.ui import banner, endpoints, estimate, events, form, handlers, keeper, keeping, owner, shelf, tryout, zero
 from balign.ui.files import ROUTES
+from balign.ui.frontpage import Frontpage
 from balign.ui.page import PRIVATE, Page, plain
 from balign.ui.theme import head, theme
 
@@ -84,7 +86,7 @@ def build() -> gr.Blocks:
             tryout.build(shared)
         with runs:
             shelf.build(shared)
-    page.queue(max_size=256, default_concurrency_limit=8)
+    events.queue(page)
     return page
 
 
@@ -241,6 +243,7 @@ def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
         "max_file_size": shelf.MAX_UPLOAD,
         "app_kwargs": {
             "routes": list(ROUTES),
+            "middleware": [Middleware(Frontpage)],
             "lifespan": keeper.lifespan,
             "docs_url": None,
             "redoc_url": None,
