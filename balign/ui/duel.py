@@ -194,7 +194,7 @@ def _difference(found: Change, name: str) -> str:
     if found.low <= 0 <= found.high:
         return f'<span class="soft">{figures}, no clear difference</span>'
     better = found.high < 0 if name == "erased" else found.low > 0
-    return f"<b>{figures}, {'better' if better else 'worse'} than run 1</b>"
+    return f'<b>{figures}, <span class="whole">{"better" if better else "worse"} than run 1</span></b>'
 
 
 def _figures(mean: float | None, low: float | None, high: float | None) -> str:

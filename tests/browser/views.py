@@ -48,7 +48,7 @@ def prepared(root: Path, real: Path | None = None) -> Iterator[Runs]:
         fake_tryout.write_strengths(done)
         fake_tryout.write_probes(done)
         fake_tryout.write_try(done, "an ink cat on a yellow background", 7, 4)
-        write_page(done)
+    write_page(done)  # as it is written now
     working = Run.create(done.config, root)
     shutil.copytree(done.path / "previews", working.path / "previews")
     lines = (done.path / "telemetry.jsonl").read_text().splitlines(keepends=True)
