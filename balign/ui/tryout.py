@@ -17,7 +17,7 @@ from balign.run import tryout
 from balign.run.config import MAX_PROMPT
 from balign.run.folder import Run
 from balign.run.tryout import MOST_IMAGES
-from balign.ui import limits, probing, scrub, tries, voting, worker
+from balign.ui import limits, owner, probing, scrub, tries, voting, worker
 from balign.ui.drawing import NO_RUN, export, own, probes, stop, strengths, why_not
 from balign.ui.handlers import notice, own_run
 from balign.ui.page import PRIVATE, Page, plain
@@ -143,7 +143,9 @@ def look(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
 
 
 def _nothing(why: str) -> str:
-    """Why there is nothing to try yet, and what there will be."""
+    """Why there is nothing to try, and unless it is somebody else's, what there will be."""
+    if why == owner.NOT_YOURS:
+        return f'<p class="nothing">{why}</p>'
     items = "".join(f"<li><b>{title}</b><span>{text}</span></li>" for title, text in OFFERS)
     return f'<p class="nothing">{why}</p><ul class="offers">{items}</ul>'
 
