@@ -78,7 +78,8 @@ def page(run: Run) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>balign: erased {escape(erased)}</title><style>{style}</style></head><body>{content}</body></html>"
+        f"<title>balign: erased {escape(erased)}</title><style>{style}</style></head>"
+        f"<body><main>{content}</main></body></html>"
     )
 
 
@@ -127,9 +128,10 @@ def _table(groups: dict[str, Any]) -> str:
             f"{_number(change.get('low'), sign=True)} to {_number(change.get('high'), sign=True)}",
             _number(change.get("p")),
         )
-        rows += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-    head = "".join(f"<th>{h}</th>" for h in heads)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        rows += f'<tr><th scope="row">{cells[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in cells[1:]) + "</tr>"
+    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
+    region = '<div class="scroll" tabindex="0" role="region" aria-label="Scores of each group">'
+    return f"{region}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
 def _charts(events: Sequence[telemetry.Record]) -> str:

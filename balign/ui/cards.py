@@ -24,7 +24,8 @@ def cards(shown: Sequence[Entry], total: int) -> str:
         )
     if not shown:
         return f'<p class="soft nothing">None of the {total:,} runs matches; take a word out of the search.</p>'
-    return f'<ol class="shelf" aria-label="Runs">{"".join(_safely(entry) for entry in shown)}</ol>'
+    items = "".join(_safely(entry) for entry in shown)
+    return f'<h2 class="unseen">Runs</h2><ol class="shelf" aria-label="Runs">{items}</ol>'
 
 
 def _safely(entry: Entry) -> str:
@@ -109,4 +110,4 @@ def _links(entry: Entry) -> str:
         f'<a href="{keyed(run, name)}" {"download" if name == BUNDLE else target}>{text}</a>' for name, text in offers
     )
     named = escape(entry.title)
-    return f'<nav class="downloads" aria-label="Files of {named}">{links}</nav>' if links else ""
+    return f'<div class="downloads" role="group" aria-label="Files of {named}">{links}</div>' if links else ""

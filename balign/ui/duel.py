@@ -162,8 +162,8 @@ def table(rows: Sequence[Row]) -> str:
         '<th scope="col" title="CRA, cross-domain retain accuracy">Other kinds</th>'
         f'{groups}<th scope="col" title="Steps that raised the retain loss to first order">Broken promises</th>'
         f'<th scope="col">Seconds</th></tr></thead><tbody>{body}</tbody></table></div>'
-        f'<p class="soft">Changes of alignment. Better and worse are said where the 95 % interval leaves out zero and '
-        f"there are at least {FEW} prompts; one run of a method says nothing of its other seeds.</p>"
+        f'<p class="soft note">Changes of alignment. Better and worse are said where the 95 % interval leaves out zero '
+        f"and there are at least {FEW} prompts; one run of a method says nothing of its other seeds.</p>"
     )
 
 
@@ -181,21 +181,23 @@ def _row(k: int, row: Row) -> str:
 
 def _cell(row: Row, name: str) -> str:
     found = _change(row, name)
-    own = results.NONE if found is None else f"{results.signed(found[0])} {_between(found[1], found[2])}"
+    own = results.NONE if found is None else _figures(*found)
     other = row.against.get(name)
     return own if other is None or other.mean is None else f"{own}<br>{_difference(other, name)}"
 
 
 def _difference(found: Change, name: str) -> str:
     """The difference to the first run. What is erased should match its words less, the rest no less."""
-    figures = f"{results.signed(found.mean)} {_between(found.low, found.high)}"
+    figures = _figures(found.mean, found.low, found.high)
     if found.too_few or found.low is None or found.high is None:
         return f'<span class="soft">{figures}, too few to say</span>'
     if found.low <= 0 <= found.high:
         return f'<span class="soft">{figures}, no clear difference</span>'
     better = found.high < 0 if name == "erased" else found.low > 0
-    return f"<b>{figures}, {'better' if better else 'worse'} than run 1</b>"
+    return f'<b>{figures}, <span class="whole">{"better" if better else "worse"} than run 1</span></b>'
 
 
-def _between(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"({results.signed(low)} to {results.signed(high)})"
+def _figures(mean: float | None, low: float | None, high: float | None) -> str:
+    """A mean and its interval, which stay on one line."""
+    between = "" if low is None or high is None else f" ({results.signed(low)} to {results.signed(high)})"
+    return f'<span class="whole">{results.signed(mean)}{between}</span>'

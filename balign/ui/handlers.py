@@ -116,7 +116,9 @@ def live(view: View | None) -> str:
     if view is None:
         return panels.explainer()
     charts = panels.losses(view) + panels.cosine(view) + panels.alignment(view)
-    return f'<div class="charts">{charts}</div>{panels.books(view)}{fight.fight(view)}'
+    return (
+        f'<h2 class="training">Training</h2><div class="charts">{charts}</div>{panels.books(view)}{fight.fight(view)}'
+    )
 
 
 def outcome(view: View | None) -> str:

@@ -126,6 +126,16 @@
     show(dialog.dataset.view || "wipe");
   }
 
+  /* gradio's accordions do not say whether they are open, except by a class */
+  const tellOpen = () => {
+    for (const button of document.querySelectorAll("button.label-wrap")) {
+      const open = String(button.classList.contains("open"));
+      if (button.getAttribute("aria-expanded") !== open) button.setAttribute("aria-expanded", open);
+    }
+  };
+  new MutationObserver(tellOpen).observe(document, { subtree: true, childList: true });
+  document.addEventListener("click", (event) => closest(event, "button.label-wrap") && requestAnimationFrame(tellOpen));
+
   if (document.body) startTheme();
   else document.addEventListener("DOMContentLoaded", startTheme);
   window.addEventListener("load", startTheme);

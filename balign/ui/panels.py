@@ -3,7 +3,10 @@
 With None it is the empty state, which says what will be seen there. Every text is escaped.
 """
 
+import base64
+from functools import cache
 from html import escape
+from pathlib import Path
 
 from balign import telemetry
 from balign.run.report import violated
@@ -195,4 +198,19 @@ def explainer() -> str:
         ),
     )
     items = "".join(f"<li><b>{title}</b><span>{text}</span></li>" for title, text in points)
-    return f'<section class="explainer"><h2>What will happen</h2><ol>{items}</ol></section>'
+    return f'<section class="explainer"><h2>What will happen</h2><ol>{items}</ol>{_example()}</section>'
+
+
+@cache
+def _example() -> str:
+    """What it came to once: a few pictures of the bundled model, in the page itself since no run's folder has them."""
+    drawn = ""
+    for name, words in (("erased", "cat, erased"), ("kept", "the rest, kept")):
+        data = base64.b64encode(Path(__file__).with_name(f"example-{name}.webp").read_bytes()).decode()
+        told = f"Five pictures before, and the same five after: {words}"
+        drawn += (
+            f'<figure><figcaption><span class="key {name}">{words}</span></figcaption>'
+            f'<img src="data:image/webp;base64,{data}" alt="{told}" width="320" height="128"></figure>'
+        )
+    words = "The bundled model, asked for the same pictures before (above) and after (below) it forgot cats."
+    return f'<div class="example">{drawn}</div><p class="soft">{words}</p>'

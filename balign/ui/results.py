@@ -35,7 +35,8 @@ def verdict(run: Run, report: Mapping[str, Any]) -> str:
     return (
         f'<section class="verdict"><h2>{head}</h2>{"".join(f"<p>{text}</p>" for text in rest)}'
         f'<p class="soft">Judged by the scorer <b>{scorer}</b> on pictures drawn from the same words and the same '
-        f"starting noise, before and after.</p>{_figures(report)}</section>"
+        f"starting noise. In each pair the left one is from before, the right one from after, with its alignment below."
+        f"</p>{_figures(report)}</section>"
     )
 
 
@@ -172,7 +173,7 @@ def percent(value: Any) -> str:
 
 def decimal(value: Any) -> str:
     known = number(value)
-    return NONE if known is None else f"{known:.3f}"
+    return NONE if known is None else f"{known:.3f}".replace("-", MINUS)
 
 
 def signed(value: Any) -> str:

@@ -122,7 +122,9 @@ def curve(frames: Sequence[Frame], first: int) -> str:
         '<span class="key kept">up: alignment of kept pictures, higher keeps more</span></span></figcaption>'
         f'<div class="plot"><div class="ys" aria-hidden="true">{_ticks(high, centre, low)}</div><div class="canvas">'
         f'<svg viewBox="0 0 {plots.WIDTH} {plots.HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="Mean alignment. {words}"><path class="plain" d="M{"L".join(path)}"/>{dots}</svg>{marks}</div>'
+        f'aria-label="Mean alignment. {words}"><path class="grid" d="M0 0H{plots.WIDTH}M0 {plots.HEIGHT // 2}'
+        f'H{plots.WIDTH}M0 {plots.HEIGHT}H{plots.WIDTH}"/><path class="plain" d="M{"L".join(path)}"/>{dots}</svg>'
+        f"{marks}</div>"
         f'<div class="xs" aria-hidden="true">{_ticks(left, middle, right)}</div></div></figure>'
     )
 

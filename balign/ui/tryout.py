@@ -17,7 +17,7 @@ from balign.run import tryout
 from balign.run.config import MAX_PROMPT
 from balign.run.folder import Run
 from balign.run.tryout import MOST_IMAGES
-from balign.ui import limits, probing, scrub, tries, voting, worker
+from balign.ui import limits, owner, probing, scrub, tries, voting, worker
 from balign.ui.drawing import NO_RUN, export, own, probes, stop, strengths, why_not
 from balign.ui.handlers import notice, own_run
 from balign.ui.page import PRIVATE, Page, plain
@@ -33,6 +33,12 @@ WORKING = {
     "": "Getting ready",
 }
 ENDED = "The drawing ended before it was through; log.txt in the run's folder may say why."
+OFFERS = (
+    ("Your own prompt", "Both models draw it from the same noise, side by side."),
+    ("How much of the change", "A slider from the model as it was to the erased one, and beyond."),
+    ("Probes", "Synonyms, misspellings and other languages: does anything bring the concept back?"),
+    ("Blind vote", "Two sheets in an order that stays hidden: judge with your own eyes."),
+)
 Sent = dict[str, str]
 
 
@@ -40,7 +46,7 @@ def build(page: Page) -> None:
     """The tab, inside the tab that is being built."""
     parts: dict[str, Any] = {}
     with gr.Column(elem_classes="tryout") as column:
-        parts["about"] = plain(f'<p class="soft nothing">{NO_RUN}</p>', "try-about")
+        parts["about"] = plain(_nothing(NO_RUN), "try-about")
         with gr.Column(visible=False, elem_classes="tryout") as parts["room"]:
             with gr.Row(elem_classes="dock", visible=False) as parts["dock"]:
                 parts["progress"] = plain("", "try-progress")
@@ -126,7 +132,7 @@ def look(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
     try:
         parts = {name: draw(run) for name, draw in PARTS.items()}
         if run is None or not tryout.ready(run):
-            parts["about"] = f'<p class="soft nothing">{why_not(browser)}</p>'
+            parts["about"] = _nothing(why_not(browser))
     except (OSError, ValueError, TypeError, AttributeError, KeyError, IndexError):  # being deleted, or tampered with
         log.exception("run %s cannot be shown", run.id if run else "")
         said = notice("What was drawn for this run cannot be read at the moment.", "refused")
@@ -134,6 +140,14 @@ def look(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
     told = {name: hashlib.blake2b(repr(part).encode(), digest_size=12).hexdigest() for name, part in parts.items()}
     new = {name: part for name, part in parts.items() if told[name] != (sent or {}).get(name)}
     return new | {"timer": gr.Timer(active=working)}, told
+
+
+def _nothing(why: str) -> str:
+    """Why there is nothing to try, and unless it is somebody else's, what there will be."""
+    if why == owner.NOT_YOURS:
+        return f'<p class="nothing">{why}</p>'
+    items = "".join(f"<li><b>{title}</b><span>{text}</span></li>" for title, text in OFFERS)
+    return f'<p class="nothing">{why}</p><ul class="offers">{items}</ul>'
 
 
 def _about(run: Run) -> str:

@@ -113,7 +113,9 @@ def opened(run: Run, ballot: Ballot) -> Answer:
         f'alt="Sheet {name.upper()}, {ballot.pictures} pictures"></figure>'
         for name in vote.SHEETS
     )
-    html = f'<section class="ballot"><h3 role="status">{asked}</h3><div class="sheets">{sheets}</div></section>'
+    html = (
+        f'<section class="ballot"><div role="status"><h3>{asked}</h3></div><div class="sheets">{sheets}</div></section>'
+    )
     count = len(vote.votes(run))
     words = f"{count:,} {'vote' if count == 1 else 'votes'} on this run so far. The tally is shown when you end."
     return {
