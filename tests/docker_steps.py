@@ -5,8 +5,8 @@
 As root, on Linux with debootstrap. The instructions are read from the Dockerfile and done in ROOT, a new folder. What
 stands in for Docker: FROM is Debian's smallest system with its own Python 3.11 in an environment on PATH; RUN is a
 chroot; a container is a chroot with processes of its own, but without layers, an own network, limits or dropped
-capabilities. What --bind names is seen read-only while building, and --env holds for RUN, so that a machine's own package
-index gets in. --built takes ROOT as an earlier call left it. All mounts are this process's own and end with it.
+capabilities. What --bind names is seen read-only while building, and --env holds for RUN, so that a machine's own
+package index gets in. --built takes ROOT as an earlier call left it. All mounts are this process's own and end with it.
 """
 
 import argparse
