@@ -50,7 +50,8 @@ class Image:
         uid, gid, home = self.identity(self.user)
         variables = {"HOME": home} | (extra or {}) | self.env
         names = [f"{name}={value}" for name, value in variables.items()]
-        inside = ["/usr/bin/env", "-i", f"--chdir={self.workdir}", *names, *argv]
+        # Signals as Docker leaves them: a shell's background jobs, of which this may be one, ignore SIGINT.
+        inside = ["/usr/bin/env", "-i", "--default-signal", f"--chdir={self.workdir}", *names, *argv]
         return ["chroot", f"--userspec={uid}:{gid}", "--groups=", str(self.root), *inside]
 
     def identity(self, user: str) -> tuple[int, int, str]:
@@ -76,8 +77,9 @@ def main() -> None:
         print(f"== {step}", flush=True)
         began = time.monotonic()
         follow(image, step, extra, options)
-        now = size(image.root)
-        rows.append(f"{time.monotonic() - began:8.1f} s  {now - before:+7d} MB  {str(step)[:90]}")
+        took, now = time.monotonic() - began, size(image.root, options.bind)
+        rows.append(f"{took:8.1f} s  {now - before:+7d} MB  {str(step)[:90]}")
+        print(rows[-1], flush=True)
         before = now
     for path in reversed(options.bind):
         subprocess.run(["umount", str(image.root / path.lstrip("/"))], check=True)
@@ -201,10 +203,11 @@ def put(source: Path, target: Path, uid: int, gid: int) -> None:
     os.chown(target, uid, gid)
 
 
-def size(root: Path) -> int:
-    """Megabytes under the root, without what is mounted in it."""
-    done = subprocess.run(["du", "-sx", "--block-size=1M", str(root)], check=True, capture_output=True, text=True)
-    return int(done.stdout.split()[0])
+def size(root: Path, shown: list[str]) -> int:
+    """Megabytes under the root, without what is mounted there."""
+    left_out = [f"--exclude={root}{path}" for path in shown]
+    count = ["du", "-sx", "--block-size=1M", *left_out, str(root)]
+    return int(subprocess.run(count, check=True, capture_output=True, text=True).stdout.split()[0])
 
 
 if __name__ == "__main__":
