@@ -2,9 +2,10 @@
 #   docker build -t balign . && docker run --rm -p 7860:7860 -v balign-runs:/home/user/runs balign
 FROM python:3.11-slim
 
+# Its user owns its home and nothing else: the runs, and caches below .cache, of which a hub model's is one.
 RUN useradd --create-home --uid 1000 user \
-    && install -d -o user -g user /home/user/app /home/user/runs /home/user/.cache/balign
-WORKDIR /home/user/app
+    && install -d -o user -g user /home/user/runs /home/user/.cache /home/user/.cache/balign
+WORKDIR /app
 
 # PyTorch's CPU builds, much smaller than the CUDA ones. For a GPU name another of its indexes:
 #   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128 -t balign . && docker run --gpus all …
@@ -12,7 +13,10 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY requirements.txt .
 RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -r requirements.txt
 
-COPY --chown=user:user . .
+# The program stays root's, so that nothing that runs can change it; hence it is compiled here.
+COPY . .
+RUN python -m compileall -q app.py balign
+
 USER user
 ENV BALIGN_RUNS=/home/user/runs \
     BALIGN_CACHE=/home/user/.cache/balign \
@@ -23,4 +27,6 @@ ENV BALIGN_RUNS=/home/user/runs \
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/', timeout=8)"]
+# Python as the first process of a container does not heed SIGTERM.
+STOPSIGNAL SIGINT
 CMD ["python", "app.py"]

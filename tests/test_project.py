@@ -70,20 +70,3 @@ def test_readme_tree_names_every_file() -> None:
     named = set(re.findall(r"[\w.]+\.(?:py|css|js)\b", tree))
     there = {path.name for path in (ROOT / "balign").rglob("*") if path.suffix in {".py", ".css", ".js"}}
     assert named - {"app.py"} == there - {"__init__.py", "__main__.py"}
-
-
-def test_readme_and_requirements_ask_for_the_same_gradio() -> None:
-    (wanted,) = re.findall(r"^gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE)
-    (served,) = re.findall(r"^sdk_version: ([\d.]+)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    assert served.startswith(wanted)
-
-
-def test_short_description_fits_a_space() -> None:
-    (text,) = re.findall(r"^short_description: (.+)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    assert len(text) <= 60
-
-
-def test_bundled_models_are_small_enough_for_a_space() -> None:
-    sizes = [path.stat().st_size for path in (ROOT / "assets" / "models").rglob("*") if path.is_file()]
-    assert all(size < 10_000_000 for size in sizes)
-    assert sum(sizes) < 60_000_000

@@ -39,8 +39,8 @@ def start(
         erase: What to forget, such as "cat"; several with commas; "cat=dog" draws a dog where a cat was asked for.
         keep: Words or prompts to guard on purpose, one a line; everything else is guarded anyway.
         replace: What to draw where the concept was asked for, with methods that replace.
-        model: The base model's id.
-        method: The name of the rule to erase by.
+        model: The base model's id, such as "emoji", which is bundled.
+        method: The name of the rule to erase by, such as "balign" or the paper's "rgd".
         settings: Numbers by their names, such as {"steps": 50, "seed": 1}; those left out are the method's own.
         owner_secret: On a shared instance, what an earlier start returned, so that one owner has all runs.
 
@@ -135,7 +135,7 @@ def pair(run: str, group: str = "erased", number: int = 0) -> dict[str, Any]:
         number: Which image of the group, counted from 0.
 
     Returns:
-        Prompt, seed, the address of each image and its alignment, and how many images the group has.
+        Prompt, seed, each image's address relative to the studio's and its alignment, and how many the group has.
     """
     found = asked.run(run)
     images = asked.group(found, group)["images"]
@@ -179,7 +179,7 @@ def export(run: str, what: str = "bundle", owner_secret: str = "") -> dict[str, 
         owner_secret: What start returned, on a shared instance.
 
     Returns:
-        The file's name and its address.
+        The file's name, and its address relative to the studio's.
     """
     found = asked.owned(run, owner_secret)
     names = {"bundle": BUNDLE, "weights": WEIGHTS}
@@ -199,7 +199,7 @@ def report(run: str) -> dict[str, Any]:
         run: The id that start returned.
 
     Returns:
-        The page's address, and report.json without the list of images, which `pair` gives one by one.
+        The page's address relative to the studio's, and report.json without its images, which `pair` gives one by one.
     """
     found = asked.run(run)
     whole = asked.report(found)
