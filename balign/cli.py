@@ -99,11 +99,12 @@ def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
 
 
 def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0) -> int:
-    """Write the erased model as a whole diffusers folder.
+    """Write the erased model as a whole diffusers folder, or its changed weights alone.
 
     Args:
         folder: the run's folder.
-        out: where to write; left out, `pipeline` inside the run's folder.
+        out: where to write; left out, `pipeline` inside the run's folder. A name that ends in .safetensors takes the
+            changed weights alone.
         strength: how much of the erasure to apply: 0 none, 1 all.
     """
     from balign.run import execute
