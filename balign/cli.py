@@ -97,11 +97,12 @@ def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
 
 
 def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lora: int | None = None) -> int:
-    """Write the erased model as a whole diffusers folder, or the change as a LoRA file.
+    """Write the erased model as a whole diffusers folder, its changed weights alone, or the change as a LoRA file.
 
     Args:
         folder: the run's folder.
-        out: where to write; left out, `pipeline` or `lora.safetensors` inside the run's folder.
+        out: where to write; left out, `pipeline` or `lora.safetensors` inside the run's folder. A name that ends in
+            .safetensors takes the changed weights alone, or the LoRA.
         strength: how much of the erasure to apply: 0 none, 1 all. A LoRA is given its strength where it is used.
         lora: write a LoRA of this rank instead, for diffusers, A1111 or ComfyUI; what the rank cannot hold is lost.
     """

@@ -42,12 +42,20 @@ def evaluate(folder: Run, scorer: str | None = None) -> Iterator[Record]:
 
 
 def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
-    """Write the erased model as a whole diffusers folder; `strength` says how much of the change to apply."""
+    """Write the erased model as a whole diffusers folder; `strength` says how much of the change to apply.
+
+    Where `out` ends in .safetensors only the weights that changed are written, at that strength.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} exists and is not an empty folder; name a new one.")
     weights = _erased(folder)
     model = load_model(folder.config)
     checkpoint.load_changed(weights, model.denoiser, strength=strength)
+    if out.suffix == ".safetensors":
+        names, facts = checkpoint.read_changed(weights)
+        now = dict(model.denoiser.named_parameters())
+        checkpoint.save_changed(out, {name: now[name] for name in names}, facts | {"strength": f"{strength:g}"})
+        return out
     model.save(str(out))
     write_atomic(out / "README.md", card(folder, strength))
     return out

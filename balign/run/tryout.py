@@ -130,15 +130,21 @@ def probes(run: Run) -> dict[str, Any]:
     return _read(run.path / "probes" / "probes.json")
 
 
-def export_name(amount: float) -> str:
-    """The folder, inside the run's, that a pipeline of this strength is written to."""
-    return f"exports/strength-{amount:.2f}"
+def export_name(amount: float, whole: bool = True) -> str:
+    """Where, inside the run's folder, a whole pipeline of this strength is written, or its changed weights alone."""
+    return f"exports/strength-{amount:.2f}{'' if whole else '.safetensors'}"
 
 
 def exports(run: Run) -> list[str]:
     """Names of the pipelines that were written."""
     names = (export_name(amount) for amount in STRENGTHS)
     return [name for name in names if (run.path / name / "model_index.json").is_file()]
+
+
+def exported_weights(run: Run) -> list[str]:
+    """Names of the files of changed weights that were written."""
+    names = (export_name(amount, whole=False) for amount in STRENGTHS)
+    return [name for name in names if (run.path / name).is_file()]
 
 
 def _names(run: Run) -> list[str]:

@@ -10,12 +10,12 @@ from typing import Any
 from balign.run import tryout
 from balign.run.folder import Run
 from balign.run.tryout import STRENGTHS, Ask
-from balign.ui import limits, owner, worker
+from balign.ui import limits, owner, room, worker
+from balign.ui.files import WEIGHTS
 from balign.ui.handlers import notice, own_run, run_id
 
 NO_RUN = "Open a run that has finished, in the Runs tab or by its link; its weights can then be tried here."
 NOT_READY = "This run has no erased weights and no report yet. When it has finished, its weights can be tried here."
-NO_EXPORT = "A shared instance writes no pipelines; take the weights and use balign export on a machine of your own."
 
 
 def own(browser: object, prompt: object, seed: object, images: object, request: Any = None) -> str:
@@ -39,17 +39,19 @@ def probes(browser: object, request: Any = None) -> str:
 
 
 def export(amount: object, browser: object, request: Any = None) -> str:
-    """Write the model at this strength as a diffusers folder inside the run's, where nobody fetches it from afar."""
+    """Write the model at this strength into the run's folder: a diffusers folder, which nobody fetches from afar.
+
+    A public instance writes no pipelines, but the changed weights alone, which the run's owner downloads.
+    """
 
     def options(run: Run) -> list[str]:
-        if limits.public():
-            raise ValueError(NO_EXPORT)
         accepted = {f"{strength:.2f}": strength for strength in STRENGTHS}
         if not isinstance(amount, str) or amount not in accepted:
             raise ValueError(f"The strength {str(amount)[:20]!r} is not one of {', '.join(accepted)}.")
-        name = tryout.export_name(accepted[amount])
+        name = tryout.export_name(accepted[amount], whole=not limits.public())
         if (run.path / name).exists():
             raise ValueError(f"This strength was exported before: {name} in the run's folder.")
+        room.check_growth(run, (run.path / WEIGHTS).stat().st_size)
         return [f"--out={run.path / name}", f"--strength={amount}"]
 
     return begin(browser, request, "export", options)

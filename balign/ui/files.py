@@ -17,6 +17,8 @@ from balign.ui.worker import find
 PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
 IMAGES = re.compile(rf"(previews|images/before|images/after)/{PICTURE}")
 TRIED = re.compile(rf"(strength|probes|(tries|votes)/[A-Za-z0-9_-]{{1,40}})/{PICTURE}")
+EXPORTED = re.compile(r"exports/strength-\d\.\d\d\.safetensors")
+"""The changed weights at another strength."""
 WEIGHTS, VOTES = bundle.WEIGHTS, vote.VOTES
 DOWNLOADS = {
     "report.html": "text/html; charset=utf-8",
@@ -49,7 +51,7 @@ def allowed(name: str) -> bool:
 
 def theirs(name: str) -> bool:
     """Whether a file of this name is the owner's alone: weights, zip, and all that was tried with them."""
-    return name in (WEIGHTS, BUNDLE, VOTES) or TRIED.fullmatch(name) is not None
+    return name in (WEIGHTS, BUNDLE, VOTES) or any(kind.fullmatch(name) for kind in (TRIED, EXPORTED))
 
 
 def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
@@ -68,9 +70,11 @@ async def serve(request: Request) -> FileResponse:
     if path is None:
         raise HTTPException(404, "There is no such file.")
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
-    if name in SAVED:
+    exported = EXPORTED.fullmatch(name) is not None
+    if exported or name in SAVED:
         headers["Content-Disposition"] = f'attachment; filename="{path.name}"'
-    return FileResponse(path, media_type=DOWNLOADS.get(name, "image/png"), headers=headers)
+    kind = DOWNLOADS.get(WEIGHTS if exported else name, "image/png")
+    return FileResponse(path, media_type=kind, headers=headers)
 
 
 def serve_bundle(request: Request) -> StreamingResponse:

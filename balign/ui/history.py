@@ -15,6 +15,7 @@ from balign.run import bundle, reproduce
 from balign.run.config import RunConfig
 from balign.run.folder import Run, list_runs
 from balign.ui import owner, queue, worker
+from balign.ui.view import ENDS
 
 FILES = ("config.json", "label", "telemetry.jsonl", "report.json", "erased.safetensors", reproduce.NOTE)
 TAIL = 65_536
@@ -78,9 +79,9 @@ def entry(run: Run) -> Entry:
     alive = worker.alive(run)  # asked first: one that ends in between is then read to its end next time
     facts = _facts(run, tuple(signature(run.path / name) for name in FILES))
     last = facts.last.name if facts.last else ""
-    if queue.ticket(run) and not alive:
+    if queue.ticket(run) and (not alive or last in ENDS):
         return Entry(run, "waiting", facts)
-    if alive and last not in ("done", "failed", "stopped"):
+    if alive and last not in ENDS:
         return Entry(run, "running" if run.running() else "waiting", facts)
     state = last if last in ("done", "failed") else "stopped" if last else "new"
     return Entry(run, "running" if run.running() else state, facts)

@@ -61,7 +61,7 @@ def _detail(view: View) -> str:
         return given or "The process ended before it could say why; log.txt in the run's folder has the details."
     if view.state == "stopped" and (last is None or last.name != "stopped"):
         return "The process ended before the run did. Resume goes on from the last checkpoint."
-    if last is None:
+    if last is None or view.state == "starting":
         return "The first sign of life takes a few seconds."
     if view.state == "done":
         spent = sum(phase.seconds for phase in view.phases.values())

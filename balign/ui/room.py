@@ -46,6 +46,12 @@ def check() -> None:
         raise ValueError("There is no room for another run at the moment; delete one, or come back later.")
 
 
+def check_growth(run: Run, more: int) -> None:
+    """ValueError of one sentence if so many bytes more would be too many for one run of a visitor."""
+    if limits.public() and size(run.path) + more > limits.LIMITS.run_bytes:
+        raise ValueError("This run has as many files as a shared instance keeps; take its weights to another machine.")
+
+
 def size(folder: Path) -> int:
     """Bytes in a folder. A file that goes away meanwhile counts nothing."""
     total = 0

@@ -134,9 +134,12 @@ def _ticks(*values: float) -> str:
 
 
 def exports(run: Run) -> str:
-    """Which strengths were written as a whole pipeline, and where."""
-    names = tryout.exports(run)
-    items = "".join(f"<li><code>{name}</code></li>" for name in names)
-    return (
-        f'<p class="soft">Whole diffusers folders, inside the folder of this run:</p><ul>{items}</ul>' if names else ""
+    """Which strengths were written: whole pipelines, and where; changed weights alone, to be downloaded."""
+    items = "".join(f"<li><code>{name}</code></li>" for name in tryout.exports(run))
+    links = "".join(
+        f'<a href="{keyed(run, name)}" download>{name.removeprefix("exports/")}</a>'
+        for name in tryout.exported_weights(run)
     )
+    told = f'<p class="soft">Whole diffusers folders, inside the folder of this run:</p><ul>{items}</ul>'
+    offered = f'<nav class="downloads" aria-label="Changed weights by strength">{links}</nav>'
+    return (told if items else "") + (offered if links else "")

@@ -17,7 +17,7 @@ from balign.run import tryout
 from balign.run.config import MAX_PROMPT
 from balign.run.folder import Run
 from balign.run.tryout import MOST_IMAGES
-from balign.ui import limits, owner, probing, scrub, tries, voting, worker
+from balign.ui import owner, probing, scrub, tries, voting, worker
 from balign.ui.drawing import NO_RUN, export, own, probes, stop, strengths, why_not
 from balign.ui.handlers import notice, own_run
 from balign.ui.page import PRIVATE, Page, plain
@@ -186,6 +186,11 @@ def _of(draw: Callable[[Run], str], empty: str) -> Callable[[Run | None], str]:
     return lambda run: draw(run) if run is not None and tryout.ready(run) else empty
 
 
+def _exports(run: Run | None) -> Any:
+    words = scrub.exports(run) if run is not None else ""
+    return gr.update(value=words, visible=bool(words))
+
+
 def _drawn(run: Run | None) -> bool:
     return run is not None and bool(tryout.strength(run))
 
@@ -202,9 +207,7 @@ PARTS: dict[str, Callable[[Run | None], Any]] = {
     "frames": lambda run: gr.update(visible=not _drawn(run), interactive=not _busy(run)),
     "probes": _of(probing.probes, probing.EMPTY),
     "probe": lambda run: gr.update(visible=run is None or not tryout.probes(run), interactive=not _busy(run)),
-    "export": lambda run: gr.update(visible=_drawn(run) and not limits.public(), interactive=not _busy(run)),
-    "exports": lambda run: gr.update(
-        value=scrub.exports(run) if run else "", visible=run is not None and bool(tryout.exports(run))
-    ),
+    "export": lambda run: gr.update(visible=_drawn(run), interactive=not _busy(run)),
+    "exports": _exports,
 }
 """The parts of the tab that follow the run's folder, and how each is made."""

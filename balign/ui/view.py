@@ -15,6 +15,8 @@ from balign.ui import queue, worker
 State = Literal["queued", "starting", "running", "stopping", "stopped", "failed", "done"]
 SHARES = {"load": 4, "check": 4, "data": 35, "unlearn": 37, "evaluate": 18, "save": 2}
 """Roughly what share of a first run each phase takes, in percent."""
+ENDS = ("done", "failed", "stopped")
+"""The last words of a process."""
 REMEMBERED = 64
 """How many runs' records are kept in memory at once."""
 
@@ -125,7 +127,8 @@ def look(run: Run) -> View:
         previews = [tail.previews[k] for k in sorted(tail.previews)]
         conflicts = [tail.conflicts[k] for k in sorted(tail.conflicts)]
         phases, last, working = dict(tail.phases), tail.last, tail.working
-    state: State = "queued" if place and not alive else _state(run, alive, last)
+    over = last is not None and last.name in ENDS  # it waits to go on, though the process before may not have left yet
+    state: State = "queued" if place and (over or not alive) else _state(run, alive, last)
     return View(run, state, last, working, phases, steps, previews, _report(run), conflicts, place)
 
 

@@ -109,16 +109,16 @@ def studio(tmp_path: Path) -> Iterator[Callable[..., Studio]]:
 
 @pytest.fixture
 def tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """``tab(url)``: a page in a browser of its own; at the end no error and no request elsewhere may have been seen."""
+    """``tab(url)``: a page in a browser of its own, in which no error and no request elsewhere may be seen."""
     opened, complaints = [], []
 
     def open_tab(url: str, **options: object) -> Page:
         context = chromium.new_context(**options)  # type: ignore[arg-type]
         context.set_default_timeout(PATIENCE)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+        context.on("request", lambda request: None if own(request.url) else complaints.append(request.url))
         page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
-        page.on("request", lambda request: None if own(request.url) else complaints.append(request.url))
         page.goto(url)
         page.wait_for_selector("#erase")
         opened.append(context)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from balign import cli
 from balign.data.probes import WAYS
 from balign.measure.evaluation import Shot
+from balign.models.checkpoint import read_changed
 from balign.run import images, redraw, tryout
 from balign.run.config import RunConfig
 from balign.run.folder import Run
@@ -97,6 +98,14 @@ def test_an_export_holds_that_much_of_the_change(run: Run) -> None:
     for name, tensor in load_file(run.path / "erased.safetensors").items():
         assert torch.equal(written[name], torch.lerp(base[name], tensor, 0.25))
     assert not torch.equal(written[name], base[name])
+    alone = run.path / tryout.export_name(0.25, whole=False)
+    assert cli.main(["export", str(run.path), f"--out={alone}", "--strength=0.25"]) == 0
+    assert tryout.exported_weights(run) == ["exports/strength-0.25.safetensors"]
+    changed, facts = read_changed(alone)
+    assert changed.keys() == load_file(run.path / "erased.safetensors").keys()
+    assert all(torch.equal(tensor, written[name]) for name, tensor in changed.items())
+    assert (facts["format"], facts["strength"]) == ("balign", "0.25")
+    assert cli.main(["export", str(run.path), f"--out={alone}"]) == 2
 
 
 def test_strengths_differ_when_the_change_does(run: Run) -> None:

@@ -100,5 +100,9 @@ def write_probes(run: Run, said: str = "kitty") -> None:
 
 def write_export(run: Run, out: Path) -> None:
     assert out.is_relative_to(run.path)
+    if out.suffix == ".safetensors":
+        out.parent.mkdir(exist_ok=True)
+        out.write_bytes(b"weights at another strength")
+        return
     out.mkdir(parents=True)
     (out / "model_index.json").write_text("{}")

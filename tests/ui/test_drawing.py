@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from balign.run import tryout, vote
 from balign.run.config import MAX_PROMPT
 from balign.run.folder import Run
-from balign.ui import drawing, files, keeper, limits, owner, queue, voting, worker
+from balign.ui import drawing, files, keeper, limits, owner, queue, room, voting, worker
 from balign.ui import tryout as tab
 from balign.ui.owner import NOT_YOURS, Visitor
 from tests.ui import fake_tryout
@@ -123,9 +123,40 @@ def test_the_owner_draws_and_stops(anns: Run, monkeypatch: pytest.MonkeyPatch) -
 
 
 @public
-def test_a_shared_instance_exports_no_pipelines(anns: Run) -> None:
-    assert escape(drawing.NO_EXPORT) in drawing.export("1.00", store(anns, ANN))
-    assert tab.look(store(anns, ANN), None)[0]["export"]["visible"] is False
+def test_a_shared_instance_exports_no_pipelines_but_weights_for_the_owner(anns: Run, client: TestClient) -> None:
+    assert tab.look(store(anns, ANN), None)[0]["export"]["visible"] is True
+    assert drawing.export("0.50", store(anns, ANN)) == ""
+    wait_for(lambda: not worker.alive(anns))
+    name = "exports/strength-0.50.safetensors"
+    assert [str(path.relative_to(anns.path)) for path in (anns.path / "exports").iterdir()] == [name]
+    address = files.keyed(anns, name)
+    assert f'href="{address}" download' in tab.look(store(anns, ANN), None)[0]["exports"]["value"]
+    assert tab.look(store(anns, BOB), None)[0]["exports"]["value"] == ""
+    answer = client.get("/" + address)
+    assert answer.content == (anns.path / name).read_bytes()
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"] == 'attachment; filename="strength-0.50.safetensors"'
+    assert client.get("/" + files.url(anns, name)).status_code == 404
+    assert client.get(f"/{files.url(anns, name)}?key={'0' * 40}").status_code == 404
+    assert "exported before" in drawing.export("0.50", store(anns, ANN))
+
+
+@public
+@pytest.mark.parametrize(
+    "name", ["strength-0.50", "strength-0.50/model_index.json", "strength-0.5.safetensors", "x.safetensors"]
+)
+def test_nothing_else_of_the_exports_is_sent(anns: Run, client: TestClient, name: str) -> None:
+    (anns.path / "exports" / "strength-0.50").mkdir(parents=True)
+    (anns.path / "exports" / "strength-0.50" / "model_index.json").touch()
+    (anns.path / "exports" / "x.safetensors").touch()
+    assert files.keyed(anns, f"exports/{name}") == ""
+    assert client.get(f"/files/{anns.id}/exports/{name}?key={owner.key(anns)}").status_code == 404
+
+
+@public
+def test_weights_are_exported_as_long_as_the_run_has_room(anns: Run, limit: Callable[..., None]) -> None:
+    limit(run_bytes=room.size(anns.path))
+    assert "as many files as a shared instance keeps" in drawing.export("0.50", store(anns, ANN))
     assert worker._children == {}
 
 

@@ -1,12 +1,13 @@
 """The outcome in words: what may be said and what may not; every text escaped."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from balign.run.folder import Run
-from balign.ui import results
+from balign.ui import results, theme
 
 
 def group(
@@ -83,3 +84,17 @@ def test_numbers_that_are_none_are_dashes() -> None:
     assert "nan" not in json.dumps(text)
     assert results.percent(True) == results.decimal("0.5") == results.signed(None) == "\u2013"
     assert results.p_value(0.0) == "< 0.001"
+
+
+def test_a_pair_is_compared_in_four_ways_each_with_a_key_of_its_own() -> None:
+    found = re.search(r"const views = \{([^}]*)\}", theme.head())
+    assert found
+    views = dict(re.findall(r'(\w+): "([^"]+)"', found[1]))
+    assert views == {
+        "wipe": "Wipe",
+        "side": "Side by side",
+        "blink": "Blink",
+        "difference": "Difference \u00d74",
+    }
+    keys = [name[0] for name in views]
+    assert len({*keys, "n", "p"}) == 6  # n and p are the next pair and the one before

@@ -7,7 +7,7 @@ import pytest
 
 from balign import telemetry
 from balign.run.folder import Run
-from balign.ui import view
+from balign.ui import history, queue, view
 from tests.ui import fake_run
 
 New = Callable[..., Run]
@@ -56,6 +56,19 @@ def test_a_resumed_run_starts_until_it_speaks(new_run: New) -> None:
     assert view.look(run).state == "starting"
     tell(run, phase("load"))
     assert view.look(run).state == "running"
+    run.release()
+
+
+@pytest.mark.parametrize("end", view.ENDS)
+def test_a_run_that_is_to_go_on_waits_while_its_last_process_still_leaves(new_run: New, end: str) -> None:
+    run = new_run()
+    tell(run, phase("unlearn", 1), phase(end))
+    run.claim()
+    os.utime(run.path / "pid", (1, 1))  # before its last word
+    queue.join(run)
+    seen = view.look(run)
+    assert (seen.state, seen.live) == ("queued", True)  # else the page would look no more
+    assert history.entry(run).state == "waiting"
     run.release()
 
 
