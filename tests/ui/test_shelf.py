@@ -7,7 +7,7 @@ import pytest
 
 from balign.run import bundle
 from balign.run.folder import Run, list_runs
-from balign.ui import history, queue, shelf, worker
+from balign.ui import history, queue, shelf, ticked, worker
 from tests.ui.test_worker import wait_for
 
 New = Callable[..., Run]
@@ -16,23 +16,23 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 @pytest.mark.parametrize("ids", [None, "", 7, ["a"], [7, {}], "../../etc", EVIL, "nobodyhere", "x " * 10_000])
 def test_what_is_not_ticked_is_a_sentence(ids: object, finished: Run) -> None:
-    answers = [shelf.choose(ids), shelf.settings(ids), shelf.rename(ids, "x"), shelf.ask(ids)]
-    answers.append(shelf.begin_duel(ids, ["esd"]))
+    answers = [ticked.choose(ids), ticked.settings(ids), ticked.rename(ids, "x"), ticked.ask(ids)]
+    answers.append(ticked.begin_duel(ids, ["esd"]))
     for answer in answers:
         assert answer["say"].startswith('<p class="notice refused"')
         assert EVIL not in answer["say"]
-    shelf.delete(ids)
+    ticked.delete(ids)
     assert list_runs() == [finished]
 
 
 def test_deleting_asks_and_then_does(finished: Run, new_run: New) -> None:
     other = new_run(erase=[EVIL])
-    asked = shelf.ask(f"{finished.id} {other.id} {finished.id}")
+    asked = ticked.ask(f"{finished.id} {other.id} {finished.id}")
     assert asked["asked"] == [finished.id, other.id]
     assert "these 2 runs" in asked["question"]
     assert EVIL not in asked["question"]
     assert len(list_runs()) == 2
-    shelf.delete(asked["asked"])
+    ticked.delete(asked["asked"])
     assert list_runs() == []
     assert list(finished.path.parent.iterdir()) == []
 
@@ -40,7 +40,7 @@ def test_deleting_asks_and_then_does(finished: Run, new_run: New) -> None:
 def test_a_run_at_work_is_not_deleted(new_run: New, finished: Run) -> None:
     busy = new_run()
     busy.claim()
-    said = shelf.delete([busy.id, finished.id])["say"]
+    said = ticked.delete([busy.id, finished.id])["say"]
     assert "is running; stop it before deleting it" in said
     assert list_runs() == [busy]
     busy.release()
@@ -51,28 +51,28 @@ def test_a_run_that_waits_is_deleted_with_its_place(new_run: New) -> None:
     busy.claim()
     worker.resume(waiting)
     assert history.entry(waiting).state == "waiting"
-    shelf.delete([waiting.id])
+    ticked.delete([waiting.id])
     assert (list_runs(), queue.line()) == ([busy], [])
     busy.release()
 
 
 def test_a_name_is_given_and_found(finished: Run) -> None:
-    assert shelf.rename(finished.id, "my cat") == {"label": ""}
+    assert ticked.rename(finished.id, "my cat") == {"label": ""}
     assert history.entries()[0].title == "my cat"
-    assert "at most 80" in shelf.rename(finished.id, "x" * 81)["say"]
-    assert shelf.rename(finished.id, None) == {"label": ""}
+    assert "at most 80" in ticked.rename(finished.id, "x" * 81)["say"]
+    assert ticked.rename(finished.id, None) == {"label": ""}
     assert history.entries()[0].title == "cat"
 
 
 def test_settings_are_those_of_the_run(new_run: New) -> None:
-    form = shelf.settings(new_run(erase=["dog"], keep=["horse"], seed=5).id)["form"]
+    form = ticked.settings(new_run(erase=["dog"], keep=["horse"], seed=5).id)["form"]
     assert (form["erase"], form["keep"], form["seed"]) == ("dog", "horse", "5")
 
 
 def test_two_are_needed_to_compare_and_the_older_comes_first(finished: Run, new_run: New) -> None:
-    assert "1 runs are ticked" in shelf.choose(finished.id)["say"]
+    assert "1 runs are ticked" in ticked.choose(finished.id)["say"]
     ids = [new_run().id, finished.id]
-    assert shelf.choose(" ".join(ids)) == {"compared": ids[::-1]}
+    assert ticked.choose(" ".join(ids)) == {"compared": ids[::-1]}
 
 
 def test_the_list_tells_only_what_is_new(finished: Run) -> None:
@@ -96,7 +96,7 @@ def test_more_than_a_screenful_is_shown_on_demand(new_run: New) -> None:
 
 
 def test_a_duel_is_begun_and_shown_beside_its_run(finished: Run) -> None:
-    answer = shelf.begin_duel(finished.id, ["esd"])
+    answer = ticked.begin_duel(finished.id, ["esd"])
     (begun,) = [run for run in list_runs() if run != finished]
     assert answer["compared"] == [finished.id, begun.id]
     wait_for(lambda: begun.status() == "done")
@@ -104,7 +104,7 @@ def test_a_duel_is_begun_and_shown_beside_its_run(finished: Run) -> None:
 
 def test_an_uploaded_bundle_is_made_again_and_not_kept(finished: Run, tmp_path: Path) -> None:
     path = bundle.write(finished, tmp_path / "run.zip")
-    said = shelf.make_again(str(path))["say"]
+    said = ticked.make_again(str(path))["say"]
     assert f"Its run {finished.id} is being made again" in said
     assert not path.exists()
     (again,) = [run for run in list_runs() if run != finished]
@@ -119,7 +119,7 @@ def test_an_uploaded_bundle_is_made_again_and_not_kept(finished: Run, tmp_path: 
 def test_an_upload_that_is_no_bundle_is_a_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(content)
-    assert "not a bundle" in shelf.make_again(str(path))["say"]
+    assert "not a bundle" in ticked.make_again(str(path))["say"]
     assert not path.exists()
-    assert "No zip" in shelf.make_again(None)["say"]
+    assert "No zip" in ticked.make_again(None)["say"]
     assert list_runs() == []

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from balign.run import bundle
 from balign.run.config import RunConfig
 from balign.run.folder import Run, list_runs
-from balign.ui import endpoints, files, handlers, owner, queue, shelf, worker
+from balign.ui import endpoints, files, handlers, owner, queue, shelf, ticked, worker
 from balign.ui.owner import NOT_YOURS, Visitor
 from tests.ui import fake_run
 
@@ -61,16 +61,16 @@ def test_another_visitor_can_do_nothing_with_a_ticked_run(anns: Run) -> None:
     other = Run.create(RunConfig.parse({"erase": ["dog"]}))
     owner.sign(other, ANN)
     both = f"{anns.id} {other.id}"
-    answers = [shelf.choose(both, BOB), shelf.settings(anns.id, BOB), shelf.rename(anns.id, "mine", BOB)]
-    answers += [shelf.ask(anns.id, BOB), shelf.begin_duel(anns.id, ["esd"], BOB)]
+    answers = [ticked.choose(both, BOB), ticked.settings(anns.id, BOB), ticked.rename(anns.id, "mine", BOB)]
+    answers += [ticked.ask(anns.id, BOB), ticked.begin_duel(anns.id, ["esd"], BOB)]
     for answer in answers:
         assert list(answer) == ["say"]
         assert answer["say"].startswith('<p class="notice refused"')
-    shelf.delete([anns.id, other.id], BOB)
+    ticked.delete([anns.id, other.id], BOB)
     assert (len(list_runs()), anns.label) == (2, "")
-    assert shelf.choose(both, ANN) == {"compared": [other.id, anns.id]}
-    assert shelf.rename(anns.id, "mine", ANN) == {"label": ""}
-    shelf.delete([anns.id, other.id], ANN)
+    assert ticked.choose(both, ANN) == {"compared": [other.id, anns.id]}
+    assert ticked.rename(anns.id, "mine", ANN) == {"label": ""}
+    ticked.delete([anns.id, other.id], ANN)
     assert list_runs() == []
 
 
@@ -141,10 +141,10 @@ def test_a_bundle_is_held_to_the_same_limits(anns: Run, tmp_path: Path) -> None:
     large = Run.create(RunConfig.parse({"erase": ["cat"], "steps": 5_000}))
     fake_run.main(str(large.path))
     path = bundle.write(large, tmp_path / "large.zip")
-    said = shelf.make_again(str(path), ANN)["say"]
+    said = ticked.make_again(str(path), ANN)["say"]
     assert "5,000 steps were asked for; this shared instance does at most 500." in said
     assert not path.exists()
-    assert "reload it" in shelf.make_again(str(bundle.write(anns, tmp_path / "run.zip")), Visitor())["say"]
+    assert "reload it" in ticked.make_again(str(bundle.write(anns, tmp_path / "run.zip")), Visitor())["say"]
     assert len(list_runs()) == 2
 
 
