@@ -10,7 +10,7 @@ from dataclasses import replace
 from html import escape
 
 from balign.method.objectives import METHODS, settle
-from balign.ui import results
+from balign.ui import limits, results
 from balign.ui.files import BUNDLE, keyed, url
 from balign.ui.history import STATES, Entry
 
@@ -18,9 +18,10 @@ from balign.ui.history import STATES, Entry
 def cards(shown: Sequence[Entry], total: int) -> str:
     """The list as html; without runs, what will stand there."""
     if not total:
+        own = "; runs started with <code>python -m balign erase</code> in this folder appear here too"
         return (
-            '<p class="soft nothing">No runs yet. Press Erase in the first tab to make one; runs started with '
-            "<code>python -m balign erase</code> in this folder appear here too.</p>"
+            '<p class="soft nothing">No runs yet. Press Erase in the first tab to make one'
+            f"{'' if limits.public() else own}.</p>"
         )
     if not shown:
         return f'<p class="soft nothing">None of the {total:,} runs matches; take a word out of the search.</p>'

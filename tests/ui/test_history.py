@@ -114,3 +114,9 @@ def test_a_folder_of_another_kind_of_name_is_not_listed(finished: Run) -> None:
 def test_nothing_teaches_what_would_be_there() -> None:
     assert "Press Erase" in cards.cards([], 0)
     assert "None of the 3 runs matches" in cards.cards([], 3)
+
+
+@pytest.mark.parametrize(("public", "told"), [("0", True), ("1", False)])
+def test_who_is_told_of_the_terminal(public: str, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_PUBLIC", public)
+    assert ("python -m balign erase" in cards.cards([], 0)) is told
