@@ -67,4 +67,4 @@ def test_the_strip_is_scrubbed_and_stays_where_it_is(studio: Serve, tab: Open) -
     expect(page.locator(".scrub")).to_have_attribute("aria-valuetext", "step 5")
     page.keyboard.press("End")
     expect(shown).to_have_attribute("data-step", "40")
-    expect(page.locator(".heat td.against, .heat td.along")).to_have_count(6)
+    expect(page.locator(".heat td.against, .heat td.along")).to_have_count(6 + 3 * 4)  # kinds of weight, then noise

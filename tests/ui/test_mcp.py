@@ -3,6 +3,7 @@
 import ast
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -46,7 +47,13 @@ def ask(studio: Studio) -> Ask:
             await session.initialize()
             return await talk(session)
 
-    return lambda talk: asyncio.run(connected(talk))
+    def asked(talk: Callable[[ClientSession], Awaitable[Any]]) -> Any:
+        with ThreadPoolExecutor(
+            1
+        ) as elsewhere:  # a browser test before this one leaves its loop running in this thread
+            return elsewhere.submit(lambda: asyncio.run(connected(talk))).result()
+
+    return asked
 
 
 def words(answer: CallToolResult) -> str:
