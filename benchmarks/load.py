@@ -31,7 +31,7 @@ from gradio_client import Client
 from balign.run.folder import Run, list_runs
 from balign.telemetry import Phase, Step
 from balign.ui.worker import STARTER, end
-from benchmarks.served import ROOT, environment, studio
+from benchmarks.served import ROOT, connected, environment, studio
 
 SLOWER, WAIT = 1.15, 1.0
 """What is claimed: the run's step under load against alone, and the 95th percentile of seconds until a status."""
@@ -55,9 +55,8 @@ def main() -> None:
     asked = options.parse_args()
     asked.settings = dict(pair.split("=", 1) for pair in asked.set)
     with tempfile.TemporaryDirectory() as name, studio(Path(name)) as (url, server):
-        client = _client(url)
         os.environ["BALIGN_RUNS"] = str(Path(name) / "runs")
-        client = _client(url)
+        client = connected(url)
         try:
             finished = _alone(client, asked)
             good = [_loaded(client, url, server.pid, finished, asked), _in_line(url, asked.line)]
@@ -65,10 +64,6 @@ def main() -> None:
             for run in list_runs():
                 end(run)
     sys.exit(0 if all(good) else 1)
-
-
-def _client(url: str) -> Client:
-    return Client(url, verbose=False, download_files=False, analytics_enabled=False, ssl_verify=False)
 
 
 def _begin(client: Client, seed: int, settings: Mapping[str, Any], **more: int) -> Run:
@@ -150,7 +145,7 @@ def _calls(calls: list[tuple[str, float, str | None]]) -> bool:
 
 def _in_line(url: str, count: int) -> bool:
     """Let clients ask for small runs while another has the machine, stop that one, and see who begins when."""
-    clients = [_client(url) for _ in range(count)]
+    clients = [connected(url) for _ in range(count)]
     runs = [_begin(client, seed, SMALL) for seed, client in enumerate(clients)]
     places = [client.predict(run.id, api_name="/status")["place"] for client, run in zip(clients, runs, strict=True)]
     busy = next(run for run in list_runs() if run.running())

@@ -150,9 +150,13 @@ def _take(run: Run, step: int, last: int) -> None:
     )
     if measured:
         telemetry.append(file, telemetry.Conflict(step, {place: noise.uniform(-1, 0.5) for place in PLACES}))
+        for quarter in range(1, 5):
+            fought = {block: noise.uniform(-1, 0.5) for block in BLOCKS}
+            telemetry.append(file, telemetry.Conflict(step, fought, quarter))
     if step % PREVIEWED == 0:
         groups = {"erased": 0.31 - 0.2 * gone, "kept": 0.3, "neighbours": 0.29 + noise.gauss(0, 0.002)}
-        telemetry.append(file, telemetry.Preview(step, f"previews/{step:05d}.png", groups))
+        margin = dict.fromkeys(groups, 0.02)
+        telemetry.append(file, telemetry.Preview(step, f"previews/{step:05d}.png", groups, margin))
     telemetry.append(file, telemetry.Phase("unlearn", step, last, 0.4 * step))
 
 

@@ -12,6 +12,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradio_client import Client
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 180.0
@@ -28,6 +32,13 @@ def environment(**more: str) -> dict[str, str]:
     """This process's, with the project's own sources first."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return os.environ | {"PYTHONPATH": path, "GRADIO_SERVER_NAME": "127.0.0.1", "BALIGN_PUBLIC": "0"} | more
+
+
+def connected(url: str) -> "Client":
+    """A client that does nothing but call. Loading certificates would take ten times as long as a call."""
+    from gradio_client import Client
+
+    return Client(url, verbose=False, download_files=False, analytics_enabled=False, ssl_verify=False)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from collections.abc import Callable
 import httpx
 from gradio_client import Client
 
+from benchmarks.served import connected
+
 GROUPS = ("erased", "kept", "neighbours")
 Call = tuple[str, float, str | None]
 
@@ -34,10 +36,7 @@ def main() -> None:
     options.add_argument("--nice", type=int, required=True)
     asked = options.parse_args()
     os.nice(asked.nice)
-    clients = [
-        Client(asked.url, verbose=False, download_files=False, analytics_enabled=False, ssl_verify=False)
-        for _ in range(asked.clients)
-    ]
+    clients = [connected(asked.url) for _ in range(asked.clients)]
     print("ready", flush=True)
     sys.stdin.readline()
     calls: list[Call] = []

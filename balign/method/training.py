@@ -9,7 +9,7 @@ family the model is of, how its images were made, or who is watching.
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 ANTI_PARALLEL = -1 + 1e-9
 """A cosine below this leaves no direction that lowers both losses."""
 
-Grouped = Callable[[Sequence[str]], Mapping[str, Sequence[int]]]
 MakeOptimizer = Callable[[list[nn.Parameter], float], torch.optim.Optimizer]
 
 
@@ -117,7 +116,8 @@ class Unlearner(Iterator[Step]):
         g = gram(f, r)
         if not all(map(math.isfinite, g)):
             raise _NotFiniteError("a gradient is not finite")
-        self.conflicts = self._conflict(conflict.groups, f, r) if self._measuring() else []
+        grouped = conflict.groups(list(self.parameters)) if self._measuring() else {}
+        self.conflicts = [Conflict(self.step + 1, conflict.cosines(grouped, f, r))] if grouped else []
         if g.cosine <= ANTI_PARALLEL and self.objective.first_order_safe:
             self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
         projection = self._move(f, r, g) if self.outcome is None else Projection(0.0, 0.0, 0.0, True)
@@ -206,17 +206,14 @@ class Unlearner(Iterator[Step]):
             return None, None
         return self._loss("forget")[1] - forget_loss, self._loss("retain")[1] - retain_loss
 
-    def _conflict(self, grouped: Grouped, f: list[Tensor], r: list[Tensor], quarter: int = 0) -> list[Conflict]:
-        return [Conflict(self.step + 1, conflict.cosines(grouped(list(self.parameters)), f, r), quarter)]
-
     def _by_noise(self) -> list[Conflict]:
         """Where they fight with little and with much noise: the step's batch in quarters, at the weights it led to."""
         if min(self.settings.batch_forget, self.settings.batch_retain) < conflict.QUARTERS * self.share.count:
             return []
-        found = []
+        found, places = [], conflict.places(list(self.parameters))
         for k in range(conflict.QUARTERS):
             f, r = (self._gradient(self._loss(side, k)[0]) for side in ("forget", "retain"))
-            found += self._conflict(conflict.places, f, r, k + 1)
+            found.append(Conflict(self.step + 1, conflict.cosines(places, f, r), k + 1))
         return found
 
     def _measuring(self) -> bool:

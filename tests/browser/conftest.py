@@ -26,6 +26,15 @@ FLAGS = [
 ]
 PATIENCE = 1000 * int(os.environ.get("BALIGN_BROWSER_PATIENCE", "240"))
 """Milliseconds to wait for anything; a busy machine is slow."""
+SMALL = {
+    "steps": "12",
+    "n_forget": "8",
+    "n_retain": "8",
+    "n_eval": "4",
+    "sampling_steps": "4",
+    "preview_every": "4",
+}
+"""What a run of the bundled model is set to, in the page's own boxes, to take half a minute."""
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Whole sessions of a visitor on the bundled model: several flows after one another, on runs that really train.
 
-What is asserted is what a visitor sees and what lies on the disk. Duels, bundles and a first erase with small numbers
+What is asserted is what a visitor sees and what lies on the disk. Duels, bundles and a first erase to its end
 have tests of their own (test_runs.py, test_bundled.py), and so has a run that several watch (test_shared_run.py).
 """
 
@@ -14,8 +14,7 @@ from safetensors.numpy import load_file
 from balign.run.config import RunConfig
 from balign.run.folder import Run
 from balign.telemetry import Phase, Step
-from tests.browser.conftest import PATIENCE, Studio
-from tests.browser.test_bundled import SMALL
+from tests.browser.conftest import PATIENCE, SMALL, Studio
 from tests.browser.test_runs import card, runs_tab, tick
 from tests.browser.test_studio import erase, field, run_id
 

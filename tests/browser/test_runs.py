@@ -9,8 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from balign.run.config import RunConfig
 from balign.run.folder import Run
-from tests.browser.conftest import PATIENCE, Studio
-from tests.browser.test_bundled import SMALL
+from tests.browser.conftest import PATIENCE, SMALL, Studio
 from tests.browser.test_studio import EVIL, erase, field
 
 pytestmark = pytest.mark.browser
