@@ -1,6 +1,6 @@
 """Open the studio: `python app.py`. GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where."""
 
-from balign.ui.layout import build, options
+from balign.ui.studio import build, options
 
 demo = build()
 

@@ -4,19 +4,17 @@
 loaded when they are first used, so that ``import balign`` costs nothing.
 """
 
-from collections.abc import Iterator
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from balign.measure.evaluation import evaluate
     from balign.method.objectives import METHODS
     from balign.models.catalogue import CATALOGUE
-    from balign.run.config import Concept, RunConfig
-    from balign.run.execute import run
-    from balign.run.folder import Run, list_runs
-    from balign.telemetry import Phase, Preview, Record, Report, Step
+    from balign.runs.config import Concept, RunConfig
+    from balign.runs.engine.execute import run
+    from balign.runs.folder import Run, list_runs
+    from balign.telemetry import Phase, Preview, Report, Step
 
 __version__ = "0.1.0"
 
@@ -38,26 +36,17 @@ __all__ = [
 _HOMES = {
     "CATALOGUE": "balign.models.catalogue",
     "METHODS": "balign.method.objectives",
-    "Concept": "balign.run.config",
+    "Concept": "balign.runs.config",
     "Phase": "balign.telemetry",
     "Preview": "balign.telemetry",
     "Report": "balign.telemetry",
-    "Run": "balign.run.folder",
-    "RunConfig": "balign.run.config",
+    "Run": "balign.runs.folder",
+    "RunConfig": "balign.runs.config",
     "Step": "balign.telemetry",
     "evaluate": "balign.measure.evaluation",
-    "list_runs": "balign.run.folder",
+    "list_runs": "balign.runs.folder",
+    "run": "balign.runs.engine.execute",
 }
-
-
-class _Callable(ModuleType):
-    """``balign.run`` is the package that holds a run and, called, the function that does one."""
-
-    def __call__(self, what: "RunConfig | Run") -> "Iterator[Record]":
-        return import_module("balign.run.execute").run(what)
-
-
-import_module("balign.run").__class__ = _Callable
 
 
 def __getattr__(name: str) -> Any:

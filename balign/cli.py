@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from balign import telemetry
-from balign.progress import gentle_interrupt, show
-from balign.run.config import Concept, Options, RunConfig, explain
-from balign.run.folder import Run
+from balign.runs.config import Concept, Options, RunConfig, explain
+from balign.runs.folder import Run
+from balign.terminal import gentle_interrupt, show
 
 Folder = Annotated[Path, tyro.conf.Positional]
 Folders = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...", help_behavior_hint="")]
@@ -90,7 +90,7 @@ def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
         folder: the run's folder.
         scorer: another CLIP model to score with, such as ViT-L-14/laion2b_s32b_b82k.
     """
-    from balign.run import execute
+    from balign.runs.engine import execute
 
     opened = _open(folder)
     return show(opened, execute.evaluate(opened, scorer))
@@ -106,7 +106,7 @@ def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lo
         strength: how much of the erasure to apply: 0 none, 1 all. A LoRA is given its strength where it is used.
         lora: write a LoRA of this rank instead, for diffusers, A1111 or ComfyUI; what the rank cannot hold is lost.
     """
-    from balign.run import execute
+    from balign.runs.engine import execute
 
     opened = _open(folder)
     if lora is not None:
@@ -126,9 +126,9 @@ def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:
         seed: the noise of the first image; the others follow from the numbers after it.
         images: how many, 1 to 8.
     """
-    from balign.run import redraw, tryout
+    from balign.runs.tryout import redraw, store
 
-    ask = tryout.Ask.parse(prompt=prompt, seed=seed, images=images)
+    ask = store.Ask.parse(prompt=prompt, seed=seed, images=images)
     return _wrote(redraw.draw_try(_open(folder), ask))
 
 
@@ -138,7 +138,7 @@ def strength(folder: Folder, /) -> int:
     Args:
         folder: the run's folder.
     """
-    from balign.run import redraw
+    from balign.runs.tryout import redraw
 
     return _wrote(redraw.draw_strengths(_open(folder)))
 
@@ -149,7 +149,7 @@ def probe(folder: Folder, /) -> int:
     Args:
         folder: the run's folder.
     """
-    from balign.run import redraw
+    from balign.runs.tryout import redraw
 
     return _wrote(redraw.draw_probes(_open(folder)))
 
@@ -160,8 +160,8 @@ def compare(folders: Folders, /) -> int:
     Args:
         folders: the runs' folders; the first is the one the others are held against.
     """
-    from balign.progress import comparison
-    from balign.run import compare as comparing
+    from balign.runs.outcome import comparison as comparing
+    from balign.terminal import comparison
 
     runs = [_open(folder) for folder in folders]
     rows = comparing.compare(runs)
@@ -178,7 +178,7 @@ def bundle(folder: Folder, /, out: Path | None = None) -> int:
         folder: the run's folder.
         out: where to write; left out, a zip named after the run, here.
     """
-    from balign.run import bundle as bundling
+    from balign.runs.outcome import bundle as bundling
 
     opened = _open(folder)
     written = bundling.write(opened, out or Path(f"balign-{opened.id}.zip"))
@@ -191,7 +191,7 @@ def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
     Args:
         bundle: the zip. Nothing in it is run; the exit code is 1 if the weights differ.
     """
-    from balign.run import reproduce as reproducing
+    from balign.runs.outcome import reproduce as reproducing
 
     opened = reproducing.begin(reproducing.read(bundle))
     code = _follow(opened)
@@ -209,7 +209,7 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
         host: address to serve on; 0.0.0.0 lets other machines in.
         port: port to serve on.
     """
-    from balign.ui.layout import launch
+    from balign.ui.studio import launch
 
     launch(host, port)
     return 0
@@ -258,9 +258,10 @@ def _open(folder: Path) -> Run:
 
 
 def _follow(opened: Run) -> int:
-    from balign.run import execute, preflight
+    from balign.runs.engine import execute
+    from balign.runs.estimate import forecast
 
-    expected = preflight.told(opened.config) if opened.status() == "new" else ""
+    expected = forecast.told(opened.config) if opened.status() == "new" else ""
     if expected:
         Console().print(expected, highlight=False, soft_wrap=True, markup=False)
     with gentle_interrupt(opened):

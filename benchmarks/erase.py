@@ -14,11 +14,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from balign.measure.statistics import change
+from balign.measure.intervals import change
 from balign.method.objectives import DEFAULT_METHOD
-from balign.run.config import RunConfig
-from balign.run.execute import run
-from balign.run.folder import Run, list_runs
+from balign.runs.config import RunConfig
+from balign.runs.engine.execute import run
+from balign.runs.folder import Run, list_runs
 
 GROUPS = ("erased", "kept", "neighbours")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from balign.method.objectives import DEFAULT_METHOD, METHODS
-from balign.run.folder import Run
-from balign.run.report import ledger, violated
+from balign.runs.folder import Run
+from balign.runs.outcome.report_page import ledger, violated
 from balign.telemetry import Step
 
 WIDTH, HEIGHT, MARGIN = 860, 150, 14

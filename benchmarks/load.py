@@ -28,9 +28,9 @@ from typing import Any, NamedTuple
 import psutil
 from gradio_client import Client
 
-from balign.run.folder import Run, list_runs
+from balign.host.scheduler import STARTER, end
+from balign.runs.folder import Run, list_runs
 from balign.telemetry import Phase, Step
-from balign.ui.worker import STARTER, end
 from benchmarks.served import ROOT, connected, environment, studio
 
 SLOWER, WAIT = 1.15, 1.0

@@ -26,8 +26,8 @@ from pathlib import Path
 import httpx
 
 from balign import telemetry
-from balign.run.config import RunConfig
-from balign.run.folder import Run
+from balign.runs.config import RunConfig
+from balign.runs.folder import Run
 from benchmarks.served import environment, studio
 
 RATIO, MILLISECONDS, BYTES = 1.5, 100, 100_000

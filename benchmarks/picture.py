@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from balign.run.folder import Run
+from balign.runs.folder import Run
 
 CELL, GAP, LABEL, ACROSS = 64, 4, 96, 12
 INK, SOFT, PAPER = "#23201d", "#655e57", "#ffffff"

@@ -24,12 +24,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from balign.data.pairs import TrainingData
+from balign.data.latents import TrainingData
 from balign.method.batches import Share, draw
 from balign.method.objectives import METHODS, Objective, settle
 from balign.method.training import Unlearner
-from balign.models.parameters import TRAINABLE, select
 from balign.models.stable_diffusion import StableDiffusion
+from balign.models.trainable import TRAINABLE, select
 from benchmarks.memory import peak_bytes
 from benchmarks.shapes import sd14
 

@@ -26,11 +26,11 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from balign.method.objectives import settle
-from balign.models.parameters import select
 from balign.models.stable_diffusion import StableDiffusion
-from balign.run.config import RunConfig
-from balign.run.execute import run
-from balign.run.folder import Run
+from balign.models.trainable import select
+from balign.runs.config import RunConfig
+from balign.runs.engine.execute import run
+from balign.runs.folder import Run
 
 REPEATS = 9
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from balign.run.config import RunConfig
+from balign.runs.config import RunConfig
 from tests.measure.tiny_clip import tiny_clip
 from tests.pipelines import tiny_pipeline
-from tests.run.small import small_config
+from tests.runs.small import small_config
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub anything; its client reads this once, when it is imported
 

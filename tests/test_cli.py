@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from balign import cli
-from balign.run.folder import Run, list_runs
+from balign.runs.folder import Run, list_runs
 
 
 def told(capsys) -> tuple[str, str]:
@@ -61,7 +61,7 @@ def test_help_is_there(arguments, capsys):
 
 
 def test_every_option_of_the_config_is_a_flag_with_help():
-    from balign.run.config import Options
+    from balign.runs.config import Options
 
     assert all(field.description for field in Options.model_fields.values())
 
@@ -123,7 +123,7 @@ def test_a_failed_run_is_one_sentence_and_code_2(configure, capsys):
 
 
 def test_ctrl_c_stops_after_the_batch_and_the_run_goes_on(configure, capsys, monkeypatch):
-    from balign.run import execute
+    from balign.runs.engine import execute
     from balign.telemetry import Step
 
     run = Run.create(configure(preview_every=0, n_eval=1))

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FLOORS = [["telemetry"], ["models"], ["data"], ["method"], ["measure"], ["run"], ["cli", "progress", "ui"]]
+FLOORS = [
+    ["telemetry", "atomic", "markup", "refusal"],
+    ["models"],
+    ["data"],
+    ["method"],
+    ["measure"],
+    ["runs"],
+    ["host"],
+    ["cli", "terminal", "ui"],
+]
 HEIGHT = {name: height for height, names in enumerate([*FLOORS, ["app", "__main__"]]) for name in names}
 FILES = sorted([*(ROOT / "balign").rglob("*.py"), *ROOT.glob("app.py")])
 LIGHT = {"torch", "diffusers", "transformers", "gradio", "open_clip", "accelerate"}
@@ -71,7 +80,7 @@ def test_a_method_knows_no_model_family(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["balign", "balign.telemetry", "balign.models.catalogue", "balign.run.config", "balign.run.folder", "balign.cli"],
+    ["balign", "balign.telemetry", "balign.models.catalogue", "balign.runs.config", "balign.runs.folder", "balign.cli"],
 )
 def test_reading_a_run_imports_nothing_heavy(module: str) -> None:
     """Follows the imports at the head of each file; a subprocess per module would cost more than all of this."""

@@ -7,9 +7,9 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 
-from .checks import Target, others
-from .lexicon import Lexicon, Word
-from .settings import Labelled, Setting, settings, shuffled
+from balign.data.lexicon import Lexicon, Word
+from balign.data.scenes import Labelled, Setting, settings, shuffled
+from balign.data.targets import Target, others
 
 NEIGHBOURS_OUT = 4  # one close word in so many is kept from the twins
 SYNONYM_TURN = 4  # one forget prompt in so many uses a synonym

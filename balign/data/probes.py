@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from .checks import Target, others
-from .lexicon import FOLDER, names
-from .settings import Setting, settings
+from balign.data.lexicon import FOLDER, names
+from balign.data.scenes import Setting, settings
+from balign.data.targets import Target, others
 
 MOST = 48
 """Probes of one run; with many concepts each gets fewer."""

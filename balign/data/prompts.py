@@ -8,10 +8,10 @@ concept's place. Everything follows from the seed. Whether the model draws these
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .checks import Asked, Concept, Target, check, kept, targets
-from .lexicon import Word
-from .plan import Plan
-from .settings import Labelled
+from balign.data.lexicon import Word
+from balign.data.plan import Plan
+from balign.data.scenes import Labelled
+from balign.data.targets import Asked, Concept, Target, check, kept, targets
 
 __all__ = ["Concept", "Labelled", "PromptSets", "build", "check"]
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ..data.pairs import image_seeds
-from ..data.prompts import Choices, PromptSets
-from .clip import Scorer
-from .statistics import change, verdict, wilson
+from balign.data.latents import image_seeds
+from balign.data.prompts import Choices, PromptSets
+from balign.measure.clip import Scorer
+from balign.measure.intervals import change, verdict, wilson
 
 TEST_SEEDS = 10_007  # added to a run's seed, so that no test image shares its noise with a training image
 

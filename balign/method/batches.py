@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from balign.method.losses import Batch
 from balign.models.base import BaseModel
 
-from .losses import Batch
-
 if TYPE_CHECKING:
-    from balign.data.pairs import TrainingData
+    from balign.data.latents import TrainingData
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from .gradients import gram
+from balign.method.gradients import gram
 
 QUARTERS = 4
 """Parts of a batch by the noise in its images; a batch of fewer images is not taken apart."""

@@ -17,18 +17,17 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from balign.models import parameters
+from balign.method import conflict
+from balign.method.batches import Share, draw
+from balign.method.gradients import COMBINERS, Gram, Projection, blend, gram, measure_step, project_step
+from balign.method.losses import FORGET_LOSSES, Aim, Batch, FrozenBase, base_target, squared_error
+from balign.method.objectives import Settings
+from balign.models import trainable
 from balign.models.base import BaseModel
 from balign.telemetry import Conflict, Step
 
-from . import conflict
-from .batches import Share, draw
-from .gradients import COMBINERS, Gram, Projection, blend, gram, measure_step, project_step
-from .losses import FORGET_LOSSES, Aim, Batch, FrozenBase, base_target, squared_error
-from .objectives import Settings
-
 if TYPE_CHECKING:
-    from balign.data.pairs import TrainingData
+    from balign.data.latents import TrainingData
 
 ANTI_PARALLEL = -1 + 1e-9
 """A cosine below this leaves no direction that lowers both losses."""
@@ -72,7 +71,7 @@ class Unlearner(Iterator[Step]):
         self.objective = settings.objective
         self.step = 0
         self.outcome: Outcome | None = None
-        self.parameters = parameters.select(model.denoiser, settings.train)
+        self.parameters = trainable.select(model.denoiser, settings.train)
         self.weights = list(self.parameters.values())
         self.optimizer = optimizer(self.weights, settings.learning_rate)
         self.forget = FORGET_LOSSES[self.objective.forget]

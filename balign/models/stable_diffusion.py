@@ -18,7 +18,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from balign.models import hub, parts, sampling
+from balign.models import hub, loading, sampling
 from balign.models.base import BaseModel, Progress
 
 PIPELINE = "StableDiffusionPipeline"
@@ -38,7 +38,7 @@ class StableDiffusion(BaseModel):
         self._dtype = dtype
         _check(folder)
         # Channels last draws a tenth faster on a CPU (measured: 96 and 192 channels, latents 16x8x8).
-        unet = parts.weights(UNet2DConditionModel, folder, "unet")
+        unet = loading.weights(UNet2DConditionModel, folder, "unet")
         self._unet = unet.to(device=device, memory_format=torch.channels_last)
 
     @classmethod
@@ -59,7 +59,7 @@ class StableDiffusion(BaseModel):
 
     @property
     def size(self) -> int:
-        levels = len(parts.config(self.folder / "vae" / "config.json")["block_out_channels"])
+        levels = len(loading.config(self.folder / "vae" / "config.json")["block_out_channels"])
         return int(self._unet.config.sample_size) * 2 ** (levels - 1)
 
     @property
@@ -176,7 +176,7 @@ class StableDiffusion(BaseModel):
             requires_safety_checker=False,
         )
         try:
-            with parts.quiet():
+            with loading.quiet():
                 pipeline.save_pretrained(draft)
             if target.is_dir():
                 target.rmdir()  # an empty folder gives way, a full one is not overwritten
@@ -191,19 +191,19 @@ class StableDiffusion(BaseModel):
     def _text_encoder(self) -> Any:
         from transformers import CLIPTextModel
 
-        return parts.weights(CLIPTextModel, self.folder, "text_encoder").to(self.device)
+        return loading.weights(CLIPTextModel, self.folder, "text_encoder").to(self.device)
 
     @cached_property
     def _vae(self) -> Any:
         from diffusers import AutoencoderKL
 
-        return parts.weights(AutoencoderKL, self.folder, "vae").to(self.device)
+        return loading.weights(AutoencoderKL, self.folder, "vae").to(self.device)
 
     @cached_property
     def _tokenizer(self) -> Any:
         from transformers import CLIPTokenizer
 
-        return parts.tokenizer(CLIPTokenizer, self.folder)
+        return loading.tokenizer(CLIPTokenizer, self.folder)
 
     @cached_property
     def _scheduler(self) -> Any:
@@ -211,7 +211,7 @@ class StableDiffusion(BaseModel):
         import diffusers
 
         path = self.folder / "scheduler"
-        return getattr(diffusers, parts.config(path / "scheduler_config.json")["_class_name"]).from_pretrained(path)
+        return getattr(diffusers, loading.config(path / "scheduler_config.json")["_class_name"]).from_pretrained(path)
 
     @cached_property
     def _noising(self) -> Any:
@@ -234,17 +234,17 @@ def _check(folder: Path) -> None:
     """Refuse what is no Stable Diffusion 1 or 2, before any weight is read."""
     import diffusers
 
-    kind = parts.config(folder / "model_index.json").get("_class_name")
+    kind = loading.config(folder / "model_index.json").get("_class_name")
     if kind != PIPELINE:
         raise ValueError(f"{folder} holds a {kind}; accepted is a {PIPELINE} (Stable Diffusion 1 or 2).")
-    scheduler = parts.config(folder / "scheduler" / "scheduler_config.json")
+    scheduler = loading.config(folder / "scheduler" / "scheduler_config.json")
     name = str(scheduler.get("_class_name"))
     if not (name.endswith("Scheduler") and hasattr(diffusers, name)):
         raise ValueError(f"The scheduler {name!r} of {folder} is none of diffusers'.")
     prediction = scheduler.get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
         raise ValueError(f"The model in {folder} predicts {prediction!r}; accepted are {' and '.join(PREDICTIONS)}.")
-    unet, vae = (parts.config(folder / part / "config.json") for part in ("unet", "vae"))
+    unet, vae = (loading.config(folder / part / "config.json") for part in ("unet", "vae"))
     if unet.get("in_channels") != vae.get("latent_channels"):
         raise ValueError(
             f"The denoiser in {folder} takes {unet.get('in_channels')} channels and its autoencoder gives "

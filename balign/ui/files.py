@@ -8,18 +8,19 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, StreamingResponse
 from starlette.routing import Route
 
-from balign.run import bundle, vote
-from balign.run.folder import Run
-from balign.ui import owner
-from balign.ui.limits import public
-from balign.ui.worker import find
+from balign.host import visitors
+from balign.host.limits import public
+from balign.host.scheduler import find
+from balign.runs.folder import Run
+from balign.runs.outcome import bundle
+from balign.runs.tryout import ballots
 
 PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
 IMAGES = re.compile(rf"(previews|images/before|images/after)/{PICTURE}")
 TRIED = re.compile(rf"(strength|probes|(tries|votes)/[A-Za-z0-9_-]{{1,40}})/{PICTURE}")
 EXPORTED = re.compile(r"exports/strength-\d\.\d\d\.safetensors")
 """The changed weights at another strength."""
-WEIGHTS, VOTES = bundle.WEIGHTS, vote.VOTES
+WEIGHTS, VOTES = bundle.WEIGHTS, ballots.VOTES
 DOWNLOADS = {
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
@@ -41,7 +42,7 @@ def url(run: Run, name: str) -> str:
 
 def keyed(run: Run, name: str) -> str:
     """The same, for the page of the run's owner: a public instance gives what is theirs alone only at this address."""
-    return f"{url(run, name)}?key={owner.key(run)}" if public() and theirs(name) else url(run, name)
+    return f"{url(run, name)}?key={visitors.key(run)}" if public() and theirs(name) else url(run, name)
 
 
 def allowed(name: str) -> bool:
@@ -57,7 +58,7 @@ def theirs(name: str) -> bool:
 def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
     """The file on disk, or None for anything that is not an allowed, plain file inside the run's own folder."""
     run = find(run_id)
-    if run is None or not allowed(name) or name == BUNDLE or (theirs(name) and not owner.opens(run, key)):
+    if run is None or not allowed(name) or name == BUNDLE or (theirs(name) and not visitors.opens(run, key)):
         return None
     path = (run.path / name).resolve()
     return path if path.is_relative_to(run.path.resolve()) and path.is_file() else None
@@ -80,7 +81,7 @@ async def serve(request: Request) -> FileResponse:
 def serve_bundle(request: Request) -> StreamingResponse:
     """Answer with the run's zip as it is made, or 404."""
     run = find(request.path_params["run_id"])
-    if run is not None and not owner.opens(run, request.query_params.get("key")):
+    if run is not None and not visitors.opens(run, request.query_params.get("key")):
         run = None
     try:
         pieces = bundle.stream(run) if run else None

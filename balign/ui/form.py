@@ -8,11 +8,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from balign.data.checks import check
+from balign.data.targets import check
+from balign.host import limits
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.models.catalogue import CATALOGUE, Entry, find
-from balign.run.config import Concept, Options, RunConfig
-from balign.ui import limits
+from balign.runs.config import Concept, Options, RunConfig
 
 MAX_SEEDS = 20
 MAX_TEXT = 200_000
@@ -173,7 +173,7 @@ def _one(error: ValueError) -> str:
     """The sentence in an error, be it ours or pydantic's."""
     from pydantic import ValidationError
 
-    from balign.run.config import explain
+    from balign.runs.config import explain
 
     return explain(error) if isinstance(error, ValidationError) else str(error)
 

@@ -15,7 +15,9 @@ def head() -> str:
 
 
 def _joined(kind: str) -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob(f"*.{kind}")))
+    return "\n".join(
+        path.read_text(encoding="utf-8") for path in sorted(HERE.rglob(f"*.{kind}"), key=lambda path: path.name)
+    )
 
 
 def theme() -> Base:

@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from balign.ui import worker
-from balign.ui.layout import launch
+from balign.host import scheduler
+from balign.ui.studio import launch
 
 if not os.environ.get("REAL_RUNS"):
-    worker.COMMAND = (sys.executable, str(Path(__file__).parents[1] / "ui" / "fake_run.py"))
+    scheduler.COMMAND = (sys.executable, str(Path(__file__).parents[1] / "ui" / "fake_run.py"))
 launch("127.0.0.1", int(sys.argv[1]))

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from safetensors.numpy import load_file
 
-from balign.run.config import RunConfig
-from balign.run.folder import Run
+from balign.runs.config import RunConfig
+from balign.runs.folder import Run
 from balign.telemetry import Phase, Step
 from tests.browser.conftest import PATIENCE, SMALL, Studio
 from tests.browser.test_runs import card, runs_tab, tick

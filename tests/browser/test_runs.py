@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from balign.run.config import RunConfig
-from balign.run.folder import Run
+from balign.runs.config import RunConfig
+from balign.runs.folder import Run
 from tests.browser.conftest import PATIENCE, SMALL, Studio
 from tests.browser.test_studio import EVIL, erase, field
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from safetensors.numpy import load_file
 
 from balign.models.catalogue import find, locate
-from balign.run import tryout
-from balign.run.folder import Run
+from balign.runs.folder import Run
+from balign.runs.tryout import store
 from balign.telemetry import Preview
 from tests.browser.conftest import PATIENCE, Studio
 from tests.browser.test_flows import loaded, records, settings, steps, stopped, title
@@ -110,9 +110,9 @@ def scrubbed(page: Page, server: Studio, run: Run) -> None:
     report = run.report() or {}
     images = [image for group in report["groups"].values() for image in group["images"]]
     known = {(image["prompt"], image["seed"]): image for image in images}
-    for k, row in enumerate(tryout.strength(run)["prompts"]):
+    for k, row in enumerate(store.strength(run)["prompts"]):
         image = known[row["prompt"], row["seed"]]
-        for frame, side in ((tryout.STRENGTHS.index(0.0), "before"), (tryout.STRENGTHS.index(1.0), "after")):
+        for frame, side in ((store.STRENGTHS.index(0.0), "before"), (store.STRENGTHS.index(1.0), "after")):
             drawn = (run.path / "strength" / f"{frame}-{k}.png").read_bytes()
             assert drawn == (run.path / image[side]).read_bytes()
     assert seen["0.00"] == (run.path / "strength" / "0-0.png").read_bytes()

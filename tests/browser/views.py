@@ -16,10 +16,10 @@ from unittest.mock import patch
 
 from playwright.sync_api import Page
 
-from balign.run.config import RunConfig
-from balign.run.folder import Run, stamp
-from balign.run.report import write_page
-from tests.ui import fake_run, fake_tryout
+from balign.runs.config import RunConfig
+from balign.runs.folder import Run, stamp
+from balign.runs.outcome.report_page import write_page
+from tests.host import fake_run, fake_tryout
 
 View = tuple[str, Page]
 CONFIG = {"erase": ["cat"], "keep": ["dog", "rabbit"]}

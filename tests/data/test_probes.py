@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balign.data.checks import targets
 from balign.data.lexicon import OPEN, load, names
 from balign.data.probes import COMPOSITIONS, MOST, PARAPHRASES, WAYS, _table, misspelt, probes
 from balign.data.prompts import build
+from balign.data.targets import targets
 
 ALL = ("emoji", *OPEN)
 EVERY = [(lexicon, word.name) for lexicon in ALL for word in load(lexicon).all_words()]

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balign.data.checks import Concept
 from balign.data.lexicon import load, names, resolve
 from balign.data.prompts import build
+from balign.data.targets import Concept
 
 EMOJI = [word.name for word in load("emoji").all_words()]
 CASES = [

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from balign.method.losses import FORGET_LOSSES, Aim, Batch, FrozenBase, squared_error
-from balign.models.parameters import select
+from balign.models.trainable import select
 from tests.method.tiny import TinyModel, tiny_data
 
 

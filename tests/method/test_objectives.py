@@ -7,7 +7,7 @@ import pytest
 from balign.method.gradients import COMBINERS
 from balign.method.losses import FORGET_LOSSES
 from balign.method.objectives import DEFAULT_METHOD, METHODS, settle
-from balign.models.parameters import TRAINABLE
+from balign.models.trainable import TRAINABLE
 
 
 @pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)

@@ -9,7 +9,7 @@ from balign.method import objectives
 from balign.method.batches import Share, draw
 from balign.method.objectives import METHODS, settle
 from balign.method.training import Unlearner
-from balign.models.parameters import select
+from balign.models.trainable import select
 from tests.method.tiny import SameForBoth, TinyModel, tiny_data
 
 SMALL = {"batch_forget": 4, "batch_retain": 4, "train": "all", "measure_every": 0}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from balign.data.pairs import TrainingData
+from balign.data.latents import TrainingData
 from balign.models.base import BaseModel
 
 

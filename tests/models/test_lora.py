@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from balign.models.checkpoint import save_changed
 from balign.models.lora import adapter, low_rank
-from balign.models.parameters import select
+from balign.models.trainable import select
+from balign.models.weight_file import save_changed
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -7,8 +7,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from balign.run import bundle
-from balign.run.folder import Run
+from balign.runs.folder import Run
+from balign.runs.outcome import bundle
 from balign.ui.files import ROUTES, url
 
 

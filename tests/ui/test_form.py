@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balign.method.objectives import DEFAULT_METHOD, METHODS
-from balign.run.config import Options, RunConfig
+from balign.runs.config import Options, RunConfig
 from balign.ui import form
 
 

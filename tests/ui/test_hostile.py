@@ -11,25 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balign.run.config import RunConfig
-from balign.run.folder import Run, list_runs
-from balign.ui import (
-    drawing,
-    endpoints,
-    estimate,
-    files,
-    handlers,
-    keeping,
-    layout,
-    owner,
-    shelf,
-    ticked,
-    tryout,
-    voting,
-    worker,
-)
-from balign.ui.owner import Visitor
-from tests.ui import fake_run
+from balign.host import scheduler, visitors
+from balign.host.visitors import Visitor
+from balign.runs.config import RunConfig
+from balign.runs.folder import Run, list_runs
+from balign.ui import files, studio
+from balign.ui.api import endpoints
+from balign.ui.erase_tab import erase_handlers, estimate_line, keep_assistant
+from balign.ui.runs_tab import run_actions, runs_layout
+from balign.ui.try_tab import blind_vote, try_actions, try_layout
+from tests.host import fake_run
 from tests.ui.hostile import HOSTILE, INTERPRETED, TEXTS
 
 ANN = Visitor("a" * 43)
@@ -69,31 +60,34 @@ CALLS: dict[str, Callable[..., Any]] = {
     "report": lambda x: endpoints.report(x),
 }
 HANDLERS: dict[str, Callable[..., Any]] = {
-    **{f"form {name}": lambda x, name=name: handlers.start({"erase": "cat", name: x}, ANN) for name in FIELDS},
-    **{f"command {name}": lambda x, name=name: handlers.command({"erase": "cat", name: x}) for name in FIELDS},
-    "stop": lambda x: [handlers.stop(store, keep=True) for store in stores(x)],
-    "resume": lambda x: [handlers.resume(store) for store in stores(x)],
-    "refresh": lambda x: [handlers.refresh(store, None) for store in stores(x)],
-    "attach": lambda x: [handlers.attach(store, x if isinstance(x, str) else None) for store in stores(x)],
-    "model words": lambda x: layout._model_words(x),
-    "choose": lambda x: ticked.choose(x, ANN),
-    "settings": lambda x: ticked.settings(x, ANN),
-    "ask": lambda x: ticked.ask(x, ANN),
-    "delete": lambda x: ticked.delete(x if x not in (ids(), [ids()]) else None, ANN),
-    "rename": lambda x: [ticked.rename(x, x, ANN), ticked.rename(ids(), x, ANN), again()],
-    "duel": lambda x: [ticked.begin_duel(x, x, ANN), ticked.begin_duel(ids(), x, ANN)],
-    "list": lambda x: shelf.listing(x, x, x, 12, "", [], ANN),
-    "try": lambda x: [drawing.own(store, x, 0, 1) for store in (*stores(x), mine())],
-    "try numbers": lambda x: [drawing.own(mine(), "a cat", x, 1), drawing.own(mine(), "a cat", 0, x)],
-    "try strength": lambda x: [[drawing.strengths(store), drawing.probes(store)] for store in stores(x)],
-    "try export": lambda x: [drawing.export(x, store) for store in (*stores(x), mine())],
-    "try stop": lambda x: [drawing.stop(store) for store in stores(x)],
-    "try look": lambda x: [tryout.look(store, None) for store in stores(x)],
-    "vote": lambda x: [[voting.begin(store), voting.arrive(store, x)] for store in stores(x)],
-    "vote choice": lambda x: [voting.choose(mine(), x, x), voting.choose(mine(), {"run": ids(), "ballot": x}, "a")],
+    **{f"form {name}": lambda x, name=name: erase_handlers.start({"erase": "cat", name: x}, ANN) for name in FIELDS},
+    **{f"command {name}": lambda x, name=name: erase_handlers.command({"erase": "cat", name: x}) for name in FIELDS},
+    "stop": lambda x: [erase_handlers.stop(store, keep=True) for store in stores(x)],
+    "resume": lambda x: [erase_handlers.resume(store) for store in stores(x)],
+    "refresh": lambda x: [erase_handlers.refresh(store, None) for store in stores(x)],
+    "attach": lambda x: [erase_handlers.attach(store, x if isinstance(x, str) else None) for store in stores(x)],
+    "model words": lambda x: studio._model_words(x),
+    "choose": lambda x: run_actions.choose(x, ANN),
+    "settings": lambda x: run_actions.settings(x, ANN),
+    "ask": lambda x: run_actions.ask(x, ANN),
+    "delete": lambda x: run_actions.delete(x if x not in (ids(), [ids()]) else None, ANN),
+    "rename": lambda x: [run_actions.rename(x, x, ANN), run_actions.rename(ids(), x, ANN), again()],
+    "duel": lambda x: [run_actions.begin_duel(x, x, ANN), run_actions.begin_duel(ids(), x, ANN)],
+    "list": lambda x: runs_layout.shown_runs(x, x, x, 12, "", [], ANN),
+    "try": lambda x: [try_actions.own(store, x, 0, 1) for store in (*stores(x), mine())],
+    "try numbers": lambda x: [try_actions.own(mine(), "a cat", x, 1), try_actions.own(mine(), "a cat", 0, x)],
+    "try strength": lambda x: [[try_actions.strengths(store), try_actions.probes(store)] for store in stores(x)],
+    "try export": lambda x: [try_actions.export(x, store) for store in (*stores(x), mine())],
+    "try stop": lambda x: [try_actions.stop(store) for store in stores(x)],
+    "try look": lambda x: [try_layout.look(store, None) for store in stores(x)],
+    "vote": lambda x: [[blind_vote.begin(store), blind_vote.arrive(store, x)] for store in stores(x)],
+    "vote choice": lambda x: [
+        blind_vote.choose(mine(), x, x),
+        blind_vote.choose(mine(), {"run": ids(), "ballot": x}, "a"),
+    ],
     **{f"assist {name}": lambda x, name=name: assisted({"erase": "cat", name: x}) for name in FIELDS},
-    "keep file": lambda x: keeping.from_file(None if isinstance(x, str) else x, x),
-    "upload": lambda x: ticked.make_again(None if isinstance(x, str) else x, ANN),
+    "keep file": lambda x: keep_assistant.from_file(None if isinstance(x, str) else x, x),
+    "upload": lambda x: run_actions.make_again(None if isinstance(x, str) else x, ANN),
 }
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.sampled_from(TEXTS)
 anything = st.recursive(plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner))
@@ -112,7 +106,7 @@ def mine() -> dict[str, str]:
 
 
 def assisted(values: dict[str, Any]) -> list[str]:
-    return [keeping.assist(values), keeping.preview(values), estimate.line(values)]
+    return [keep_assistant.assist(values), keep_assistant.preview(values), estimate_line.line(values)]
 
 
 def stores(x: object) -> list[object]:
@@ -121,7 +115,7 @@ def stores(x: object) -> list[object]:
 
 def again() -> object:
     """The list with whatever name was taken, and no name at all."""
-    listed = shelf.listing("", "", "", 12, "", [], ANN)
+    listed = runs_layout.shown_runs("", "", "", 12, "", [], ANN)
     Run.open(ids()).rename("")
     return listed
 
@@ -144,14 +138,14 @@ def _a_run_of_anns(
     """One finished run in public, no process, and nothing on the disk afterwards but runs."""
     shutil.copytree(made.path, tmp_path / "runs" / made.id)
     run = Run.open(made.id)
-    owner.sign(run, ANN)
-    monkeypatch.setattr(worker, "_launch", lambda run, verb, *options: None)
+    visitors.sign(run, ANN)
+    monkeypatch.setattr(scheduler, "_launch", lambda run, verb, *options: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "fsync", lambda file: None)  # what is not kept need not reach the disk
     limit(starts=10**6, drawings=10**6, in_line=3, in_line_each=3)
     yield
     assert {path.name for path in tmp_path.iterdir()} <= {"runs", "cache"}
-    assert all(worker.RUN_ID.fullmatch(path.name) for path in (tmp_path / "runs").iterdir())
+    assert all(scheduler.RUN_ID.fullmatch(path.name) for path in (tmp_path / "runs").iterdir())
     assert (made.path / files.WEIGHTS).read_bytes() == (run.path / files.WEIGHTS).read_bytes()
 
 

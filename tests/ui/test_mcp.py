@@ -11,10 +11,10 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent, Tool
 
-from balign.run.folder import Run
-from balign.ui import endpoints
+from balign.runs.folder import Run
+from balign.ui.api import endpoints
 from tests.browser.conftest import Studio
-from tests.ui.test_endpoints import NAMES
+from tests.ui.api.test_endpoints import NAMES
 
 PATIENCE = 240.0
 Ask = Callable[[Callable[[ClientSession], Awaitable[Any]]], Any]

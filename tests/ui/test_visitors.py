@@ -9,18 +9,22 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from balign.run import bundle
-from balign.run.config import RunConfig
-from balign.run.folder import Run, list_runs
-from balign.ui import endpoints, files, handlers, owner, queue, shelf, ticked, worker
-from balign.ui.owner import NOT_YOURS, Visitor
-from tests.ui import fake_run
+from balign.host import scheduler, visitors, waitlist
+from balign.host.visitors import NOT_YOURS, Visitor
+from balign.runs.config import RunConfig
+from balign.runs.folder import Run, list_runs
+from balign.runs.outcome import bundle
+from balign.ui import files
+from balign.ui.api import endpoints
+from balign.ui.erase_tab import erase_handlers
+from balign.ui.runs_tab import run_actions, runs_layout
+from tests.host import fake_run
 
 ANN, BOB = Visitor("a" * 43), Visitor("b" * 43)
 pytestmark = pytest.mark.usefixtures("public")
 
 
-def store(run: Run, visitor: Visitor) -> dict[str, str]:
+def browser_of(run: Run, visitor: Visitor) -> dict[str, str]:
     """What this visitor's browser holds after following the run's link."""
     return {"run": run.id, "owner": visitor.secret}
 
@@ -28,7 +32,7 @@ def store(run: Run, visitor: Visitor) -> dict[str, str]:
 @pytest.fixture
 def anns(finished: Run) -> Run:
     """A finished run of Ann's."""
-    owner.sign(finished, ANN)
+    visitors.sign(finished, ANN)
     return finished
 
 
@@ -36,7 +40,7 @@ def anns(finished: Run) -> Run:
 def at_work(anns: Run) -> Iterator[Run]:
     """A run of Ann's that goes on."""
     run = Run.create(RunConfig.parse({"erase": ["cat"]}))
-    owner.sign(run, ANN)
+    visitors.sign(run, ANN)
     run.claim()
     yield run
     run.release()
@@ -50,69 +54,73 @@ def client() -> Iterator[TestClient]:
 
 def test_the_list_holds_ones_own_runs_alone(anns: Run) -> None:
     his = Run.create(RunConfig.parse({"erase": ["dog"]}))
-    owner.sign(his, BOB)
+    visitors.sign(his, BOB)
     nobodys = Run.create(RunConfig.parse({"erase": ["horse"]}))
     for visitor, mine in ((ANN, {anns.id}), (BOB, {his.id}), (Visitor(), set())):
-        listed = shelf.listing("", "", "", 12, "", [], visitor)[0]
+        listed = runs_layout.shown_runs("", "", "", 12, "", [], visitor)[0]
         assert {run.id for run in (anns, his, nobodys) if run.id in listed} == mine
 
 
 def test_another_visitor_can_do_nothing_with_a_ticked_run(anns: Run) -> None:
     other = Run.create(RunConfig.parse({"erase": ["dog"]}))
-    owner.sign(other, ANN)
+    visitors.sign(other, ANN)
     both = f"{anns.id} {other.id}"
-    answers = [ticked.choose(both, BOB), ticked.settings(anns.id, BOB), ticked.rename(anns.id, "mine", BOB)]
-    answers += [ticked.ask(anns.id, BOB), ticked.begin_duel(anns.id, ["esd"], BOB)]
+    answers = [
+        run_actions.choose(both, BOB),
+        run_actions.settings(anns.id, BOB),
+        run_actions.rename(anns.id, "mine", BOB),
+    ]
+    answers += [run_actions.ask(anns.id, BOB), run_actions.begin_duel(anns.id, ["esd"], BOB)]
     for answer in answers:
         assert list(answer) == ["say"]
         assert answer["say"].startswith('<p class="notice refused"')
-    ticked.delete([anns.id, other.id], BOB)
+    run_actions.delete([anns.id, other.id], BOB)
     assert (len(list_runs()), anns.label) == (2, "")
-    assert ticked.choose(both, ANN) == {"compared": [other.id, anns.id]}
-    assert ticked.rename(anns.id, "mine", ANN) == {"label": ""}
-    ticked.delete([anns.id, other.id], ANN)
+    assert run_actions.choose(both, ANN) == {"compared": [other.id, anns.id]}
+    assert run_actions.rename(anns.id, "mine", ANN) == {"label": ""}
+    run_actions.delete([anns.id, other.id], ANN)
     assert list_runs() == []
 
 
 def test_another_visitor_may_watch_by_the_link_and_no_more(anns: Run) -> None:
-    browser, _, form = handlers.attach({"owner": BOB.secret}, anns.id)
-    assert (browser, form["erase"]) == (store(anns, BOB), "cat")
-    his, _ = handlers.refresh(browser, {})
-    hers, _ = handlers.refresh(store(anns, ANN), {})
+    browser, _, form = erase_handlers.attach({"owner": BOB.secret}, anns.id)
+    assert (browser, form["erase"]) == (browser_of(anns, BOB), "cat")
+    his, _ = erase_handlers.refresh(browser, {})
+    hers, _ = erase_handlers.refresh(browser_of(anns, ANN), {})
     assert "is gone" in his["outcome"]["value"]
-    assert owner.key(anns) in hers["outcome"]["value"]
-    assert owner.key(anns) not in str(his)
+    assert visitors.key(anns) in hers["outcome"]["value"]
+    assert visitors.key(anns) not in str(his)
     assert "Changed weights" not in his["outcome"]["value"]
     assert his["start"]["interactive"] is True
 
 
 def test_another_visitor_cannot_stop_or_resume(at_work: Run) -> None:
-    assert escape(NOT_YOURS) in handlers.stop(store(at_work, BOB), keep=False)
-    assert escape(NOT_YOURS) in handlers.resume(store(at_work, BOB))
+    assert escape(NOT_YOURS) in erase_handlers.stop(browser_of(at_work, BOB), keep=False)
+    assert escape(NOT_YOURS) in erase_handlers.resume(browser_of(at_work, BOB))
     assert at_work.stop_requested() is None
-    updates, _ = handlers.refresh(store(at_work, BOB), {})
+    updates, _ = erase_handlers.refresh(browser_of(at_work, BOB), {})
     assert [updates[name]["visible"] for name in ("stop", "stop_keep", "resume", "compare")] == [False] * 4
-    assert handlers.stop(store(at_work, ANN), keep=False) == ""
+    assert erase_handlers.stop(browser_of(at_work, ANN), keep=False) == ""
     assert at_work.stop_requested() == "discard"
 
 
 def test_another_visitor_cannot_take_a_run_out_of_the_line(at_work: Run) -> None:
-    hers = worker.begin(RunConfig.parse({"erase": ["cat"]}), ANN)
-    assert escape(NOT_YOURS) in handlers.stop(store(hers, BOB), keep=False)
+    hers = scheduler.begin(RunConfig.parse({"erase": ["cat"]}), ANN)
+    assert escape(NOT_YOURS) in erase_handlers.stop(browser_of(hers, BOB), keep=False)
     with pytest.raises(gr.Error, match="somebody else's"):
         endpoints.stop(hers.id, owner_secret=BOB.secret)
-    assert queue.line() == [hers]
+    assert waitlist.line() == [hers]
 
 
 def test_the_endpoints_read_by_the_id_and_change_by_the_secret(anns: Run) -> None:
     assert endpoints.status(anns.id)["state"] == "done"
     assert endpoints.score(anns.id)["n"] == 12
-    for secret in ("", BOB.secret, anns.id, (anns.path / owner.FILE).read_text()):
+    for secret in ("", BOB.secret, anns.id, (anns.path / visitors.FILE).read_text()):
         with pytest.raises(gr.Error, match="somebody else's"):
             endpoints.export(anns.id, "weights", secret)
         with pytest.raises(gr.Error, match="somebody else's"):
             endpoints.stop(anns.id, owner_secret=secret)
-    assert endpoints.export(anns.id, "weights", ANN.secret)["url"].endswith(f"?key={owner.key(anns)}")
+    assert endpoints.export(anns.id, "weights", ANN.secret)["url"].endswith(f"?key={visitors.key(anns)}")
 
 
 def test_weights_and_zip_are_sent_to_the_owners_address_alone(anns: Run, client: TestClient) -> None:
@@ -127,13 +135,13 @@ def test_weights_and_zip_are_sent_to_the_owners_address_alone(anns: Run, client:
 
 
 def test_a_browser_keeps_its_secret_and_a_new_one_gets_one() -> None:
-    browser, _ = handlers.start({"erase": "cat"}, Visitor())
-    begun = worker.find(browser["run"])
+    browser, _ = erase_handlers.start({"erase": "cat"}, Visitor())
+    begun = scheduler.find(browser["run"])
     assert begun is not None
-    assert owner.owns(begun, Visitor(browser["owner"]))
-    assert handlers.attach(browser, "")[0] == {"run": "", "owner": browser["owner"]}
-    fresh = [handlers.attach(None, None)[0]["owner"] for _ in range(2)]
-    assert owner.valid(fresh[0])
+    assert visitors.owns(begun, Visitor(browser["owner"]))
+    assert erase_handlers.attach(browser, "")[0] == {"run": "", "owner": browser["owner"]}
+    fresh = [erase_handlers.attach(None, None)[0]["owner"] for _ in range(2)]
+    assert visitors.valid(fresh[0])
     assert fresh[0] != fresh[1]
 
 
@@ -141,13 +149,13 @@ def test_a_bundle_is_held_to_the_same_limits(anns: Run, tmp_path: Path) -> None:
     large = Run.create(RunConfig.parse({"erase": ["cat"], "steps": 5_000}))
     fake_run.main(str(large.path))
     path = bundle.write(large, tmp_path / "large.zip")
-    said = ticked.make_again(str(path), ANN)["say"]
+    said = run_actions.make_again(str(path), ANN)["say"]
     assert "5,000 steps were asked for; this shared instance does at most 500." in said
     assert not path.exists()
-    assert "reload it" in ticked.make_again(str(bundle.write(anns, tmp_path / "run.zip")), Visitor())["say"]
+    assert "reload it" in run_actions.make_again(str(bundle.write(anns, tmp_path / "run.zip")), Visitor())["say"]
     assert len(list_runs()) == 2
 
 
 def test_the_page_tells_nobody_which_folders_there_are(tmp_path: Path) -> None:
     for name in (str(tmp_path), "/nowhere/at/all"):
-        assert "is not offered here" in handlers.start({"erase": "cat", "model": name}, ANN)[1]
+        assert "is not offered here" in erase_handlers.start({"erase": "cat", "model": name}, ANN)[1]

@@ -1,0 +1,113 @@
+"""Whose is a run? On a public instance a browser holds a secret and a run's folder the hash of it.
+
+On a machine of one's own every run is everybody's. Who knows a run's id, which cannot be guessed, may watch it; only
+its owner may change it, list it or take its weights. The secret itself is written nowhere on the server.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from balign.host.limits import public
+from balign.runs.folder import Run, write_atomic
+
+FILE = "owner"
+SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+NOT_YOURS = "This run is somebody else's; it can be watched here, but not changed."
+
+
+class Visitor(NamedTuple):
+    """Who asks: the secret of a browser or a client, and the address it came from. Either may be empty."""
+
+    secret: str = ""
+    address: str = ""
+
+
+def visitor(store: object, request: Any = None) -> Visitor:
+    """The visitor with this browser's store, into which anything may have been written."""
+    value = store.get("owner") if isinstance(store, Mapping) else None
+    return Visitor(valid(value), address(request))
+
+
+def valid(secret: object) -> str:
+    """The secret if it has the form of one, else an empty text."""
+    return secret if isinstance(secret, str) and SECRET.fullmatch(secret) else ""
+
+
+def with_secret(known: Visitor) -> Visitor:
+    """The same visitor, with a new secret if there was none and one is needed."""
+    return known if known.secret or not public() else known._replace(secret=secrets.token_urlsafe(32))
+
+
+def stored(run_id: str, known: Visitor) -> dict[str, str]:
+    """What a browser keeps: the run it shows and, on a public instance, its secret."""
+    return {"run": run_id, "owner": with_secret(known).secret} if public() else {"run": run_id}
+
+
+def address(request: Any) -> str:
+    """Where a request came from. Behind the proxies of a Space it is the last public address they name."""
+    if request is None:
+        return ""
+    if os.environ.get("SPACE_ID"):
+        named = str(getattr(request, "headers", {}).get("x-forwarded-for", "")).split(",")
+        known = [text.strip() for text in named if _global(text.strip())]
+        if known:
+            return known[-1]
+    return str(getattr(getattr(request, "client", None), "host", "") or "")
+
+
+def _global(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).is_global
+    except ValueError:
+        return False
+
+
+def sign(run: Run, known: Visitor) -> None:
+    """Note in the run's folder whose it is; without a secret it is nobody's."""
+    if known.secret:
+        write_atomic(run.path / FILE, _hash(run, known.secret))
+
+
+def owns(run: Run, known: Visitor) -> bool:
+    """Whether this visitor may change the run."""
+    if not public():
+        return True
+    written = _written(run)
+    return bool(written and known.secret) and hmac.compare_digest(written, _hash(run, known.secret))
+
+
+def of_a_visitor(run: Run) -> bool:
+    """Whether a visitor began the run, and not the host from a terminal."""
+    return bool(_written(run))
+
+
+def key(run: Run) -> str:
+    """What the owner's page puts into the address of a download. It opens this run's files and says nothing more."""
+    written = _written(run)
+    return hmac.new(written.encode(), b"download", hashlib.sha256).hexdigest()[:40] if written else ""
+
+
+def opens(run: Run, given: object) -> bool:
+    """Whether what stands in the address of a download is the run's key."""
+    if not public():
+        return True
+    wanted = key(run)
+    return bool(wanted) and isinstance(given, str) and hmac.compare_digest(wanted.encode(), given.encode())
+
+
+def _hash(run: Run, secret: str) -> str:
+    return hashlib.sha256(f"{run.id}:{secret}".encode()).hexdigest()
+
+
+def _written(run: Run) -> str:
+    try:
+        text = (run.path / FILE).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return text if re.fullmatch("[0-9a-f]{64}", text) else ""

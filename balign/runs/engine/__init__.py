@@ -1,0 +1,1 @@
+"""Do a run: load, check, draw the data, unlearn, evaluate, save."""

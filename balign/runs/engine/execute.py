@@ -1,0 +1,173 @@
+"""run(): load, check, data, unlearn, evaluate, save. Yields every event and writes each into the run's folder.
+
+A run can be killed at any moment and goes on from its folder with the same weights as if it had not been. How images
+are drawn, losses made and scores computed is known below; here is only the order, and what is kept on disk when.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+from balign.method.training import Unlearner
+from balign.models import lora, weight_file
+from balign.runs.config import RunConfig
+from balign.runs.engine import checkpoint, images, phases
+from balign.runs.engine.job import Job, load_job, load_model
+from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
+from balign.runs.folder import Run, write_atomic
+from balign.runs.outcome.model_card import card
+from balign.telemetry import Record, Report
+
+
+def run(what: RunConfig | Run) -> Iterator[Record]:
+    """Do a whole run, or the rest of one, and yield its events.
+
+    A run that cannot go on ends with a Phase called `failed` whose message says why; nothing is raised for it.
+    """
+    folder = what if isinstance(what, Run) else Run.create(what)
+    done = folder.status() == "done"
+    folder.claim()
+    try:
+        yield from _told(folder) if done else _guarded(folder, _whole)
+    finally:
+        folder.release()
+
+
+def evaluate(folder: Run, scorer: str | None = None) -> Iterator[Record]:
+    """Draw and score the images of a run's erased weights again, with another scorer if one is named."""
+    folder.claim()
+    try:
+        yield from _guarded(folder, lambda recorder: _again(recorder, scorer))
+    finally:
+        folder.release()
+
+
+def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
+    """Write the erased model as a whole diffusers folder; `strength` says how much of the change to apply.
+
+    Where `out` ends in .safetensors only the weights that changed are written, at that strength.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} exists and is not an empty folder; name a new one.")
+    weights = _erased(folder)
+    model = load_model(folder.config)
+    weight_file.load_changed(weights, model.denoiser, strength=strength)
+    if out.suffix == ".safetensors":
+        names, facts = weight_file.read_changed(weights)
+        now = dict(model.denoiser.named_parameters())
+        weight_file.save_changed(out, {name: now[name] for name in names}, facts | {"strength": f"{strength:g}"})
+        return out
+    model.save(str(out))
+    write_atomic(out / "README.md", card(folder, strength))
+    return out
+
+
+def export_lora(folder: Run, out: Path, rank: int) -> float:
+    """Write the change as a low-rank adapter; which share of its squared size the rank holds."""
+    if rank < 1:
+        raise ValueError(f"rank is {rank}; a whole number from 1 up is accepted.")
+    if out.exists():
+        raise ValueError(f"{out} exists; name a new file.")
+    changed, _ = weight_file.read_changed(_erased(folder))
+    base = dict(load_model(folder.config).denoiser.named_parameters())
+    tensors, share = lora.adapter(base, changed, rank)
+    weight_file.save_changed(out, tensors, {"base_model": folder.config.model, "share_of_change": f"{share:.4f}"})
+    return share
+
+
+def _guarded(folder: Run, work: Callable[[Recorder], Iterator[Record]]) -> Iterator[Record]:
+    """The events, and a last one for a run that was stopped or cannot go on."""
+    recorder = Recorder(folder)
+    try:
+        yield from work(recorder)
+    except Stopped as stopped:
+        if not stopped.keep:
+            stopped.words = _discard(folder)
+        folder.clear_stop()
+        yield recorder.final("stopped", stopped.words)
+    except Exception as error:  # whatever it is, the watcher gets one sentence and log.txt the rest
+        log(folder, error)
+        yield recorder.final("failed", sentence(error))
+
+
+def _told(folder: Run) -> Iterator[Record]:
+    """What a finished run said last."""
+    records = folder.telemetry()[0]
+    yield from [record for record in records if isinstance(record, Report)][-1:]
+    yield records[-1]
+
+
+def _whole(recorder: Recorder) -> Iterator[Record]:
+    """All phases in order, from wherever the folder has got to."""
+    folder = recorder.run
+    saved = checkpoint.read(folder)
+    recorder.rewind(saved.step if saved else -1)
+    job = yield from _load(recorder)
+    yield from phases.check(job, recorder)
+    data = yield from phases.data(job, recorder)
+    learner = Unlearner(job.model, data, job.settings, folder.config.seed)
+    if saved:
+        saved.restore(learner, job.model.fingerprint)
+    try:
+        yield from phases.unlearn(job, recorder, learner)
+        _save_weights(job, learner)
+        scores = yield from phases.evaluate(job, recorder)
+        early = [learner.outcome.message] if learner.outcome and learner.outcome.reason != "finished" else []
+        yield from phases.save(job, recorder, scores, early)
+        yield recorder.phase("done", 1, 1)
+    except Stopped as stopped:
+        if stopped.keep:
+            stopped.words = _keep(job, learner)
+        raise
+
+
+def _again(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
+    """Evaluation and report of weights that are there already. Until it is through, the record stays as it was."""
+    recorder.quiet = True
+    folder = recorder.run
+    weights, old = _erased(folder), folder.report() or {}
+    job = yield from _load(recorder, scorer)
+    for _ in images.draw(job.model, job.shots, job.sampling, folder.path / "images" / "before", again=False):
+        recorder.obey()
+    weight_file.load_changed(weights, job.model.denoiser)
+    scores = yield from phases.evaluate(job, recorder)
+    recorder.quiet = False
+    early = [words for words in old.get("warnings", []) if words not in job.prompts.warnings]
+    yield from phases.save(job, recorder, scores, early)
+    yield recorder.phase("done", 1, 1)
+
+
+def _load(recorder: Recorder, scorer: str | None = None) -> Generator[Record, None, Job]:
+    recorder.obey()
+    yield recorder.phase("load", 0, 1)
+    job = load_job(recorder.run, scorer)
+    recorder.obey()
+    yield recorder.phase("load", 1, 1)
+    return job
+
+
+def _erased(folder: Run) -> Path:
+    path = folder.path / "erased.safetensors"
+    if not path.is_file():
+        raise ValueError(f"Run {folder.id} has no erased weights yet; `balign run {folder.path}` makes them.")
+    return path
+
+
+def _save_weights(job: Job, learner: Unlearner) -> None:
+    facts = {"format": "balign", "model": job.run.config.model, "fingerprint": job.model.fingerprint}
+    facts |= {"method": job.settings.method, "step": str(learner.step)}
+    weight_file.save_changed(job.run.path / "erased.safetensors", learner.changed(), facts)
+
+
+def _keep(job: Job, learner: Unlearner) -> str:
+    checkpoint.save(job.run, learner, job.model.fingerprint)
+    _save_weights(job, learner)
+    return (
+        f"Stopped after step {learner.step} of {job.settings.steps}; the weights so far are in erased.safetensors, "
+        "and running the folder again goes on from here."
+    )
+
+
+def _discard(folder: Run) -> str:
+    for name in ("checkpoint.safetensors", "erased.safetensors"):
+        (folder.path / name).unlink(missing_ok=True)
+    return "Stopped; the weights so far were thrown away, and running the folder again begins anew."

@@ -1,0 +1,101 @@
+"""The images a run draws to judge itself: their files, and the preview strips.
+
+Images are drawn in fixed groups of BATCH, whole or not at all, so that before and after see the same arithmetic and a
+picture does not depend on where a run was killed. It knows nothing of scores.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from balign.measure.evaluation import Shot
+from balign.models.base import BaseModel
+from balign.runs.folder import write_atomic
+
+BATCH = 8
+PREVIEWS = 4
+"""Images of each group in a preview."""
+
+
+class Sampling(NamedTuple):
+    """How images are drawn, the same for every image of a run."""
+
+    steps: int
+    guidance: float
+
+
+def name(index: int) -> str:
+    """The file of the image of this place in the list of shots."""
+    return f"{index:04d}.png"
+
+
+def previewed(shots: Sequence[Shot], groups: Sequence[str] = ("erased", "kept", "neighbours")) -> list[int]:
+    """Which shots are drawn during training: a few of every group."""
+    chosen = []
+    for group in groups:
+        places = [k for k, shot in enumerate(shots) if shot.group == group]
+        few = min(PREVIEWS, len(places))
+        chosen += [places[k * len(places) // few] for k in range(few)]
+    return chosen
+
+
+def render(model: BaseModel, shots: Sequence[Shot], sampling: Sampling) -> Tensor:
+    """The uint8 images of these shots with the model's current weights."""
+    with torch.no_grad():
+        latents = model.generate(
+            [shot.prompt for shot in shots],
+            [shot.seed for shot in shots],
+            steps=sampling.steps,
+            guidance=sampling.guidance,
+            batch=BATCH,
+        )
+        return model.decode(latents, batch=BATCH).cpu()
+
+
+def draw(model: BaseModel, shots: Sequence[Shot], sampling: Sampling, folder: Path, again: bool) -> Iterator[int]:
+    """Draw the shots into the folder and yield how many are there; `again` draws those that are there already too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(shots), BATCH):
+        group = shots[start : start + BATCH]
+        files = [folder / name(start + k) for k in range(len(group))]
+        if again or any(_unreadable(file) for file in files):
+            for file, image in zip(files, render(model, group, sampling), strict=True):
+                save_png(file, image)
+        yield start + len(group)
+
+
+def load(folder: Path, places: Iterable[int]) -> Tensor:
+    """The drawn images (N, H, W, 3) back from their files, bit for bit."""
+    pictures = []
+    for place in places:
+        with Image.open(folder / name(place)) as picture:
+            pictures.append(np.array(picture.convert("RGB")))
+    return torch.from_numpy(np.stack(pictures))
+
+
+def save_png(path: Path, image: Tensor) -> None:
+    """Write one uint8 image (H, W, 3), whole or not at all."""
+    buffer = io.BytesIO()
+    Image.fromarray(image.numpy()).save(buffer, "PNG")
+    write_atomic(path, buffer.getvalue())
+
+
+def save_strip(path: Path, images: Tensor) -> None:
+    """Write the images side by side as one png."""
+    path.parent.mkdir(exist_ok=True)
+    save_png(path, torch.cat(list(images), dim=1).contiguous())
+
+
+def _unreadable(path: Path) -> bool:
+    try:
+        with Image.open(path) as picture:
+            picture.verify()
+    except (OSError, SyntaxError):  # PIL reports a broken png as a SyntaxError
+        return True
+    return False

@@ -1,0 +1,1 @@
+"""The named endpoints, which are MCP tools too."""

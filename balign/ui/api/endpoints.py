@@ -1,0 +1,213 @@
+"""What other programs may ask of the studio: eight named endpoints for `gradio_client`, which are MCP tools as well.
+
+Each reads a run's folder or passes a wish on to `worker`; none loads a model. A bad call is answered by one sentence.
+Addresses of files are relative to the studio's own.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from balign.host import scheduler, visitors, waitlist
+from balign.host.status import look
+from balign.host.visitors import Visitor
+from balign.runs.outcome import bundle
+from balign.ui import form, plots
+from balign.ui.api import arguments
+from balign.ui.api.arguments import in_a_sentence
+from balign.ui.files import BUNDLE, WEIGHTS, keyed, url
+
+
+def build() -> None:
+    """Offer them all, within the page that is being built. None waits behind another."""
+    for call in (start, status, metrics, stop, pair, score, export, report):
+        gr.api(call, api_name=call.__name__, concurrency_limit=None)
+
+
+@in_a_sentence
+def start(
+    erase: str,
+    keep: str = "",
+    replace: str = "",
+    model: str = "emoji",
+    method: str = "balign",
+    settings: dict[str, Any] | None = None,
+    owner_secret: str = "",
+    request: gr.Request | None = None,
+) -> dict[str, Any]:
+    """Start erasing a concept from a text-to-image model; while the machine is busy the run waits in line.
+
+    Args:
+        erase: What to forget, such as "cat"; several with commas; "cat=dog" draws a dog where a cat was asked for.
+        keep: Words or prompts to guard on purpose, one a line; everything else is guarded anyway.
+        replace: What to draw where the concept was asked for, with methods that replace.
+        model: The base model's id, such as "emoji", which is bundled.
+        method: The name of the rule to erase by, such as "balign" or the paper's "rgd".
+        settings: Numbers by their names, such as {"steps": 50, "seed": 1}; those left out are the method's own.
+        owner_secret: On a shared instance, what an earlier start returned, so that one owner has all runs.
+
+    Returns:
+        The run's id, its place in line (0 once it has begun), remarks, and on a shared instance the owner's secret.
+    """
+    words = {"erase": erase, "keep": keep, "replace": replace, "model": model, "method": method}
+    config = form.config({**arguments.settings(settings), **words})
+    remarks = form.advice(config)
+    visitor = visitors.with_secret(Visitor(visitors.valid(owner_secret), visitors.address(request)))
+    run = scheduler.begin(config, visitor)
+    told = {"owner_secret": visitor.secret} if visitor.secret else {}
+    return {"run": run.id, "place": waitlist.place(run), "remarks": remarks, **told}
+
+
+@in_a_sentence
+def status(run: str) -> dict[str, Any]:
+    """How far a run is: queued, starting, running, stopping, stopped, failed or done, and in which phase.
+
+    Args:
+        run: The id that start returned.
+
+    Returns:
+        State, place in line, phase with its count, step, fraction of the whole, seconds left if known, the last words.
+    """
+    view = look(arguments.run(run))
+    phase = view.working
+    return {
+        "run": view.run.id,
+        "state": view.state,
+        "place": view.place,
+        "phase": phase.name if phase else "",
+        "done": phase.done if phase else 0,
+        "total": phase.total if phase else 0,
+        "step": view.steps[-1].step if view.steps else 0,
+        "last_step": view.last_step,
+        "fraction": round(view.fraction, 4),
+        "seconds_left": None if view.seconds_left is None else round(view.seconds_left, 1),
+        "message": view.last.message if view.last else "",
+        "report": view.report is not None,
+    }
+
+
+@in_a_sentence
+def metrics(run: str) -> dict[str, Any]:
+    """The curves of a run as lists of [step, value], at most 500 points each, whatever its length.
+
+    Args:
+        run: The id that start returned.
+
+    Returns:
+        Losses, the gradients' cosine, the promised changes of both losses, and the alignment of each group's previews.
+    """
+    view = look(arguments.run(run))
+    names = ("forget_loss", "retain_loss", "cosine", "forget_change", "retain_change")
+    curves: dict[str, Any] = {name: _series([(s.step, getattr(s, name)) for s in view.steps]) for name in names}
+    groups = sorted({name for preview in view.previews for name in preview.alignment})
+    curves["alignment"] = {
+        name: _series([(p.step, p.alignment[name]) for p in view.previews if name in p.alignment]) for name in groups
+    }
+    return curves
+
+
+@in_a_sentence
+def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
+    """Stop a run at its next batch, or take it out of the line.
+
+    Args:
+        run: The id that start returned.
+        keep: Whether the weights so far are kept; without them the run can only begin anew.
+        owner_secret: What start returned, on a shared instance.
+
+    Returns:
+        The run's id and whether it is "stopping" or has "left the line".
+    """
+    found = arguments.owned(run, owner_secret)
+    if scheduler.cancel(found):
+        return {"run": found.id, "state": "left the line"}
+    if not scheduler.alive(found):
+        raise ValueError("This run is not at work; there is nothing to stop.")
+    found.request_stop(keep is not False)
+    return {"run": found.id, "state": "stopping"}
+
+
+@in_a_sentence
+def pair(run: str, group: str = "erased", number: int = 0) -> dict[str, Any]:
+    """One test image before and after erasing: the same words, the same noise, and the score of each.
+
+    Args:
+        run: The id that start returned.
+        group: "erased", "kept" or "neighbours".
+        number: Which image of the group, counted from 0.
+
+    Returns:
+        Prompt, seed, each image's address relative to the studio's and its alignment, and how many the group has.
+    """
+    found = arguments.run(run)
+    images = arguments.group(found, group)["images"]
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(images):
+        raise ValueError(f"The number is {str(number)[:40]!r}; 0 to {len(images) - 1} is accepted.")
+    image = images[number]
+    return {
+        "prompt": image["prompt"],
+        "seed": image["seed"],
+        "before": url(found, str(image["before"])),
+        "after": url(found, str(image["after"])),
+        "alignment_before": image["alignment_before"],
+        "alignment_after": image["alignment_after"],
+        "images": len(images),
+    }
+
+
+@in_a_sentence
+def score(run: str, group: str = "erased") -> dict[str, Any]:
+    """What erasing did to a group of test images: how often recognised, alignment, its change with a 95 % interval.
+
+    Args:
+        run: The id that start returned.
+        group: "erased", "kept" or "neighbours".
+
+    Returns:
+        The group's numbers as in report.json, and the scorer they are by.
+    """
+    found = arguments.run(run)
+    numbers = {name: value for name, value in arguments.group(found, group).items() if name != "images"}
+    return {"group": group, "scorer": arguments.report(found).get("scorer"), **numbers}
+
+
+@in_a_sentence
+def export(run: str, what: str = "bundle", owner_secret: str = "") -> dict[str, Any]:
+    """Where a run's weights are, or all of it as one zip.
+
+    Args:
+        run: The id that start returned.
+        what: "bundle" for the zip of everything, "weights" for the changed weights as safetensors.
+        owner_secret: What start returned, on a shared instance.
+
+    Returns:
+        The file's name, and its address relative to the studio's.
+    """
+    found = arguments.owned(run, owner_secret)
+    names = {"bundle": BUNDLE, "weights": WEIGHTS}
+    name = names.get(what) if isinstance(what, str) else None
+    if name is None:
+        raise ValueError(f"{str(what)[:40]!r} cannot be exported; accepted are {', '.join(names)}.")
+    if not (bundle.ready(found) if name == BUNDLE else (found.path / WEIGHTS).is_file()):
+        raise ValueError("This run has nothing to export yet; ask for its status to see how far it is.")
+    return {"run": found.id, "file": name, "url": keyed(found, name)}
+
+
+@in_a_sentence
+def report(run: str) -> dict[str, Any]:
+    """The report of a finished run: its numbers, and the address of the page that shows them with all pictures.
+
+    Args:
+        run: The id that start returned.
+
+    Returns:
+        The page's address relative to the studio's, and report.json without its images, which `pair` gives one by one.
+    """
+    found = arguments.run(run)
+    whole = arguments.report(found)
+    groups = {name: {k: v for k, v in group.items() if k != "images"} for name, group in whole["groups"].items()}
+    return {"run": found.id, "url": url(found, "report.html"), "report": {**whole, "groups": groups}}
+
+
+def _series(points: list[tuple[float, float]]) -> list[list[float]]:
+    return [[x, y] for x, y in plots.decimate(plots.finite(points))]

@@ -1,0 +1,102 @@
+"""ZeroGPU, where a device exists only within a call: the same run, gone on with from its folder a chunk at a time.
+
+The decorated generator works in a forked process: of what it does only the folder is seen here, and only plain values
+cross. A chunk ends before its time is up; a second click goes on from what it left. `spaces` is there only on such a
+Space, and nothing here is used anywhere else.
+"""
+
+import contextlib
+import functools
+import importlib
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from balign.host import scheduler, visitors, waitlist
+from balign.runs.folder import Run
+from balign.ui.erase_tab import erase_handlers
+from balign.ui.page import PRIVATE
+
+log = logging.getLogger(__name__)
+Chunk = Callable[[str, waitlist.Verb, float], Generator[dict[str, Any], None, None]]
+CHUNK = 60
+"""Seconds of the visitor's quota that one click asks for."""
+MARGIN = 15
+"""Seconds before their end at which the run is asked to stop: a batch and a checkpoint fit in."""
+PAUSED = "The device was lent for a minute and the run is not through; press Resume to go on from here."
+TROUBLES = {
+    "illegal duration": "Your quota of the device does not allow a minute at once; sign in to the Hub, or come later.",
+    "quota": "Your quota of the device is used up for now; press Resume when you have some again.",
+    "queue": "The device was busy for too long; press Resume to ask for it again.",
+    "no gpu": "The device was busy for too long; press Resume to ask for it again.",
+    "aborted": "The device was taken back before the run could stop; press Resume to go on from its last checkpoint.",
+}
+"""What ZeroGPU says when it does not lend the device, or took it back, and what that means to a visitor."""
+
+
+def follow(event: Any, browser: Any, notice: Any) -> None:
+    """After this event, go on with the run that the browser shows. Off ZeroGPU a process does that."""
+    if scheduler.inline():
+        lent = borrowed()
+
+        def go_on(store: object) -> Iterator[Any]:
+            yield from drive(store, lent)
+
+        event.then(go_on, browser, notice, **PRIVATE)
+
+
+@functools.cache
+def borrowed() -> Chunk:
+    """`chunk` with a device around it. Torch is imported once, here, after `spaces` and before any fork."""
+    spaces = importlib.import_module("spaces")
+    importlib.import_module("balign.runs.engine.execute")
+    return spaces.GPU(duration=CHUNK)(chunk)
+
+
+def chunk(folder: str, verb: waitlist.Verb, seconds: float) -> Generator[dict[str, Any], None, None]:
+    """Go on with a run and yield its events as plain values; when the time is up it stops and keeps what it has."""
+    from balign.runs.engine import execute
+
+    run, until, asked = Run.open(folder, Path(folder).parent), time.monotonic() + seconds, False
+    for event in execute.run(run) if verb == "run" else execute.evaluate(run):
+        waitlist.leave(run)
+        yield event.to_dict()
+        if not asked and time.monotonic() >= until and run.stop_requested() is None:
+            run.request_stop(keep=True)
+            asked = True
+    if asked:
+        run.clear_stop()  # left over if the run came to its end by itself
+        if run.status() == "stopped":
+            yield {"kind": "paused"}
+
+
+def drive(store: object, lent: Chunk) -> Iterator[Any]:
+    """Iterate a chunk of the visitor's run, with a word at the end if one is needed; the page reads the folder."""
+    run = scheduler.find(erase_handlers.run_id(store))
+    ticket = waitlist.ticket(run) if run else None
+    if run is None or ticket is None or not visitors.owns(run, visitors.visitor(store)):
+        return
+    kind = ""
+    try:
+        with contextlib.closing(lent(str(run.path), ticket.verb, CHUNK - MARGIN)) as events:
+            for event in events:
+                kind = event["kind"]
+                yield gr.skip()
+    except Exception as error:  # whatever the lender raises, the visitor gets a sentence and the log the rest
+        log.exception("a chunk of run %s was not done", run.id)
+        yield erase_handlers.notice(trouble(error), "refused")
+    finally:
+        waitlist.leave(run)
+    if kind == "paused":
+        yield erase_handlers.notice(PAUSED, "remark")
+
+
+def trouble(error: Exception) -> str:
+    """What went wrong with the device, for people."""
+    text = f"{error} {getattr(error, 'message', '')}".lower()
+    known = (words for sign, words in TROUBLES.items() if sign in text)
+    return next(known, "The device could not be used; press Resume to try again.")

@@ -1,0 +1,232 @@
+"""A run without a model: `python fake_run.py run FOLDER...` writes what a real one would write, in seconds.
+
+FAKE_PAUSE is how long it rests after each record, FAKE_FAIL the phase in which it fails, FAKE_STEPS how long it is.
+"""
+
+import hashlib
+import json
+import math
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from balign import telemetry
+from balign.runs.folder import Run, write_atomic
+from balign.runs.outcome import reproduce
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a script, it is in no package
+from tests.host import fake_tryout
+
+SIDE = 64
+GROUPS = [(place, part) for place in ("down_blocks.0", "mid_block", "up_blocks.1") for part in ("to_k", "to_v")]
+KINDS = {"erased": "cat", "kept": "guitar", "neighbours": "tiger"}
+COLOURS = ("#f6d186", "#bfe3c0", "#c7d8f5", "#f3c3d0", "#e2d4f0", "#d9d4cc")
+
+
+class Stopped(Exception):
+    """The stop flag was found."""
+
+
+def picture(kind: str, number: int, forgotten: float = 0.0) -> Image.Image:
+    """A face for what is erased, fading into a blob; a steady shape for the rest."""
+    image = Image.new("RGB", (SIDE, SIDE), COLOURS[number % len(COLOURS)])
+    pen = ImageDraw.Draw(image)
+    if kind == "erased":
+        grow = int(10 * forgotten)
+        if forgotten < 0.6:
+            pen.polygon([(16, 26), (18, 8), (30, 20)], fill="#8a5a33")
+            pen.polygon([(48, 26), (46, 8), (34, 20)], fill="#8a5a33")
+        pen.ellipse([14 - grow, 16, 50 + grow, 54], fill="#c98b4e")
+        if forgotten < 0.8:
+            pen.ellipse([23, 28, 29, 34], fill="#222")
+            pen.ellipse([35, 28, 41, 34], fill="#222")
+    elif kind == "kept":
+        pen.rounded_rectangle([29, 6, 35, 40], 2, fill="#5b3a21")
+        pen.ellipse([18, 30, 46, 58], fill="#b5651d")
+        pen.ellipse([28, 40, 36, 48], fill="#2d1c10")
+    else:
+        pen.ellipse([14, 16, 50, 54], fill="#e8892b")
+        for x in (20, 31, 42):
+            pen.line([(x, 18), (x, 28)], fill="#222", width=3)
+        pen.ellipse([23, 30, 29, 36], fill="#222")
+        pen.ellipse([35, 30, 41, 36], fill="#222")
+    return image
+
+
+def main(folder: str) -> bool:
+    """Pretend to run the folder; whether it went to its end."""
+    run = Run.open(folder, Path(folder).parent)
+    pause, steps = float(os.environ.get("FAKE_PAUSE", "0.05")), int(os.environ.get("FAKE_STEPS", "40"))
+    fail = os.environ.get("FAKE_FAIL", "")
+    run.claim()
+    started = time.monotonic()
+
+    def say(record: telemetry.Record) -> None:
+        if run.stop_requested() == "discard":
+            raise Stopped("Stopped; the weights so far were thrown away.")
+        telemetry.append(run.path / "telemetry.jsonl", record)
+        time.sleep(pause)
+
+    def phase(name: str, done: int, total: int, message: str = "") -> None:
+        say(telemetry.Phase(name, done, total, time.monotonic() - started, message))
+        if name == fail:
+            raise RuntimeError("The weights became non-finite at step 12; the last good ones were kept.")
+
+    try:
+        for name in ("load", "check"):
+            phase(name, 0, 1)
+            phase(name, 1, 1)
+        for done in range(0, 97, 16):
+            phase("data", done, 96)
+        for step in _steps(run, steps, phase, say):
+            if run.stop_requested() == "keep":
+                (run.path / "erased.safetensors").write_bytes(b"")
+                raise Stopped(f"Stopped after step {step} of {steps}; the weights so far are kept.")
+        phase("evaluate", 0, 96)
+        groups = _evaluate(run)
+        phase("evaluate", 96, 96)
+        phase("save", 1, 1)
+        _report(run, groups, steps)
+        phase("done", 1, 1)
+        return True
+    except Stopped as stopped:
+        run.clear_stop()
+        telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, str(stopped)))
+        return False
+    except RuntimeError as error:
+        telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("failed", 0, 1, 0.0, str(error)))
+        raise
+    finally:
+        run.release()
+
+
+def _steps(run, steps, phase, say):  # type: ignore[no-untyped-def]
+    """The training, as noise round two curves."""
+    noise = random.Random(run.config.seed)
+    (run.path / "previews").mkdir(exist_ok=True)
+    for step in range(steps + 1):
+        gone = 1 - math.exp(-3 * step / steps)
+        if step % max(steps // 8, 1) == 0:
+            strip = Image.new("RGB", (SIDE * 12, SIDE))
+            for k in range(12):
+                strip.paste(picture(list(KINDS)[k // 4], k, gone), (k * SIDE, 0))
+            strip.save(run.path / "previews" / f"{step:05d}.png")
+            alignment = {"erased": 0.31 - 0.2 * gone, "kept": 0.3 - 0.004 * gone + noise.gauss(0, 0.002)}
+            alignment["neighbours"] = alignment["kept"] - 0.01
+            margin = dict.fromkeys(alignment, 0.02)
+            say(telemetry.Preview(step, f"previews/{step:05d}.png", alignment, margin))
+        if step == 0:
+            continue
+        phase("unlearn", step, steps)
+        bad = noise.random() < 0.05
+        measured = step % 5 == 0
+        say(
+            telemetry.Step(
+                step=step,
+                forget_loss=0.1 + 0.9 * (1 - gone) + noise.gauss(0, 0.05),
+                retain_loss=0.16 + noise.gauss(0, 0.02),
+                forget_norm=1.0,
+                retain_norm=0.4,
+                cosine=max(-1, min(1, -0.35 + 0.3 * gone + noise.gauss(0, 0.12))),
+                projected=noise.random() < 0.4,
+                kept_fraction=0.9,
+                forget_change=-1e-4,
+                retain_change=2e-5 if bad else -1e-5,
+                measured_forget_change=-1e-4 if measured else None,
+                measured_retain_change=(1e-5 if noise.random() < 0.2 else -1e-5) if measured else None,
+                seconds=0.4,
+            )
+        )
+        if measured:
+            say(telemetry.Conflict(step, {f"{place} {part}": noise.uniform(-1, 0.5) for place, part in GROUPS}))
+            for k in range(1, 5):
+                places = dict.fromkeys(place for place, _ in GROUPS)
+                say(telemetry.Conflict(step, {place: noise.uniform(-1, 0.5) for place in places}, k))
+        yield step
+
+
+def _evaluate(run: Run) -> dict[str, dict[str, object]]:
+    """Pictures of three groups, before and after, with invented scores."""
+    noise, other = random.Random(1), 0.0 if run.config.method in (None, "balign") else 0.02
+    groups: dict[str, dict[str, object]] = {}
+    number = 0
+    for side in ("before", "after"):
+        (run.path / "images" / side).mkdir(parents=True, exist_ok=True)
+    for kind, word in KINDS.items():
+        images = []
+        for k in range(12):
+            name = f"{number:04d}.png"
+            picture(kind, k).save(run.path / "images" / "before" / name)
+            picture(kind, k, 1.0).save(run.path / "images" / "after" / name)
+            was = 0.3 + noise.gauss(0, 0.01)
+            now = was - (0.19 if kind == "erased" else 0.002 + other + noise.gauss(0, 0.003))
+            images.append(
+                {
+                    "prompt": f"a {word} on a plain background, drawing number {k}",
+                    "seed": 1000 + k,
+                    "before": f"images/before/{name}",
+                    "after": f"images/after/{name}",
+                    "alignment_before": was,
+                    "alignment_after": now,
+                }
+            )
+            number += 1
+        drop = 0.19 if kind == "erased" else 0.002 + other
+        groups[kind] = {
+            "n": 12,
+            "accuracy_before": 0.97,
+            "accuracy_after": 0.03 if kind == "erased" else 0.96,
+            "alignment_before": 0.3,
+            "alignment_after": 0.3 - drop,
+            "alignment_change": {
+                "mean": -drop,
+                "low": -drop - 0.005,
+                "high": -drop + 0.004,
+                "p": 0.0002 if kind == "erased" else 0.41,
+            },
+            "images": images,
+        }
+    return groups
+
+
+def weights(run: Run) -> bytes:
+    """A safetensors file of one tensor that follows from the config."""
+    header = json.dumps({"w": {"dtype": "U8", "shape": [32], "data_offsets": [0, 32]}}).encode()
+    return len(header).to_bytes(8, "little") + header + hashlib.sha256(run.config.to_json().encode()).digest()
+
+
+def _report(run: Run, groups: dict[str, dict[str, object]], steps: int) -> None:
+    (run.path / "erased.safetensors").write_bytes(weights(run))
+    report = {
+        "model": run.config.model,
+        "method": run.config.method or "balign",
+        "seed": run.config.seed,
+        "steps": steps,
+        "seconds": 12.5,
+        "scorer": "emoji-clip",
+        "groups": groups,
+        "ua": 0.97,
+        "ira": 0.96,
+        "cra": 0.98,
+        "ledger": {"steps": steps, "forget_violations": 0, "retain_violations": 2},
+        "warnings": [],
+        "settings": {"device": "cpu", "fingerprint": "f" * 64},
+        "versions": {"python": "3.11.0"},
+        **reproduce.outcome(run, {"steps": steps, "device": "cpu", "fingerprint": "f" * 64, "versions": {}}),
+    }
+    write_atomic(run.path / "report.json", json.dumps(report))
+    write_atomic(run.path / "report.html", "<!doctype html><title>report</title><p>report")
+    telemetry.append(run.path / "telemetry.jsonl", telemetry.Report({"ua": 0.97}))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] in fake_tryout.VERBS:
+        fake_tryout.main(*sys.argv[1:])
+        sys.exit()
+    for given in sys.argv[2:]:
+        if not main(given):
+            break

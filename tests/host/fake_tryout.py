@@ -1,0 +1,108 @@
+"""Tries, strengths, probes and exports without a model: what `redraw` would write into a finished run's folder."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from balign.data.probes import WAYS
+from balign.runs.folder import Run
+from balign.runs.tryout import store
+from balign.runs.tryout.store import STRENGTHS, Progress
+
+VERBS = ("try", "strength", "probe", "export")
+GROUPS = ("erased", "kept")
+EACH = 4
+
+
+def main(verb: str, folder: str, *options: str) -> None:
+    """Pretend to do it, with the options as they were given on the command line."""
+    run = Run.open(folder, Path(folder).parent)
+    given = dict(option.removeprefix("--").split("=", 1) for option in options)
+    pause, fail = float(os.environ.get("FAKE_PAUSE", "0.05")), os.environ.get("FAKE_FAIL", "")
+    if verb == "export":
+        write_export(run, Path(given["out"]))
+        return
+    run.claim()
+    os.utime(run.path / "pid", (0, 0))
+    try:
+        for done in range(8):
+            store.tell(run, Progress(verb, done, 8))
+            time.sleep(pause)
+        if fail == verb:
+            store.tell(run, Progress(verb, 0, 0, "The memory is full; take a smaller model."))
+            sys.exit(2)
+        if verb == "try":
+            write_try(run, given["prompt"], int(given["seed"]), int(given["images"]))
+        elif verb == "probe":
+            write_probes(run)
+        else:
+            write_strengths(run)
+        store.clear(run)
+    finally:
+        run.release()
+
+
+def write_try(run: Run, prompt: str, seed: int, count: int) -> Path:
+    target = store.new_try(run)
+    rows = []
+    with store.whole(target) as draft:
+        for k in range(count):
+            row: dict[str, object] = {"prompt": prompt, "seed": seed + k}
+            for side, colour, score in (("before", "#f6d186", 0.31), ("after", "#c7d8f5", 0.12)):
+                Image.new("RGB", (64, 64), colour).save(draft / f"{side}-{k}.png")
+                row |= {side: f"tries/{target.name}/{side}-{k}.png", f"alignment_{side}": score}
+            rows.append(row)
+        facts = {"prompt": prompt, "seed": seed, "scorer": "emoji", "seconds": 0.1, "images": rows}
+        (draft / "try.json").write_text(json.dumps(facts))
+    return target
+
+
+def write_strengths(run: Run, prompt: str = "a drawing") -> None:
+    frames = []
+    with store.whole(run.path / "strength") as draft:
+        for place, amount in enumerate(STRENGTHS):
+            for k in range(2 * EACH):
+                shade = int(255 - 120 * amount) if k < EACH else 200
+                Image.new("RGB", (64, 64), (shade, 180, 160)).save(draft / f"{place}-{k}.png")
+            frames.append(
+                {"strength": amount, "alignment": [0.3 - 0.15 * amount] * EACH + [0.3 - 0.01 * amount] * EACH}
+            )
+        rows = [
+            {"group": group, "prompt": f"{prompt} of what is {group}, number {k}", "seed": k}
+            for group in GROUPS
+            for k in range(EACH)
+        ]
+        (draft / "strength.json").write_text(json.dumps({"scorer": "emoji", "prompts": rows, "frames": frames}))
+
+
+def write_probes(run: Run, said: str = "kitty") -> None:
+    """One probe of each kind and each state; a synonym that training saw, and one that it did not."""
+    rows: list[dict[str, object]] = []
+    kinds = [*WAYS, "synonym"]
+    shows = [(True, False), (True, True), (False, False), (False, True), (None, None), (True, True), (True, False)]
+    with store.whole(run.path / "probes") as draft:
+        for k, (way, (before, after)) in enumerate(zip(kinds, shows, strict=True)):
+            row: dict[str, object] = {
+                "way": way, "concept": "cat", "kind": "object", "said": f"{said} {k}", "seed": k, "seen": k == 6,
+                "note": "Spanish" if way == "language" else "", "prompt": f"a {said} on white",
+            }  # fmt: skip
+            for side, shown, score in (("before", before, 0.3), ("after", after, 0.1)):
+                Image.new("RGB", (64, 64), "#bfe3c0").save(draft / f"{side}-{k}.png")
+                row |= {side: f"probes/{side}-{k}.png", f"alignment_{side}": score, f"shows_{side}": shown}
+            rows.append(row)
+        facts = {"scorer": "emoji", "left_out": 3, "probes": rows}
+        (draft / "probes.json").write_text(json.dumps(facts))
+
+
+def write_export(run: Run, out: Path) -> None:
+    assert out.is_relative_to(run.path)
+    if out.suffix == ".safetensors":
+        out.parent.mkdir(exist_ok=True)
+        out.write_bytes(b"weights at another strength")
+        return
+    out.mkdir(parents=True)
+    (out / "model_index.json").write_text("{}")

@@ -1,0 +1,150 @@
+"""The keep assistant: chips that know what is listed, remarks while typing, prompts to look at, a list from a file."""
+
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from balign.data.prompts import build
+from balign.models import catalogue
+from balign.runs.estimate import forecast
+from balign.ui.erase_tab import estimate_line, keep_assistant
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_chips_are_close_words_and_down_when_listed() -> None:
+    text = keep_assistant.assist({"erase": "cat", "keep": "Dog, a big owl"})
+    assert 'data-word="dog" aria-pressed="true"' in text
+    assert 'data-word="rabbit" aria-pressed="false"' in text
+    assert 'data-word="cat"' not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"erase": "cat", "keep": "a golden cat"}, "'a golden cat' names 'cat', which is to be erased"),
+        ({"erase": "cat", "keep": "a dog\na  dog"}, "1 of the 2 texts to keep is a duplicate"),
+        ({"erase": "kitten"}, "'kitten' is another word for 'cat'"),
+        ({"erase": ""}, "Nothing to erase was given"),
+        ({"erase": "catt"}, "did you mean cat"),
+        ({"erase": "cat", "keep": "dog\x07"}, "control characters"),
+    ],
+)
+def test_what_is_odd_is_said_as_it_is_typed(values: dict[str, Any], said: str) -> None:
+    assert said in unescape(keep_assistant.assist(values))
+
+
+def test_a_leak_does_not_take_the_chips_away() -> None:
+    assert 'data-word="dog"' in keep_assistant.assist({"erase": "cat", "keep": "a cat"})
+
+
+def test_how_wide_the_keep_side_is() -> None:
+    assert "other things from 10 of 10 categories, in" in keep_assistant.assist({"erase": "cat"})
+    narrow = keep_assistant.assist({"erase": "cat", "method": "rg"})
+    assert "Guarded: 1 of 105 other things from 1 of 10 categories, in 1 different prompt." in narrow
+
+
+def test_the_preview_shows_what_a_run_would_use() -> None:
+    text = unescape(
+        keep_assistant.preview({"erase": "cat", "keep": "dog", "n_forget": "20", "n_retain": "30", "seed": "3"})
+    )
+    sets = build(["cat"], ["dog"], n_forget=20, n_retain=30, seed=3)
+    assert "20 to forget and 30 to keep" in text
+    for prompt in (
+        *sets.forget[: keep_assistant.EXAMPLES],
+        *(t.prompt for t in sets.neighbours_test[: keep_assistant.EXAMPLES]),
+    ):
+        assert f">{prompt}<" in text
+    assert sum(f">{prompt}<" in text for prompt in set(sets.retain)) == keep_assistant.EXAMPLES
+
+
+@pytest.mark.parametrize("show", [keep_assistant.assist, keep_assistant.preview, estimate_line.line])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"erase": EVIL},
+        {"erase": "cat", "keep": EVIL},
+        {"erase": "cat", "model": EVIL},
+        {"erase": "cat", "model": EVIL + "x" * 400},
+        {"erase": "cat", "model": "x" * 9000},
+        {"erase": EVIL, "model": "owner/name"},
+        {"erase": ["cat"], "keep": 7, "seed": {}},
+    ],
+)
+def test_whatever_is_typed_is_text(show: Any, values: dict[str, Any]) -> None:
+    assert "<img" not in show(values)
+
+
+def test_an_open_list_takes_what_is_typed_as_text() -> None:
+    text = keep_assistant.preview({"erase": EVIL, "model": "owner/name"})
+    assert "&lt;img" in text
+
+
+def upload(folder: Path, content: bytes) -> Path:
+    file = folder / "list.txt"
+    file.write_bytes(content)
+    return file
+
+
+def test_a_file_is_added_below_and_not_kept(tmp_path: Path) -> None:
+    file = upload(tmp_path, "\ufeffdog\r\n\r\n  a blue écru owl \nhorse".encode())
+    text, said = keep_assistant.from_file(str(file), "rabbit\n")
+    assert text == "rabbit\ndog\na blue écru owl\nhorse"
+    assert "3 lines were added" in said
+    assert not file.exists()
+    assert keep_assistant.from_file(str(upload(tmp_path, b"dog")), None)[0] == "dog"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"x" * (keep_assistant.MAX_FILE + 1), "The file has 200,001 bytes"),
+        (b"dog\n\xff\xfe", "Byte 4 of the file is no UTF-8"),
+        (b" \n\n", "The file has no text in it"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    file = upload(tmp_path, content)
+    _, words = keep_assistant.from_file(str(file), "dog")
+    assert said in words
+    assert 'class="notice refused"' in words
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("file", [None, 7, [], "/no/such/file"])
+def test_no_file_is_a_sentence(file: object) -> None:
+    assert 'class="notice refused"' in keep_assistant.from_file(file, "")[1]
+
+
+def test_the_line_above_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast, "free", lambda _: forecast.Free(1.0, 100.0, False))
+    small = estimate_line.line({"erase": "cat"})
+    assert "About " in small
+    assert "The memory is too small: about " in small
+    assert " GB are needed and 1.0 GB are free." in small
+    assert estimate_line.line({"erase": ""}) == ""
+
+
+@pytest.mark.usefixtures("public")
+@pytest.mark.parametrize("show", [keep_assistant.assist, keep_assistant.preview, estimate_line.line])
+def test_in_public_no_folder_and_no_other_model_is_looked_for(
+    show: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked(name: str) -> None:
+        pytest.fail(f"{name} was looked for")
+
+    monkeypatch.setattr(catalogue, "_folder", looked)
+    for name in (str(tmp_path), ".", "assets/models/emoji", "~", "/etc", "owner/name"):
+        assert "is not offered here" in unescape(show({"erase": "cat", "model": name})) or show is estimate_line.line
+
+
+@pytest.mark.usefixtures("public")
+def test_in_public_no_prompts_are_made_for_a_run_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast, "build", lambda *given, **named: pytest.fail("prompts were made"))
+    values = {"erase": "cat", "n_forget": "1200"}
+    for show in (keep_assistant.assist, keep_assistant.preview):
+        assert "this shared instance does at most 1,000" in show(values)
+    assert estimate_line.line(values) == ""

@@ -1,0 +1,202 @@
+"""ZeroGPU: a run is done in chunks, each in a forked worker, and a second click goes on from the folder."""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from balign import telemetry
+from balign.host import scheduler, status, visitors, waitlist
+from balign.host.visitors import Visitor
+from balign.runs.config import RunConfig
+from balign.runs.engine import execute
+from balign.runs.folder import Run
+from balign.runs.outcome import reproduce
+from balign.ui.erase_tab import erase_handlers, zerogpu
+from tests.ui import lent
+
+ANN, BOB = Visitor("a" * 43), Visitor("b" * 43)
+CONFIG = RunConfig.parse({"erase": ["cat"]})
+STEPS = 6
+log: list[str] = []
+"""What the faked run appends to, in whichever process it runs."""
+
+
+def steps_so_far(run: Run) -> int:
+    return sum(isinstance(record, telemetry.Step) for record in run.telemetry()[0])
+
+
+def faked(run: Run) -> Iterator[telemetry.Record]:
+    """Six steps that each take a file's worth of work, told and stopped as the real run is."""
+    run.claim()
+    path = run.path / "telemetry.jsonl"
+    try:
+        for k in range(steps_so_far(run), STEPS):
+            if run.stop_requested():
+                run.clear_stop()
+                event: telemetry.Record = telemetry.Phase("stopped", 0, 1, 0.0, "Stopped; it goes on from here.")
+                telemetry.append(path, event)
+                yield event
+                return
+            log.append(f"step {k}")
+            (run.path / f"by-{os.getpid()}").touch()
+            event = telemetry.Step(k, 1.0, 1.0, 1.0, 1.0, 0.0, False, 1.0, 0.0, 0.0, None, None, 1.0)
+            telemetry.append(path, event)
+            yield event
+        telemetry.append(path, telemetry.Phase("done", 1, 1, 0.0))
+        yield telemetry.Phase("done", 1, 1, 0.0)
+    finally:
+        run.release()
+
+
+@pytest.fixture(autouse=True)
+def _zero(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Space on ZeroGPU with a run that needs no model."""
+    monkeypatch.setitem(sys.modules, "spaces", lent)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setenv("BALIGN_PUBLIC", "1")
+    monkeypatch.setattr(execute, "run", faked)
+    monkeypatch.setattr(scheduler, "_start", lambda *given: pytest.fail("a process has no device here"))
+    lent.seen.update(durations=[], pids=[])
+    zerogpu.borrowed.cache_clear()
+    log.clear()
+    yield
+    zerogpu.borrowed.cache_clear()
+
+
+def store(run: Run, visitor: Visitor = ANN) -> dict[str, str]:
+    return {"run": run.id, "owner": visitor.secret}
+
+
+def click(run: Run, visitor: Visitor = ANN) -> list[str]:
+    """What the page is told while it iterates a chunk."""
+    return [told for told in zerogpu.drive(store(run, visitor), zerogpu.borrowed()) if isinstance(told, str)]
+
+
+def test_a_run_waits_for_its_visitors_device_and_is_done_within_the_call() -> None:
+    run = scheduler.begin(CONFIG, ANN)
+    scheduler.dispatch()
+    assert status.look(run).state == "queued"
+    assert click(run) == []
+    assert status.look(run).state == "done"
+    assert steps_so_far(run) == STEPS
+    assert lent.seen["durations"] == [zerogpu.CHUNK]
+    assert click(run) == []  # there is nothing to go on with
+    assert len(lent.seen["pids"]) == 1
+
+
+def test_what_the_worker_changes_in_memory_is_not_seen_here() -> None:
+    run = scheduler.begin(CONFIG, ANN)
+    click(run)
+    (pid,) = lent.seen["pids"]
+    assert (log, pid == os.getpid()) == ([], False)
+    assert [path.name for path in run.path.glob("by-*")] == [f"by-{pid}"]
+    assert not run.running()
+
+
+def test_a_chunk_stops_in_time_and_a_second_click_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zerogpu, "MARGIN", zerogpu.CHUNK)  # the time is up after the first event
+    run = scheduler.begin(CONFIG, ANN)
+    for done in range(1, STEPS):
+        assert [zerogpu.PAUSED in words for words in click(run)] == [True]
+        assert (steps_so_far(run), status.look(run).state) == (done, "stopped")
+        assert erase_handlers.resume(store(run)) == ""
+        assert status.look(run).state == "queued"
+    assert click(run) == []
+    assert (steps_so_far(run), status.look(run).state, run.stop_requested()) == (STEPS, "done", None)
+    assert len(set(lent.seen["pids"])) == STEPS
+
+
+def test_a_visitor_who_leaves_ends_the_worker_and_the_run_can_go_on() -> None:
+    run = scheduler.begin(CONFIG, ANN)
+    driven = zerogpu.drive(store(run), zerogpu.borrowed())
+    next(driven)
+    driven.close()
+    assert not run.running()
+    assert waitlist.line() == []
+    assert erase_handlers.resume(store(run)) == ""
+    click(run)
+    assert (steps_so_far(run), status.look(run).state) == (STEPS, "done")
+
+
+def test_another_visitor_lends_no_device() -> None:
+    run = scheduler.begin(CONFIG, ANN)
+    assert click(run, BOB) == []
+    assert (lent.seen["pids"], waitlist.line()) == ([], [run])
+
+
+def test_a_device_that_is_not_lent_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = scheduler.begin(CONFIG, ANN)
+    monkeypatch.setattr(lent, "QUOTA", 30)
+    (words,) = click(run)
+    assert "does not allow a minute at once" in words
+    assert waitlist.line() == []
+    assert status.look(run).state == "stopped"
+
+
+def test_a_worker_that_is_killed_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(run: Run) -> Iterator[telemetry.Record]:
+        for event in faked(run):
+            yield event
+            os.kill(os.getpid(), 9)
+
+    monkeypatch.setattr(execute, "run", killed)
+    run = scheduler.begin(CONFIG, ANN)
+    assert "The device was taken back" in click(run)[-1]
+    assert (steps_so_far(run), run.running()) == (1, False)
+
+
+def test_what_the_lender_says_is_understood() -> None:
+    assert "used up for now" in zerogpu.trouble(RuntimeError("You have exceeded your GPU quota (60s requested)"))
+    assert "busy for too long" in zerogpu.trouble(RuntimeError("No GPU was available after 60s"))
+    assert zerogpu.trouble(KeyError("x")) == "The device could not be used; press Resume to try again."
+
+
+def test_elsewhere_no_event_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPACES_ZERO_GPU")
+    zerogpu.follow(None, None, None)  # would fail if it did anything
+    assert not scheduler.inline()
+
+
+CHUNKED = """
+import itertools, sys
+from pathlib import Path
+from tests.ui import lent
+sys.modules["spaces"] = lent
+from balign.host import visitors, waitlist, scheduler
+from balign.ui.erase_tab import zerogpu
+from balign.runs.folder import Run
+run = Run.open(sys.argv[1], Path(sys.argv[1]).parent)
+class Clock:
+    monotonic = itertools.count().__next__  # a second an event, so that nothing hangs on how fast this machine is
+zerogpu.time, zerogpu.MARGIN = Clock, zerogpu.CHUNK - int(sys.argv[2])
+clicks = 0
+while run.status() != "done":
+    clicks += 1
+    scheduler.resume(run)
+    for _ in zerogpu.drive({"run": run.id}, zerogpu.borrowed()):
+        pass
+    assert clicks < 40, run.telemetry()[0][-1]
+print(clicks)
+"""
+
+
+@pytest.mark.slow
+def test_a_real_run_in_chunks_has_the_weights_of_one_in_one_go(configure: Callable[..., RunConfig]) -> None:
+    runs = [Run.create(configure(steps=14)) for _ in range(2)]
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"BALIGN_PUBLIC": "0", "PYTHONPATH": str(root)}
+    clicks = []
+    for run, seconds in zip(runs, ("24", "9999"), strict=True):
+        command = [sys.executable, "-c", CHUNKED, str(run.path), seconds]
+        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        clicks.append(int(done.stdout))
+    assert clicks[0] > clicks[1] == 1
+    first, second = (io.BytesIO((run.path / "erased.safetensors").read_bytes()) for run in runs)
+    assert reproduce.digest(first) == reproduce.digest(second)
+    assert visitors.owns(runs[0], ANN) is False  # nobody's, in public

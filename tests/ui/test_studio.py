@@ -1,0 +1,100 @@
+"""The page as a whole: light to start, private, offline."""
+
+import subprocess
+import sys
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from balign.host import scheduler, visitors
+from balign.runs.config import RunConfig
+from balign.runs.folder import Run, list_runs
+
+ANN = {"run": "", "owner": "a" * 43}
+HEAVY = ("torch", "diffusers", "transformers", "open_clip", "accelerate", "scipy")
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_server_never_imports_what_trains() -> None:
+    code = f"import sys; import app; print([name for name in {HEAVY} if name in sys.modules])"
+    assert run_python(code).strip() == "[]"
+
+
+def test_the_app_has_its_page_at_module_level_and_is_quiet_about_it() -> None:
+    assert run_python("import app; print(type(app.demo).__name__, app.demo.analytics_enabled)") == "Blocks False\n"
+
+
+@pytest.fixture(scope="module")
+def page():  # type: ignore[no-untyped-def]
+    from balign.ui.studio import build
+
+    return build()
+
+
+def test_the_named_endpoints_are_offered_and_no_event_of_the_page(page) -> None:  # type: ignore[no-untyped-def]
+    named = ["start", "status", "metrics", "stop", "pair", "score", "export", "report"]
+    assert [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"] == named
+    assert list(page.get_api_info()["named_endpoints"]) == [f"/{name}" for name in named]
+
+
+def events(page, name: str) -> list[Any]:  # type: ignore[no-untyped-def]
+    """The page's events whose function has this name within the function that binds it."""
+    return [fn for fn in page.fns.values() if fn.fn and fn.fn.__qualname__.endswith(f"<locals>.{name}")]
+
+
+@pytest.mark.usefixtures("public")
+def test_erase_on_the_page_begins_a_run_of_this_browsers(page) -> None:  # type: ignore[no-untyped-def]
+    (event,) = events(page, "start")
+    data = {part: ANN if isinstance(part, gr.BrowserState) else part.value for part in event.inputs}
+    told, words = event.fn(data, None)
+    run = scheduler.find(told["run"])
+    assert run is not None
+    assert (told["owner"], words) == (ANN["owner"], "")
+    assert visitors.owns(run, visitors.Visitor(ANN["owner"]))
+    assert run.config == RunConfig.parse({"erase": ["cat"], "method": "balign"})
+
+
+@pytest.mark.usefixtures("public")
+def test_each_button_of_the_runs_tab_is_told_who_presses_it(page, finished: Run) -> None:  # type: ignore[no-untyped-def]
+    visitors.sign(finished, visitors.Visitor(ANN["owner"]))
+    clicks = events(page, "click")
+    assert len(clicks) == 6
+    for event in clicks:
+        assert isinstance(event.inputs[-1], gr.BrowserState)
+        given = [[finished.id] if isinstance(part, gr.State) else finished.id for part in event.inputs[:-1]]
+        for store in ({"owner": "b" * 43}, None):
+            assert set(event.fn(None, *given, store)) <= set(event.outputs)
+    assert list_runs() == [finished]
+    for event in clicks:
+        given = [[finished.id] if isinstance(part, gr.State) else finished.id for part in event.inputs[:-1]]
+        event.fn(None, *given, ANN)
+    assert list_runs() == []
+
+
+def test_stopping_never_waits_behind_anything(page) -> None:  # type: ignore[no-untyped-def]
+    assert {fn.concurrency_limit for fn in page.fns.values() if fn.fn is not None} == {None}
+
+
+def test_options_fetch_nothing_and_offer_no_gradio_pages() -> None:
+    from balign.ui.studio import options
+
+    given = options()
+    assert given["footer_links"] == []
+    assert given["run_history"] is False
+    assert given["theme"]._stylesheets == []
+    assert "http" not in given["head"].replace("http://www.w3.org", "")
+    assert "allowed_paths" not in given
+
+
+def test_events_are_counted_by_nobody_and_an_idle_queue_rests(page) -> None:  # type: ignore[no-untyped-def]
+    queue = page._queue
+    assert queue.sleep_when_free == 0.01
+    queue.events_recorded = 1_000
+    assert queue.compute_analytics_summary([{"function": "status", "status": "success"}]) == {"functions": {}}
+    assert queue.ANALYTICS_MAX_EVENTS == 1

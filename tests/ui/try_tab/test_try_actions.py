@@ -1,0 +1,254 @@
+"""Who may draw with a finished run: on a public instance its owner alone, within the limits, and one at a time."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from balign.host import disk, housekeeping, limits, scheduler, visitors, waitlist
+from balign.host.visitors import NOT_YOURS, Visitor
+from balign.runs.config import MAX_PROMPT
+from balign.runs.folder import Run
+from balign.runs.tryout import ballots, store
+from balign.ui import files
+from balign.ui.try_tab import blind_vote, try_actions, try_layout
+from tests.host import fake_tryout
+from tests.host.test_scheduler import wait_for
+from tests.ui.test_visitors import ANN, BOB, browser_of
+
+public = pytest.mark.usefixtures("public")
+
+
+@pytest.fixture
+def anns(finished: Run) -> Run:
+    """A finished run of Ann's, with which everything was drawn that can be."""
+    visitors.sign(finished, ANN)
+    fake_tryout.write_try(finished, "an ink cat", 0, 2)
+    fake_tryout.write_strengths(finished)
+    fake_tryout.write_probes(finished)
+    return finished
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=files.ROUTES)) as client:
+        yield client
+
+
+def tried(run: Run) -> list[str]:
+    """Every picture that was drawn with the run, by its name in the folder."""
+    folders = [run.path / name for name in ("tries", "strength", "probes", "votes")]
+    found = [path for folder in folders for path in folder.rglob("*.png")]
+    return [str(path.relative_to(run.path)) for path in found]
+
+
+def everything(browser: object) -> list[str]:
+    """What each button of the tab says."""
+    said = [try_actions.own(browser, "a cat", "0", 1), try_actions.strengths(browser), try_actions.probes(browser)]
+    return [*said, try_actions.export("1.00", browser)]
+
+
+@public
+@pytest.mark.parametrize("other", [BOB, Visitor(), Visitor("no secret")])
+def test_who_has_the_link_only_starts_nothing(anns: Run, other: Visitor) -> None:
+    for said in everything(browser_of(anns, other)):
+        assert escape(NOT_YOURS) in said
+    assert "Nothing is being drawn" in try_actions.stop(browser_of(anns, other))
+    assert anns.stop_requested() is None
+    assert scheduler._children == {}
+
+
+@public
+def test_who_has_the_link_only_sees_nothing_of_what_was_drawn(anns: Run) -> None:
+    parts, _ = try_layout.look(browser_of(anns, BOB), None)
+    assert NOT_YOURS in parts["about"]
+    assert parts["room"]["visible"] is False
+    told = str(parts)
+    assert "ink cat" not in told
+    assert visitors.key(anns) not in told
+    hers, _ = try_layout.look(browser_of(anns, ANN), None)
+    assert hers["room"]["visible"] is True
+    assert "ink cat" in hers["tries"]
+    for name in ("tries", "scrub", "probes"):
+        assert f".png?key={visitors.key(anns)}" in hers[name]
+        assert ".png&quot;" not in hers[name]
+
+
+@public
+def test_what_was_drawn_is_sent_to_the_owners_address_alone(anns: Run, client: TestClient) -> None:
+    ballot = ballots.new(anns)
+    names = tried(anns)
+    assert {name.split("/")[0] for name in names} == {"tries", "strength", "probes", "votes"}
+    ballots.cast(anns, ballots.new(anns).id, "a")
+    for name in [*names, ballots.VOTES]:
+        assert client.get("/" + files.url(anns, name)).status_code == 404
+        assert client.get(f"/{files.url(anns, name)}?key={'0' * 40}").status_code == 404
+        assert client.get("/" + files.keyed(anns, name)).status_code == 200
+    hidden = f"files/{anns.id}/votes/{ballot.id}/ballot.json"
+    assert client.get(f"/{hidden}?key={visitors.key(anns)}").status_code == 404
+
+
+def test_on_ones_own_machine_no_address_has_a_key(anns: Run, client: TestClient) -> None:
+    for name in tried(anns):
+        assert files.keyed(anns, name) == files.url(anns, name)
+        assert client.get("/" + files.url(anns, name)).status_code == 200
+
+
+@public
+def test_the_owner_votes_and_nobody_else(anns: Run) -> None:
+    assert "no finished run here" in blind_vote.begin(browser_of(anns, BOB))["say"]
+    ballot = blind_vote.begin(browser_of(anns, ANN))
+    assert f"?key={visitors.key(anns)}" in ballot["sheets"]["value"]
+    assert "not of the run that is shown" in blind_vote.choose(browser_of(anns, BOB), ballot["ballot"], "a")["say"]
+    assert ballots.votes(anns) == []
+    blind_vote.choose(browser_of(anns, ANN), ballot["ballot"], "a")
+    assert len(ballots.votes(anns)) == 1
+    assert blind_vote.arrive(browser_of(anns, BOB), {})["tally"] == ""
+    assert "Votes as csv" in blind_vote.arrive(browser_of(anns, ANN), {})["tally"]
+
+
+@public
+def test_the_owner_draws_and_stops(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "1")
+    assert try_actions.own(browser_of(anns, ANN), "a new cat", "3", 1) == ""
+    wait_for(lambda: store.progress(anns) is not None)
+    assert "Nothing is being drawn" in try_actions.stop(browser_of(anns, BOB))
+    assert anns.stop_requested() is None
+    assert try_actions.stop(browser_of(anns, ANN)) == ""
+    assert anns.stop_requested() == "keep"
+
+
+@public
+def test_a_shared_instance_exports_no_pipelines_but_weights_for_the_owner(anns: Run, client: TestClient) -> None:
+    assert try_layout.look(browser_of(anns, ANN), None)[0]["export"]["visible"] is True
+    assert try_actions.export("0.50", browser_of(anns, ANN)) == ""
+    wait_for(lambda: not scheduler.alive(anns))
+    name = "exports/strength-0.50.safetensors"
+    assert [str(path.relative_to(anns.path)) for path in (anns.path / "exports").iterdir()] == [name]
+    address = files.keyed(anns, name)
+    assert f'href="{address}" download' in try_layout.look(browser_of(anns, ANN), None)[0]["exports"]["value"]
+    assert try_layout.look(browser_of(anns, BOB), None)[0]["exports"]["value"] == ""
+    answer = client.get("/" + address)
+    assert answer.content == (anns.path / name).read_bytes()
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"] == 'attachment; filename="strength-0.50.safetensors"'
+    assert client.get("/" + files.url(anns, name)).status_code == 404
+    assert client.get(f"/{files.url(anns, name)}?key={'0' * 40}").status_code == 404
+    assert "exported before" in try_actions.export("0.50", browser_of(anns, ANN))
+
+
+@public
+@pytest.mark.parametrize(
+    "name", ["strength-0.50", "strength-0.50/model_index.json", "strength-0.5.safetensors", "x.safetensors"]
+)
+def test_nothing_else_of_the_exports_is_sent(anns: Run, client: TestClient, name: str) -> None:
+    (anns.path / "exports" / "strength-0.50").mkdir(parents=True)
+    (anns.path / "exports" / "strength-0.50" / "model_index.json").touch()
+    (anns.path / "exports" / "x.safetensors").touch()
+    assert files.keyed(anns, f"exports/{name}") == ""
+    assert client.get(f"/files/{anns.id}/exports/{name}?key={visitors.key(anns)}").status_code == 404
+
+
+@public
+def test_weights_are_exported_as_long_as_the_run_has_room(anns: Run, limit: Callable[..., None]) -> None:
+    limit(run_bytes=disk.size(anns.path))
+    assert "as many files as a shared instance keeps" in try_actions.export("0.50", browser_of(anns, ANN))
+    assert scheduler._children == {}
+
+
+@public
+def test_the_limits_hold_for_drawings(anns: Run, limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(scheduler, "_launch", lambda run, verb, *options: started.append(verb))
+    browser = browser_of(anns, ANN)
+    assert "8 or less" in try_actions.own(browser, "a cat", "0", 9) or "images is 9" in try_actions.own(
+        browser, "a cat", "0", 9
+    )
+    assert "characters" in try_actions.own(browser, "x" * (MAX_PROMPT + 1), "0", 1)
+    limit(free_bytes=10**18)
+    assert "no room" in try_actions.strengths(browser)
+    limit(free_bytes=0, steps=1)
+    assert "steps were asked for" in try_actions.strengths(browser)
+    assert started == []
+    limit(steps=500, drawings=2, starts=0)  # runs are counted apart
+    assert [try_actions.strengths(browser), try_actions.probes(browser)] == ["", ""]
+    assert "2 drawings were begun from here within an hour" in try_actions.probes(browser)
+    assert started == ["strength", "probe"]
+
+
+def test_addresses_are_counted_too(anns: Run, public: None, limit: Callable[..., None]) -> None:
+    limit(drawings=1)
+    for k in range(3):
+        scheduler._count(Visitor(str(k) * 43, "203.0.113.9"), "drawings", 1)
+    with pytest.raises(ValueError, match=r"^3 drawings were begun from here"):
+        scheduler._count(Visitor("3" * 43, "203.0.113.9"), "drawings", 1)
+
+
+def test_while_another_run_works_or_waits_nothing_is_drawn(
+    anns: Run, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "LEAVING", 0.2)
+    busy, browser = new_run(), {"run": anns.id}
+    busy.claim()
+    assert "Another run is using this machine" in try_actions.strengths(browser)
+    busy.release()
+    waitlist.join(busy)
+    assert "Another run is using this machine" in try_actions.strengths(browser)
+    waitlist.leave(busy)
+    assert try_actions.strengths(browser) == ""
+    begun = scheduler.begin(anns.config)
+    assert waitlist.place(begun) == 1  # and a run waits for what is drawn
+    wait_for(lambda: begun.status() == "done")
+
+
+def test_a_run_that_has_said_its_last_is_waited_for(anns: Run, new_run: Callable[..., Run]) -> None:
+    leaving = new_run()
+    (leaving.path / "telemetry.jsonl").write_bytes((anns.path / "telemetry.jsonl").read_bytes())
+    leaving.claim()
+    asked = iter([True, False])
+    began = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scheduler, "alive", lambda run: run == leaving and next(asked, False))
+        patch.setattr(scheduler, "_launch", lambda run, verb, *options: None)
+        scheduler.visit(anns, "strength")
+    assert time.monotonic() - began < scheduler.LEAVING
+    leaving.release()
+
+
+def test_on_a_device_that_is_lent_nothing_is_drawn(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    assert "has a device for runs only" in try_actions.strengths({"run": anns.id})
+    assert scheduler._children == {}
+
+
+@public
+def test_a_drawing_has_its_own_time_and_is_ended_after_it(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
+    monkeypatch.setitem(
+        scheduler._started, anns.id, time.time() - 9 * limits.LIMITS.seconds
+    )  # when the run itself began
+    scheduler.visit(anns, "strength", visitor=ANN)
+    housekeeping.restrain(anns)
+    assert anns.stop_requested() is None
+    assert scheduler.alive(anns)
+    housekeeping.restrain(anns, time.time() + limits.LIMITS.seconds + housekeeping.GRACE + 5)
+    scheduler._children[anns.id].wait()
+    assert scheduler.failed(anns)
+
+
+@public
+def test_a_run_that_is_drawn_with_does_not_expire(anns: Run, tmp_path: Path) -> None:
+    from tests.host.test_housekeeping import age
+
+    age(anns, limits.LIMITS.hours + 1)
+    fake_tryout.write_try(anns, "a cat", 0, 1)
+    scheduler.sweep()
+    assert scheduler.find(anns.id) == anns
+    age(anns, limits.LIMITS.hours + 1)
+    scheduler.sweep()
+    assert scheduler.find(anns.id) is None
