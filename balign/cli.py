@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from balign import telemetry
+from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.folder import Run
 from balign.terminal import gentle_interrupt, show
@@ -58,7 +59,7 @@ def erase(
     try:
         erased = [Concept.parse(text).model_dump() for text in concepts]
     except ValidationError as error:
-        raise ValueError(explain(error)) from None
+        raise Refusal(explain(error)) from None
     config = RunConfig.parse({**settings, "erase": erased, "keep": keep})
     return _follow(Run.create(config))
 
@@ -71,7 +72,7 @@ def run(folders: Folders, /) -> int:
     """
     waiting = [_open(folder) for folder in folders]
     if not waiting:
-        raise ValueError("No folder was given; name at least one run's folder.")
+        raise Refusal("No folder was given; name at least one run's folder.")
     codes = []
     while waiting:
         codes.append(_follow(waiting.pop(0)))

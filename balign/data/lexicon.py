@@ -14,6 +14,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from balign.refusal import Refusal
+
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "prompts"
 OPEN = ("objects", "styles", "people")  # lexicons for hub models; a concept is looked for in all of them
 KINDS = {  # key of the file -> what one of its words is
@@ -136,7 +138,7 @@ def load(name: str) -> Lexicon:
     file = FOLDER / f"{name}.json"
     known = sorted(path.stem for path in FOLDER.glob("*.json"))
     if name not in known:
-        raise ValueError(f"There is no lexicon {name!r}; there are {', '.join(known)}.")
+        raise Refusal(f"There is no lexicon {name!r}; there are {', '.join(known)}.")
     data = json.loads(file.read_text(encoding="utf-8"))
     words = {}
     for key, kind in KINDS.items():
@@ -188,7 +190,7 @@ def resolve(name: str, lexicon: str) -> tuple[Lexicon, Word]:
     if own.closed:
         near = own.near(name)
         hint = f"did you mean {' or '.join(near)}?" if near else f"it knows words such as {_examples(own)}."
-        raise ValueError(f"The model does not know {name!r}; {hint}")
+        raise Refusal(f"The model does not know {name!r}; {hint}")
     for other in OPEN:
         word = load(other).find(name)
         if word is not None:

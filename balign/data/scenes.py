@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from balign.data.lexicon import Lexicon, names
+from balign.refusal import Refusal
 
 HOLD_OUT = 4  # one combination of kinds in so many belongs to the test half
 TRIES = 100  # draws for a setting not seen yet, before one is repeated
@@ -56,7 +57,7 @@ def settings(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str], rng:
                 break
         else:
             if not seen:
-                raise ValueError(f"Too much is to be erased to leave any combination to {half} on; erase fewer.")
+                raise Refusal(f"Too much is to be erased to leave any combination to {half} on; erase fewer.")
             setting = rng.choice(list(seen))
         seen[setting] = None
         yield setting
@@ -75,7 +76,7 @@ def _fields(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str]) -> di
         fields[name] = [value for value in halves[half] if not names(value, banned)]
     for name, values in fields.items():
         if not values:
-            raise ValueError(f"Nothing is left to keep: every {name} is to be erased; erase fewer.")
+            raise Refusal(f"Nothing is left to keep: every {name} is to be erased; erase fewer.")
     return fields
 
 

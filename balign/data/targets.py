@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from balign.data.lexicon import Lexicon, Word, names, resolve, same
+from balign.refusal import Refusal
 
 
 class Asked(Protocol):
@@ -40,13 +41,13 @@ def targets(concepts: Sequence[Asked | str], lexicon: str) -> tuple[list[Target]
     Raises ValueError for an empty list, a word a closed lexicon does not know, or a replacement that is itself erased.
     """
     if not concepts:
-        raise ValueError("Nothing to erase was given; name at least one concept.")
+        raise Refusal("Nothing to erase was given; name at least one concept.")
     found: list[Target] = []
     warnings = []
     for concept in concepts:
         name, replacement = (concept, None) if isinstance(concept, str) else (concept.name, concept.replace_with)
         if not name.strip():
-            raise ValueError("An empty concept was given to erase; write at least one word.")
+            raise Refusal("An empty concept was given to erase; write at least one word.")
         where, word = resolve(name, lexicon)
         if any(target.word.kind == word.kind and same(target.word.name, word.name) for target in found):
             warnings.append(f"{name!r} was given twice to erase; it counts once.")
@@ -59,7 +60,7 @@ def targets(concepts: Sequence[Asked | str], lexicon: str) -> tuple[list[Target]
     for target in found:
         clash = target.replacement and names(target.replacement, _all_forms(found))
         if clash:
-            raise ValueError(
+            raise Refusal(
                 f"{target.word.name!r} cannot be replaced with {target.replacement!r}, which is itself to be erased; "
                 "choose something that is kept."
             )
@@ -76,7 +77,7 @@ def _replacement(name: str | None, word: Word, lexicon: Lexicon) -> str | None:
         return name
     near = [close for close in lexicon.near(name) if close in lexicon.words[word.kind]]
     example = near or [member for member in lexicon.words[word.kind] if member != word.name][:3]
-    raise ValueError(
+    raise Refusal(
         f"{word.name!r} cannot be replaced with {name!r}; "
         f"another {word.kind} is accepted, such as {', '.join(example)}."
     )
@@ -94,10 +95,10 @@ def kept(keep: Sequence[str], found: Sequence[Target]) -> tuple[list[str], list[
     twice = 0
     for text in keep:
         if not text.strip():
-            raise ValueError("An empty text was given to keep; write at least one word.")
+            raise Refusal("An empty text was given to keep; write at least one word.")
         named = names(text, forms)
         if named is not None:
-            raise ValueError(f"The text to keep {text!r} names {named!r}, which is to be erased; take it off one list.")
+            raise Refusal(f"The text to keep {text!r} names {named!r}, which is to be erased; take it off one list.")
         key = " ".join(text.lower().split())
         twice += key in clean
         clean.setdefault(key, " ".join(text.split()))
@@ -121,7 +122,7 @@ def check(concepts: Sequence[Asked | str], keep: Sequence[str], lexicon: str) ->
     clean, more = kept(keep, found)
     for target in found:
         if not clean and not others(target, found):
-            raise ValueError(
+            raise Refusal(
                 f"Nothing is left to keep: every {target.word.kind} is to be erased; "
                 "erase fewer, or name prompts to keep."
             )

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from balign.host import limits, visitors
+from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, runs_root
 
 log = logging.getLogger(__name__)
@@ -43,13 +44,13 @@ def check() -> None:
     root.mkdir(parents=True, exist_ok=True)
     held = sum(size(run.path) for run in list_runs())
     if held > limits.LIMITS.all_bytes or shutil.disk_usage(root).free < limits.LIMITS.free_bytes:
-        raise ValueError("There is no room for another run at the moment; delete one, or come back later.")
+        raise Refusal("There is no room for another run at the moment; delete one, or come back later.")
 
 
 def check_growth(run: Run, more: int) -> None:
     """ValueError of one sentence if so many bytes more would be too many for one run of a visitor."""
     if limits.public() and size(run.path) + more > limits.LIMITS.run_bytes:
-        raise ValueError("This run has as many files as a shared instance keeps; take its weights to another machine.")
+        raise Refusal("This run has as many files as a shared instance keeps; take its weights to another machine.")
 
 
 def size(folder: Path) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
@@ -65,9 +66,9 @@ def check(config: RunConfig) -> None:
     check_model(config.model)
     scorers = list(dict.fromkeys(entry.scorer for entry in CATALOGUE))
     if config.scorer is not None and config.scorer not in scorers:
-        raise ValueError(f"The scorer {config.scorer[:80]!r} is not used here; accepted are {', '.join(scorers)}.")
+        raise Refusal(f"The scorer {config.scorer[:80]!r} is not used here; accepted are {', '.join(scorers)}.")
     if config.device != "auto":
-        raise ValueError(f"The device is {config.device!r}; this shared instance decides that itself, so auto it is.")
+        raise Refusal(f"The device is {config.device!r}; this shared instance decides that itself, so auto it is.")
     settings = settle(config)
     previews = settings.steps // config.preview_every if config.preview_every else 0
     pictures = config.n_forget + config.n_retain + 6 * config.n_eval * config.eval_seeds
@@ -82,7 +83,7 @@ def check(config: RunConfig) -> None:
         (pictures, LIMITS.pictures, "pictures to draw, to learn from and to compare,"),
     ):
         if found > most:
-            raise ValueError(f"{found:,} {what} were asked for; this shared instance does at most {most:,}.")
+            raise Refusal(f"{found:,} {what} were asked for; this shared instance does at most {most:,}.")
 
 
 def check_model(name: str) -> None:
@@ -91,9 +92,9 @@ def check_model(name: str) -> None:
     if not public() or name in known:
         return
     if os.environ.get("BALIGN_OPEN_MODELS") != "1":
-        raise ValueError(f"The model {name[:80]!r} is not offered here; accepted are {', '.join(known)}.")
+        raise Refusal(f"The model {name[:80]!r} is not offered here; accepted are {', '.join(known)}.")
     if not HUB_ID.fullmatch(name) or Path(name).exists():
-        raise ValueError(f"The model {name[:80]!r} is no hub id of the form owner/name; one of those is accepted.")
+        raise Refusal(f"The model {name[:80]!r} is no hub id of the form owner/name; one of those is accepted.")
 
 
 class Rate:
@@ -114,7 +115,7 @@ class Rate:
                 if len(times) >= allowed:
                     minutes = max(1, round((times[0] + HOUR - now) / 60))
                     words = f"{allowed} {what} were begun from here within an hour"
-                    raise ValueError(f"{words}; try again in {minutes} min.")
+                    raise Refusal(f"{words}; try again in {minutes} min.")
             for key in most:
                 self._seen[key].append(now)
             while len(self._seen) > MAX_KEYS:

@@ -21,6 +21,7 @@ import balign
 from balign import telemetry
 from balign.host import disk, limits, visitors, waitlist
 from balign.host.visitors import Visitor
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, list_runs, lives, process_in, runs_root, stamp, write_atomic
 
@@ -125,7 +126,7 @@ def visit(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None
     """
     limits.check(run.config)
     if inline():
-        raise ValueError("This instance has a device for runs only; take the weights and try them on another machine.")
+        raise Refusal("This instance has a device for runs only; take the weights and try them on another machine.")
     _let_leave()
     with _lock:
         if working() or waitlist.line():

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from balign.host import limits, visitors
 from balign.host.visitors import Visitor
+from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, write_atomic
 
 FILE = "queued"
@@ -70,7 +71,7 @@ def admit(count: int, visitor: Visitor, free: bool) -> None:
     if not limits.public():
         return
     if not visitor.secret:
-        raise ValueError("This page does not know whose browser it is in; reload it and try again.")
+        raise Refusal("This page does not know whose browser it is in; reload it and try again.")
     if mine + count - free > most.in_line_each:
         words = (
             f"{mine} of your runs are waiting and {count} would join them; at most {most.in_line_each} may wait here."

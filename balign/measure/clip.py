@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from balign.refusal import Refusal
+
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models"
 LOCAL = {"emoji": "emoji-clip"}  # name -> folder among the bundled models
 ACCEPTED = "emoji, ViT-B-32/laion2b_s34b_b79k, ViT-L-14/laion2b_s32b_b82k, or a local open_clip folder"
@@ -44,7 +46,7 @@ class Scorer:
         else:
             source, _, weights = name.partition("/")
             if weights not in open_clip.list_pretrained_tags_by_model(source):
-                raise ValueError(f"There is no scorer {name!r}; {ACCEPTED} is accepted.")
+                raise Refusal(f"There is no scorer {name!r}; {ACCEPTED} is accepted.")
         try:
             model, _, preprocess = open_clip.create_model_and_transforms(source, pretrained=weights, device=device)
             return cls(name, model, preprocess, open_clip.get_tokenizer(source), device)

@@ -12,7 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FEW = 8  # prompts below which nothing is claimed
+FEW = 8
+"""Prompts below which nothing is claimed."""
+HARMLESS = 0.02
+"""A loss of alignment up to this size is called no loss larger than what the interval allows."""
 RESAMPLES = 9_999
 LEVEL = 0.95
 
@@ -116,15 +119,15 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     return max(0.0, float(ends.low)), min(1.0, float(ends.high))
 
 
-def verdict(found: Change, margin: float = 0.01) -> str:
-    """What the interval allows to say of a loss larger than `margin`, and no more."""
-    if found.too_few or found.low is None or found.high is None:
-        return f"too few prompts to say ({found.n}, of at least {FEW})"
-    if found.high < -margin:
-        return f"a loss larger than {margin:g} at 95 %"
-    if found.low >= -margin:
-        small = f"no loss larger than {margin:g} at 95 %"
-        return f"{small}, though some loss" if found.high < 0 else small
-    if found.high < 0:
-        return f"a loss between {-found.high:.3f} and {-found.low:.3f} at 95 %"
-    return f"a loss of up to {-found.low:.3f} cannot be ruled out at 95 %"
+def verdict(change: Change) -> str:
+    """What the interval of a change of alignment allows to say, and no more. The one sentence used everywhere."""
+    low, high = change.low, change.high
+    if change.too_few or low is None or high is None:
+        return f"too few prompts to say ({change.n}, of at least {FEW})"
+    if low > 0:
+        return f"closer to their prompts than before, by at least {low:.3f} at 95\u00a0%"
+    if high < 0:
+        return f"a loss of alignment between {-high:.3f} and {-low:.3f} at 95\u00a0%"
+    if low >= -HARMLESS:
+        return f"no loss of alignment larger than {max(-low, 0.0005):.3f} at 95\u00a0%"
+    return f"not clear: a loss of up to {-low:.3f} cannot be ruled out at 95\u00a0%"

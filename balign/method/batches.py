@@ -13,6 +13,7 @@ from torch import Tensor
 
 from balign.method.losses import Batch
 from balign.models.base import BaseModel
+from balign.refusal import Refusal
 
 if TYPE_CHECKING:
     from balign.data.latents import TrainingData
@@ -59,7 +60,7 @@ def draw(
     latents: Tensor = getattr(data, f"{side}_latents")
     conditions: Tensor = getattr(data, f"{side}_conditions")
     if len(latents) == 0:
-        raise ValueError(f"There are no images to {side}; at least one is needed.")
+        raise Refusal(f"There are no images to {side}; at least one is needed.")
     random = generator(seed, side, step)
     noise = torch.randn(size, *latents.shape[1:], generator=random)
     timesteps = torch.randint(model.num_train_timesteps, (size,), generator=random)

@@ -7,6 +7,8 @@ can say what a method is; the names in a row are looked up by ``training``.
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from balign.refusal import Refusal
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -160,7 +162,7 @@ class Settings:
 def find(method: str) -> Objective:
     """The row of that name."""
     if method not in METHODS:
-        raise ValueError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
+        raise Refusal(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
     return METHODS[method]
 
 
@@ -169,12 +171,12 @@ def settle(config: Any = None, **given: Any) -> Settings:
     asked = {field.name: getattr(config, field.name, None) for field in fields(Settings)} | given
     unknown = asked.keys() - {field.name for field in fields(Settings)}
     if unknown:
-        raise ValueError(f"{min(unknown)!r} is not a setting; there are {', '.join(f.name for f in fields(Settings))}.")
+        raise Refusal(f"{min(unknown)!r} is not a setting; there are {', '.join(f.name for f in fields(Settings))}.")
     method = asked.get("method") or DEFAULT_METHOD
     row = find(method)
     values = {name: getattr(row, name, 10) if value is None else value for name, value in asked.items()}
     settings = Settings(**(values | {"method": method}))
     for name in ("steps", "batch_forget", "batch_retain"):
         if getattr(settings, name) < 1:
-            raise ValueError(f"{name} is {getattr(settings, name)}; 1 or more is accepted.")
+            raise Refusal(f"{name} is {getattr(settings, name)}; 1 or more is accepted.")
     return settings

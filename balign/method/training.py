@@ -24,6 +24,7 @@ from balign.method.losses import FORGET_LOSSES, Aim, Batch, FrozenBase, base_tar
 from balign.method.objectives import Settings
 from balign.models import trainable
 from balign.models.base import BaseModel
+from balign.refusal import Refusal
 from balign.telemetry import Conflict, Step
 
 if TYPE_CHECKING:
@@ -254,9 +255,9 @@ class Unlearner(Iterator[Step]):
         """Go on from a ``state()`` of the same settings and seed; call it before the first step."""
         for name, mine in (("seed", self.seed), ("settings", asdict(self.settings))):
             if state[name] != mine:
-                raise ValueError(f"The saved training has {name} {state[name]}; {mine} is what this one goes on with.")
+                raise Refusal(f"The saved training has {name} {state[name]}; {mine} is what this one goes on with.")
         if state["weights"].keys() != self.parameters.keys():
-            raise ValueError("The saved training moves other weights than this one; give it the same model.")
+            raise Refusal("The saved training moves other weights than this one; give it the same model.")
         for name, weight in self.parameters.items():
             weight.copy_(state["weights"][name])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))

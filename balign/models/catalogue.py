@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from balign.refusal import Refusal
+
 MODELS = Path(__file__).parents[2] / "assets" / "models"
 
 PAPER_SCORER = "ViT-B-32/laion2b_s34b_b79k"
@@ -114,7 +116,7 @@ def find(id_or_path: str | Path) -> Entry:
             licence="see its page on the hub",
             note="Not in the catalogue: any Stable Diffusion 1 or 2 with safetensors weights should do.",
         )
-    raise ValueError(
+    raise Refusal(
         f"There is no model {name[:100]!r}; accepted are {', '.join(entry.id for entry in CATALOGUE)}, another hub id "
         "of the form owner/name, or a folder that holds a diffusers pipeline."
     )
@@ -134,7 +136,7 @@ def locate(entry: Entry) -> Path | str:
     if entry.bundled:
         folder = MODELS / entry.id
         if not (folder / "model_index.json").is_file():
-            raise ValueError(
+            raise Refusal(
                 f"The bundled model {entry.id!r} is not at {folder}; get a whole copy of the project (with its assets "
                 "folder), or name another model."
             )

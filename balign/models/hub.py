@@ -5,6 +5,8 @@ It knows which files a Stable Diffusion folder has; it opens none of them.
 
 from pathlib import Path
 
+from balign.refusal import Refusal
+
 FILES = (
     "model_index.json",
     "scheduler/*.json",
@@ -35,18 +37,18 @@ def fetch(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(FILES)))
     except GatedRepoError as error:
-        raise ValueError(
+        raise Refusal(
             f"The hub gives {name} only to people who have accepted its terms; accept them at "
             f"https://huggingface.co/{name}, log in with `hf auth login`, and try again."
         ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise ValueError(
+        raise Refusal(
             f"The hub has no model {name!r} that you may see; check the spelling, or log in with `hf auth login` if it "
             "is private."
         ) from error
     except Exception as error:  # the hub's client passes on whatever its network library or the disk raises
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(
+        raise Refusal(
             f"{name} is not on this machine and could not be fetched from the hub ({reason}); connect to the internet "
             "once, or use the bundled model 'emoji' or a local folder."
         ) from error

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from balign.models import hub
+from balign.refusal import Refusal
 
 
 def config(path: Path) -> dict[str, Any]:
@@ -20,11 +21,11 @@ def config(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ValueError(f"There is no {path}; a whole diffusers pipeline folder is accepted.") from error
+        raise Refusal(f"There is no {path}; a whole diffusers pipeline folder is accepted.") from error
     except (OSError, ValueError) as error:
-        raise ValueError(f"The configuration {path} cannot be read ({error}); a json object is accepted.") from error
+        raise Refusal(f"The configuration {path} cannot be read ({error}); a json object is accepted.") from error
     if not isinstance(values, dict):
-        raise ValueError(f"The configuration {path} is not a json object.")
+        raise Refusal(f"The configuration {path} is not a json object.")
     return values
 
 
@@ -39,10 +40,10 @@ def weights(kind: Any, folder: Path, part: str) -> Any:
                 folder / part, use_safetensors=True, torch_dtype=torch.float32, output_loading_info=True
             )
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
-        raise ValueError(f"The weights in {folder / part} do not fit the config.json beside them: {error}") from error
+        raise Refusal(f"The weights in {folder / part} do not fit the config.json beside them: {error}") from error
     missing = sorted(info["missing_keys"])
     if missing:
-        raise ValueError(
+        raise Refusal(
             f"The weights in {folder / part} lack {missing[0]} and {len(missing) - 1} more that the config.json beside "
             "them asks for; get the folder anew."
         )
@@ -68,11 +69,11 @@ def tokenizer(kind: Any, folder: Path) -> Any:
     place = folder / "tokenizer"
     there = {file.name for file in place.glob("*")}
     if not (there >= {"vocab.json", "merges.txt"} or "tokenizer.json" in there):
-        raise ValueError(f"{place} has no vocabulary; vocab.json with merges.txt, or tokenizer.json, is accepted.")
+        raise Refusal(f"{place} has no vocabulary; vocab.json with merges.txt, or tokenizer.json, is accepted.")
     try:
         return kind.from_pretrained(place)
     except Exception as error:  # the tokenizers library raises bare exceptions
-        raise ValueError(f"The tokenizer in {place} cannot be read ({error}); get the folder anew.") from error
+        raise Refusal(f"The tokenizer in {place} cannot be read ({error}); get the folder anew.") from error
 
 
 def _files(folder: Path, part: str) -> list[Path]:
@@ -80,7 +81,7 @@ def _files(folder: Path, part: str) -> list[Path]:
     patterns = [pattern for pattern in hub.FILES if pattern.startswith(part) and pattern.endswith(".safetensors")]
     files = sorted(file for pattern in patterns for file in folder.glob(pattern))
     if not files:
-        raise ValueError(
+        raise Refusal(
             f"{folder / part} has no {patterns[0].split('/')[-1]}; only weights saved as safetensors are accepted."
         )
     return files
@@ -94,6 +95,6 @@ def _open(file: Path) -> None:
         with safe_open(file, framework="pt"):
             return
     except (OSError, SafetensorError) as error:
-        raise ValueError(
+        raise Refusal(
             f"The weights file {file} cannot be read as safetensors ({error}); copy or download it again."
         ) from error

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from balign.models import hub, loading, sampling
 from balign.models.base import BaseModel, Progress
+from balign.refusal import Refusal
 
 PIPELINE = "StableDiffusionPipeline"
 PREDICTIONS = ("epsilon", "v_prediction")
@@ -236,17 +237,17 @@ def _check(folder: Path) -> None:
 
     kind = loading.config(folder / "model_index.json").get("_class_name")
     if kind != PIPELINE:
-        raise ValueError(f"{folder} holds a {kind}; accepted is a {PIPELINE} (Stable Diffusion 1 or 2).")
+        raise Refusal(f"{folder} holds a {kind}; accepted is a {PIPELINE} (Stable Diffusion 1 or 2).")
     scheduler = loading.config(folder / "scheduler" / "scheduler_config.json")
     name = str(scheduler.get("_class_name"))
     if not (name.endswith("Scheduler") and hasattr(diffusers, name)):
-        raise ValueError(f"The scheduler {name!r} of {folder} is none of diffusers'.")
+        raise Refusal(f"The scheduler {name!r} of {folder} is none of diffusers'.")
     prediction = scheduler.get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
-        raise ValueError(f"The model in {folder} predicts {prediction!r}; accepted are {' and '.join(PREDICTIONS)}.")
+        raise Refusal(f"The model in {folder} predicts {prediction!r}; accepted are {' and '.join(PREDICTIONS)}.")
     unet, vae = (loading.config(folder / part / "config.json") for part in ("unet", "vae"))
     if unet.get("in_channels") != vae.get("latent_channels"):
-        raise ValueError(
+        raise Refusal(
             f"The denoiser in {folder} takes {unet.get('in_channels')} channels and its autoencoder gives "
             f"{vae.get('latent_channels')}; accepted are models that take the latent alone (no inpainting)."
         )

@@ -4,6 +4,8 @@ import re
 
 from torch import nn
 
+from balign.refusal import Refusal
+
 TRAINABLE = ("cross_attention_kv", "cross_attention", "all")
 """From few to many: the keys and values that read the prompt, all of the cross-attention, every weight."""
 
@@ -13,11 +15,11 @@ _PATTERNS = {"cross_attention_kv": r"\.attn2\.to_[kv]\.", "cross_attention": r"\
 def select(denoiser: nn.Module, which: str) -> dict[str, nn.Parameter]:
     """The weights of this choice by name; they alone require gradients afterwards."""
     if which not in TRAINABLE:
-        raise ValueError(f"{which!r} is no choice of weights to train; accepted are {', '.join(TRAINABLE)}.")
+        raise Refusal(f"{which!r} is no choice of weights to train; accepted are {', '.join(TRAINABLE)}.")
     pattern = re.compile(_PATTERNS[which])
     chosen = {name: weight for name, weight in denoiser.named_parameters() if pattern.search(name)}
     if not chosen:
-        raise ValueError(f"This denoiser has no {which!r} weights; choose 'all'.")
+        raise Refusal(f"This denoiser has no {which!r} weights; choose 'all'.")
     denoiser.requires_grad_(False)
     for weight in chosen.values():
         weight.requires_grad_(True)

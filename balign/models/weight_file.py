@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from balign.refusal import Refusal
+
 
 def save_changed(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write the tensors, under a temporary name first: a crash or a full disk leaves the old file as it was."""
@@ -38,9 +40,9 @@ def read_changed(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except FileNotFoundError as error:
-        raise ValueError(f"There is no weights file {path}.") from error
+        raise Refusal(f"There is no weights file {path}.") from error
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"The weights file {path} cannot be read as safetensors ({error}).") from error
+        raise Refusal(f"The weights file {path} cannot be read as safetensors ({error}).") from error
 
 
 @torch.no_grad()
@@ -57,7 +59,7 @@ def load_changed(
     for name, tensor in tensors.items():
         if name not in weights or weights[name].shape != tensor.shape:
             there = f"has shape {tuple(weights[name].shape)} there" if name in weights else "is not there"
-            raise ValueError(
+            raise Refusal(
                 f"The weights file {path} belongs to another model: {name} of shape {tuple(tensor.shape)} {there}."
             )
     for name, tensor in tensors.items():

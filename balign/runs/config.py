@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from balign.method.objectives import find
+from balign.refusal import Refusal
 
 MAX_CONCEPTS = 32
 MAX_KEEP = 2_000
@@ -31,14 +32,14 @@ def _clean(text: str) -> str:
 def _concept_name(text: str) -> str:
     text = _clean(text)
     if len(text) > MAX_NAME:
-        raise ValueError(f"a concept of {len(text):,} characters was given; at most {MAX_NAME} are accepted")
+        raise Refusal(f"a concept of {len(text):,} characters was given; at most {MAX_NAME} are accepted")
     return text
 
 
 def _prompt(text: str) -> str:
     text = _clean(text)
     if len(text) > MAX_PROMPT:
-        raise ValueError(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
+        raise Refusal(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
     return text
 
 
@@ -160,7 +161,7 @@ class RunConfig(Options):
         try:
             return cls.model_validate_json(data) if isinstance(data, str | bytes) else cls.model_validate(data)
         except ValidationError as error:
-            raise ValueError(explain(error)) from None
+            raise Refusal(explain(error)) from None
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=2) + "\n"

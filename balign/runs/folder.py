@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 import psutil
 
 from balign import telemetry
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 
 Status = Literal["new", "running", "stopped", "failed", "done"]
@@ -97,10 +98,10 @@ class Run:
         given = Path(path)
         folder = given if given.is_absolute() else root / given if given.name == str(given) else given.absolute()
         if folder.name in ("", ".", "..") or folder.is_symlink() or folder.resolve().parent != root.resolve():
-            raise ValueError(f"{str(path)[:200]!r} is not a run in {root}; give the name of a folder there.")
+            raise Refusal(f"{str(path)[:200]!r} is not a run in {root}; give the name of a folder there.")
         config = folder / "config.json"
         if config.is_symlink() or not config.is_file():
-            raise ValueError(f"{str(path)[:200]!r} is not a run; a run is a folder with a config.json in it.")
+            raise Refusal(f"{str(path)[:200]!r} is not a run; a run is a folder with a config.json in it.")
         return cls(folder)
 
     @property
@@ -112,7 +113,7 @@ class Run:
         try:
             return RunConfig.parse((self.path / "config.json").read_bytes())
         except ValueError as error:
-            raise ValueError(f"{self.path / 'config.json'} is not a valid config: {error}") from None
+            raise Refusal(f"{self.path / 'config.json'} is not a valid config: {error}") from None
 
     @property
     def label(self) -> str:
@@ -127,9 +128,9 @@ class Run:
         """Give the run a name to be found by, beside its id, which stays; an empty one takes it away."""
         text = " ".join(label.split())
         if len(text) > MAX_LABEL:
-            raise ValueError(f"A name of {len(text):,} characters was given; at most {MAX_LABEL} are accepted.")
+            raise Refusal(f"A name of {len(text):,} characters was given; at most {MAX_LABEL} are accepted.")
         if not text.isprintable():
-            raise ValueError(f"The name {text!r} contains control characters; plain text is accepted.")
+            raise Refusal(f"The name {text!r} contains control characters; plain text is accepted.")
         if text:
             write_atomic(self.path / "label", text)
         else:
@@ -165,13 +166,13 @@ class Run:
     def claim(self) -> None:
         """Mark this process as the one that runs the folder; refuse while another does."""
         if self.running():
-            raise ValueError(f"Run {self.id} is already running; stop it first or wait for it to end.")
+            raise Refusal(f"Run {self.id} is already running; stop it first or wait for it to end.")
         path = self.path / "pid"
         path.unlink(missing_ok=True)
         try:
             handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
-            raise ValueError(f"Run {self.id} is already running; stop it first or wait for it to end.") from None
+            raise Refusal(f"Run {self.id} is already running; stop it first or wait for it to end.") from None
         with os.fdopen(handle, "w") as file:
             file.write(stamp(os.getpid()))
 
@@ -201,7 +202,7 @@ class Run:
     def delete(self) -> None:
         """Remove the folder and everything in it; refused while it runs."""
         if self.running():
-            raise ValueError(f"Run {self.id} is running; stop it before deleting it.")
+            raise Refusal(f"Run {self.id} is running; stop it before deleting it.")
         hidden = self.path.with_name(f".{self.id}.deleted")
         self.path.rename(hidden)
         shutil.rmtree(hidden)

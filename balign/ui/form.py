@@ -12,6 +12,7 @@ from balign.data.targets import check
 from balign.host import limits
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.models.catalogue import CATALOGUE, Entry, find
+from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig
 
 MAX_SEEDS = 20
@@ -100,9 +101,9 @@ def lines(text: object, what: str) -> list[str]:
     if text is None:
         return []
     if not isinstance(text, str):
-        raise ValueError(f"{what} is {str(text)[:40]!r}; plain text is accepted.")
+        raise Refusal(f"{what} is {str(text)[:40]!r}; plain text is accepted.")
     if len(text) > MAX_TEXT:
-        raise ValueError(f"{len(text):,} characters were given for {what}; at most {MAX_TEXT:,} are accepted.")
+        raise Refusal(f"{len(text):,} characters were given for {what}; at most {MAX_TEXT:,} are accepted.")
     found: list[str] = []
     for line in text.splitlines():
         parts = [part.strip() for part in line.split(",")]
@@ -116,9 +117,9 @@ def concepts(erase: object, replace: object) -> list[Concept]:
     named = [Concept.parse(text) for text in lines(erase, "the concepts to erase")]
     instead = lines(replace, "the replacement")
     if not named:
-        raise ValueError("Nothing to erase was given; name at least one concept, such as cat.")
+        raise Refusal("Nothing to erase was given; name at least one concept, such as cat.")
     if len(instead) not in (0, 1, len(named)):
-        raise ValueError(
+        raise Refusal(
             f"{len(instead)} replacements were given for {len(named)} concepts; give one for all, or one for each."
         )
     instead = instead * len(named) if len(instead) == 1 else instead
@@ -139,7 +140,7 @@ def config(values: Mapping[str, Any]) -> RunConfig:
     try:
         erase = [concept.model_dump() for concept in concepts(values.get("erase"), values.get("replace"))]
     except ValueError as error:
-        raise ValueError(_one(error)) from None
+        raise Refusal(_one(error)) from None
     return RunConfig.parse({**given, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
 
 
@@ -155,10 +156,10 @@ def _seeds(text: Any) -> list[Any]:
         ends = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", part, re.ASCII)
         first, last = (int(end) for end in ends.groups()) if ends else (0, 0)
         if ends and first > last:
-            raise ValueError(f"The seeds {part.strip()} run backwards; {last}-{first} is accepted.")
+            raise Refusal(f"The seeds {part.strip()} run backwards; {last}-{first} is accepted.")
         found += map(str, range(first, min(last, first + MAX_SEEDS) + 1)) if ends else [part.strip()]
         if len(found) > MAX_SEEDS:
-            raise ValueError(f"More than {MAX_SEEDS} seeds were given; at most {MAX_SEEDS} are accepted.")
+            raise Refusal(f"More than {MAX_SEEDS} seeds were given; at most {MAX_SEEDS} are accepted.")
     return list(dict.fromkeys(seed for seed in found if seed)) or [None]
 
 

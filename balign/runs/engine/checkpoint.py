@@ -12,6 +12,7 @@ from torch import Tensor
 
 from balign.method.training import Unlearner
 from balign.models import weight_file
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 
 NAME = "checkpoint.safetensors"
@@ -27,7 +28,7 @@ class Saved(NamedTuple):
     def restore(self, learner: Unlearner, fingerprint: str) -> None:
         """Put the training back to where it was; refused if the model is not the one it began with."""
         if fingerprint != self.fingerprint:
-            raise ValueError(
+            raise Refusal(
                 "The model's files are not those this run began with, so it cannot go on; put them back, or begin anew."
             )
         learner.load_state(self.state)
@@ -52,7 +53,7 @@ def read(run: Run) -> Saved | None:
             state = _restored(json.loads(facts["state"]), file)
             return Saved(int(facts["step"]), facts["fingerprint"], state)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ValueError(
+        raise Refusal(
             f"The checkpoint {path} is unreadable; delete it to begin this run anew, or put back a good copy."
         ) from error
 

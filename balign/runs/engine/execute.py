@@ -9,6 +9,7 @@ from pathlib import Path
 
 from balign.method.training import Unlearner
 from balign.models import lora, weight_file
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.engine import checkpoint, images, phases
 from balign.runs.engine.job import Job, load_job, load_model
@@ -47,7 +48,7 @@ def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
     Where `out` ends in .safetensors only the weights that changed are written, at that strength.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} exists and is not an empty folder; name a new one.")
+        raise Refusal(f"{out} exists and is not an empty folder; name a new one.")
     weights = _erased(folder)
     model = load_model(folder.config)
     weight_file.load_changed(weights, model.denoiser, strength=strength)
@@ -64,9 +65,9 @@ def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
 def export_lora(folder: Run, out: Path, rank: int) -> float:
     """Write the change as a low-rank adapter; which share of its squared size the rank holds."""
     if rank < 1:
-        raise ValueError(f"rank is {rank}; a whole number from 1 up is accepted.")
+        raise Refusal(f"rank is {rank}; a whole number from 1 up is accepted.")
     if out.exists():
-        raise ValueError(f"{out} exists; name a new file.")
+        raise Refusal(f"{out} exists; name a new file.")
     changed, _ = weight_file.read_changed(_erased(folder))
     base = dict(load_model(folder.config).denoiser.named_parameters())
     tensors, share = lora.adapter(base, changed, rank)
@@ -148,7 +149,7 @@ def _load(recorder: Recorder, scorer: str | None = None) -> Generator[Record, No
 def _erased(folder: Run) -> Path:
     path = folder.path / "erased.safetensors"
     if not path.is_file():
-        raise ValueError(f"Run {folder.id} has no erased weights yet; `balign run {folder.path}` makes them.")
+        raise Refusal(f"Run {folder.id} has no erased weights yet; `balign run {folder.path}` makes them.")
     return path
 
 

@@ -16,6 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.outcome.model_card import card
 from balign.telemetry import Step
@@ -38,18 +39,18 @@ def ready(run: Run) -> bool:
 def stream(run: Run) -> Iterator[bytes]:
     """The zip, piece by piece. What can be wrong with the folder is said before the first."""
     if not ready(run):
-        raise ValueError(f"Run {run.id} has no report or no weights yet; `balign run {run.path}` finishes it.")
+        raise Refusal(f"Run {run.id} has no report or no weights yet; `balign run {run.path}` finishes it.")
     try:
         members = list(_members(run))
     except (KeyError, TypeError, AttributeError):
-        raise ValueError(f"The report of run {run.id} cannot be read; `balign evaluate {run.path}` mends it.") from None
+        raise Refusal(f"The report of run {run.id} cannot be read; `balign evaluate {run.path}` mends it.") from None
     return _pieces(members)
 
 
 def write(run: Run, out: Path) -> Path:
     """Write the zip whole or not at all."""
     if out.exists():
-        raise ValueError(f"{out} exists; name a file that does not.")
+        raise Refusal(f"{out} exists; name a file that does not.")
     draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     pieces = stream(run)
     try:

@@ -11,6 +11,7 @@ from typing import Any
 from balign.measure.intervals import Change, change
 from balign.method.objectives import settle
 from balign.models import catalogue
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 
@@ -45,7 +46,7 @@ class Row:
 def compare(runs: Sequence[Run]) -> list[Row]:
     """A row for each run; the first is the one the others are held against."""
     if len({run.path for run in runs}) != len(runs) or not 2 <= len(runs) <= MOST:
-        raise ValueError(f"{len(runs)} runs were named; 2 to {MOST} different ones are accepted.")
+        raise Refusal(f"{len(runs)} runs were named; 2 to {MOST} different ones are accepted.")
     reports = [run.report() for run in runs]
     return [
         Row(

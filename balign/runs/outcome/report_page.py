@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 from balign import telemetry
+from balign.refusal import Refusal
 from balign.runs.folder import Run, write_atomic
 from balign.runs.outcome.curves import Series, chart, strip
 
@@ -53,7 +54,7 @@ def page(run: Run) -> str:
     """The whole page as text."""
     report = run.report()
     if report is None:
-        raise ValueError(f"Run {run.id} has no report.json yet; run `balign evaluate {run.path}` to make one.")
+        raise Refusal(f"Run {run.id} has no report.json yet; run `balign evaluate {run.path}` to make one.")
     events = run.telemetry()[0]
     erased = ", ".join(concept.name for concept in run.config.erase)
     groups = report.get("groups", {})

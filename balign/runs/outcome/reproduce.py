@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, write_atomic
 from balign.runs.outcome.bundle import CHUNK, FORMAT, SUMS, WEIGHTS
@@ -54,14 +55,14 @@ def read(path: Path) -> Bundle:
     try:
         file = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:
-        raise ValueError(f"There is no file {path}.") from None
+        raise Refusal(f"There is no file {path}.") from None
     with file:
         size = _size(file)
         try:
             with zipfile.ZipFile(file) as archive:
                 return _read(archive, size)
         except DAMAGE as error:
-            raise ValueError(f"The zip is damaged ({str(error)[:120]!r}); download or copy it again.") from None
+            raise Refusal(f"The zip is damaged ({str(error)[:120]!r}); download or copy it again.") from None
 
 
 def begin(bundle: Bundle, root: Path | None = None) -> Run:
@@ -111,7 +112,7 @@ def digest(file: IO[bytes]) -> str:
     """The tensors of a safetensors file as one hash: names, types, shapes, every bit; not what is noted beside them."""
     size = int.from_bytes(file.read(8), "little")
     if size > MAX_TEXT:
-        raise ValueError("The weights are not a safetensors file; its header is too long.")
+        raise Refusal("The weights are not a safetensors file; its header is too long.")
     header = _object(file.read(size), "the header of the weights")
     header.pop("__metadata__", None)
     found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
@@ -142,12 +143,12 @@ def _size(file: IO[bytes]) -> int:
     file.seek(max(size - 98, 0))
     tail = file.read().rjust(98, b"\0")
     if tail[-22:-18] != END or tail[-2:] != b"\0\0":
-        raise ValueError("This is not a bundle; one is the zip that balign makes of a run.")
+        raise Refusal("This is not a bundle; one is the zip that balign makes of a run.")
     directory = int.from_bytes(tail[-10:-6], "little")
     if tail[-42:-38] == LOCATOR and tail[:4] == END64:
         directory = max(directory if directory != 0xFFFFFFFF else 0, int.from_bytes(tail[40:48], "little"))
     if directory > MAX_DIRECTORY:
-        raise ValueError("The zip lists far more files than a run has; it is not a bundle.")
+        raise Refusal("The zip lists far more files than a run has; it is not a bundle.")
     file.seek(0)
     return size
 
@@ -158,14 +159,14 @@ def _read(archive: zipfile.ZipFile, size: int) -> Bundle:
     sums = _sums(_text(archive, SUMS))
     if sums.keys() != members.keys() - {SUMS}:
         odd = min(sums.keys() ^ (members.keys() - {SUMS}))
-        raise ValueError(f"{odd[:80]!r} is in the zip or in its {SUMS}, not in both; the bundle is not whole.")
+        raise Refusal(f"{odd[:80]!r} is in the zip or in its {SUMS}, not in both; the bundle is not whole.")
     for name, wanted in sums.items():
         with archive.open(name) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != wanted:  # type: ignore[arg-type]
-                raise ValueError(f"{name} is not what its sha256 says; the bundle was damaged or changed.")
+                raise Refusal(f"{name} is not what its sha256 says; the bundle was damaged or changed.")
     about = _object(_text(archive, "bundle.json"), "bundle.json")
     if about.get("format") != FORMAT:
-        raise ValueError(f"The bundle's format is {str(about.get('format'))[:40]!r}; {FORMAT!r} is accepted.")
+        raise Refusal(f"The bundle's format is {str(about.get('format'))[:40]!r}; {FORMAT!r} is accepted.")
     config = RunConfig.parse(_text(archive, "config.json"))
     with archive.open(WEIGHTS) as file:
         weights = digest(file)
@@ -177,30 +178,30 @@ def _read(archive: zipfile.ZipFile, size: int) -> Bundle:
 def _refuse_what_no_bundle_holds(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], size: int) -> None:
     """Names, kinds and sizes, before a byte of content is read."""
     if len(members) != len(archive.infolist()):
-        raise ValueError("The zip holds two files of one name; it is not a bundle.")
+        raise Refusal("The zip holds two files of one name; it is not a bundle.")
     strange = [name for name in members if not MEMBER.fullmatch(name)]
     if strange:
-        raise ValueError(f"The zip holds {strange[0][:80]!r}, which no bundle does.")
+        raise Refusal(f"The zip holds {strange[0][:80]!r}, which no bundle does.")
     for name in ("bundle.json", "config.json", WEIGHTS, SUMS):
         if name not in members:
-            raise ValueError(f"The zip holds no {name}; a bundle does.")
+            raise Refusal(f"The zip holds no {name}; a bundle does.")
     if any(i.flag_bits & 1 or i.compress_type not in (0, zipfile.ZIP_DEFLATED) for i in members.values()):
-        raise ValueError("The zip is encrypted or packed in a way that no bundle is.")
+        raise Refusal("The zip is encrypted or packed in a way that no bundle is.")
     held = sum(info.file_size for info in members.values())
     if held > GROWS * size + ROOM:
-        raise ValueError(f"The zip would unpack from {size:,} to {held:,} bytes; no bundle does.")
+        raise Refusal(f"The zip would unpack from {size:,} to {held:,} bytes; no bundle does.")
 
 
 def _text(archive: zipfile.ZipFile, name: str) -> bytes:
     if archive.getinfo(name).file_size > MAX_TEXT:
-        raise ValueError(f"{name} has more than {MAX_TEXT:,} bytes; no bundle's has.")
+        raise Refusal(f"{name} has more than {MAX_TEXT:,} bytes; no bundle's has.")
     return archive.read(name)
 
 
 def _sums(text: bytes) -> dict[str, str]:
     lines = [line.split("  ", 1) for line in text.decode("utf-8", "replace").splitlines()]
     if not all(len(line) == 2 for line in lines):
-        raise ValueError(f"{SUMS} is not a list of sha256 and names.")
+        raise Refusal(f"{SUMS} is not a list of sha256 and names.")
     return {name: value for value, name in lines}
 
 
@@ -209,4 +210,4 @@ def _object(text: bytes, what: str) -> dict[str, Any]:
         found = json.loads(text)
         if isinstance(found, dict):
             return found
-    raise ValueError(f"{what[0].upper()}{what[1:]} is not readable json.")
+    raise Refusal(f"{what[0].upper()}{what[1:]} is not readable json.")

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from balign.refusal import Refusal
 from balign.runs.folder import Run, write_atomic
 from balign.runs.tryout import store
 
@@ -72,18 +73,18 @@ def new(run: Run, question: str | None = None) -> Ballot:
 def cast(run: Run, ballot: object, choice: object) -> str:
     """Count a vote, once; what was chosen: `before`, `after` or `same`."""
     if choice not in CHOICES:
-        raise ValueError(f"The choice {str(choice)[:20]!r} is not one of {', '.join(CHOICES)}.")
+        raise Refusal(f"The choice {str(choice)[:20]!r} is not one of {', '.join(CHOICES)}.")
     if not isinstance(ballot, str) or not BALLOT.fullmatch(ballot):
-        raise ValueError("There is no such ballot; take a new one.")
+        raise Refusal("There is no such ballot; take a new one.")
     folder = run.path / "votes" / ballot
     with _lock:
         try:
             facts = json.loads((folder / "ballot.json").read_text())
         except (OSError, ValueError):
-            raise ValueError("This ballot was used before or has made room for newer ones; take a new one.") from None
+            raise Refusal("This ballot was used before or has made room for newer ones; take a new one.") from None
         told = votes(run)
         if len(told) >= MOST_VOTES:
-            raise ValueError(f"There are {MOST_VOTES:,} votes on this run already; no more are taken.")
+            raise Refusal(f"There are {MOST_VOTES:,} votes on this run already; no more are taken.")
         chosen = str(facts[choice]) if choice in SHEETS else "same"
         now = time.strftime("%Y-%m-%dT%H:%M:%S")
         row = (now, facts["question"], facts["a"], facts["b"], choice, chosen, facts["pictures"])
@@ -124,7 +125,7 @@ def _pictures(run: Run, group: str) -> list[dict[str, Any]]:
     found = (run.report() or {}).get("groups") or {}
     images = (found.get(group) or {}).get("images") or []
     if not images:
-        raise ValueError(f"The report of run {run.id} has no {group} pictures to vote on.")
+        raise Refusal(f"The report of run {run.id} has no {group} pictures to vote on.")
     return list(images)
 
 
@@ -132,7 +133,7 @@ def _file(run: Run, name: object) -> Path:
     """A picture that the report names, if it lies in the run's folder."""
     path = (run.path / str(name)).resolve()
     if not path.is_relative_to(run.path.resolve()):
-        raise ValueError(f"The report of run {run.id} names a picture outside its folder.")
+        raise Refusal(f"The report of run {run.id} names a picture outside its folder.")
     return path
 
 

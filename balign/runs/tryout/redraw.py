@@ -20,6 +20,7 @@ from balign.data.probes import probes
 from balign.data.targets import targets
 from balign.measure.evaluation import Shot, recognised
 from balign.models import catalogue, weight_file
+from balign.refusal import Refusal
 from balign.runs.engine import images
 from balign.runs.engine.job import Job, load_job
 from balign.runs.engine.recorder import Stopped, log, sentence
@@ -41,7 +42,7 @@ def visiting(run: Run, verb: str) -> Iterator[Told]:
     What is yielded is called after each batch, with how many are done and how many there are.
     """
     if not store.ready(run):
-        raise ValueError(f"Run {run.id} has no erased weights or no report yet; `balign run {run.path}` finishes it.")
+        raise Refusal(f"Run {run.id} has no erased weights or no report yet; `balign run {run.path}` finishes it.")
     run.claim()
     os.utime(run.path / "pid", (0, 0))  # older than the run's last word: nobody is to think that the run goes on
 
@@ -60,7 +61,7 @@ def visiting(run: Run, verb: str) -> Iterator[Told]:
         if not isinstance(error, Stopped):
             log(run, error)
         store.tell(run, Progress(verb, 0, 0, words))
-        raise ValueError(words) from error
+        raise Refusal(words) from error
     finally:
         run.clear_stop()
         run.release()

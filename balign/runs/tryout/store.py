@@ -17,6 +17,7 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from balign.refusal import Refusal
 from balign.runs.config import Prompt, explain
 from balign.runs.folder import Run, write_atomic
 
@@ -44,7 +45,7 @@ class Ask(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ValueError(explain(error)) from None
+            raise Refusal(explain(error)) from None
 
 
 class Progress(NamedTuple):

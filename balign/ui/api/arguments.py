@@ -13,6 +13,7 @@ import gradio as gr
 from balign.host import scheduler, visitors
 from balign.host.status import look
 from balign.host.visitors import Visitor
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.ui import form
 
@@ -45,11 +46,11 @@ def settings(given: object) -> Mapping[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, dict):
-        raise ValueError(f"The settings are {str(given)[:40]!r}; names with their numbers are accepted.")
+        raise Refusal(f"The settings are {str(given)[:40]!r}; names with their numbers are accepted.")
     known = [*(setting.name for setting in form.SETTINGS), "train"]
     for name in given:
         if name not in known:
-            raise ValueError(f"{str(name)[:40]!r} is not a setting; the settings are {', '.join(known)}.")
+            raise Refusal(f"{str(name)[:40]!r} is not a setting; the settings are {', '.join(known)}.")
     return given
 
 
@@ -57,11 +58,11 @@ def run(run_id: object) -> Run:
     """The run of this id, which whoever knows it may read."""
     found = scheduler.find(run_id)
     if found is None:
-        raise ValueError(f"There is no run {str(run_id)[:80]!r}; give the id that start returned.")
+        raise Refusal(f"There is no run {str(run_id)[:80]!r}; give the id that start returned.")
     try:
         found.config  # noqa: B018
     except (ValueError, OSError):
-        raise ValueError("The config of this run cannot be read.") from None
+        raise Refusal("The config of this run cannot be read.") from None
     return found
 
 
@@ -69,7 +70,7 @@ def owned(run_id: object, secret: object) -> Run:
     """The run of this id, if the secret is its owner's."""
     found = run(run_id)
     if not visitors.owns(found, Visitor(visitors.valid(secret))):
-        raise ValueError("This run is somebody else's; give the owner_secret that start returned with it.")
+        raise Refusal("This run is somebody else's; give the owner_secret that start returned with it.")
     return found
 
 
@@ -77,7 +78,7 @@ def report(of: Run) -> dict[str, Any]:
     """The run's report, once there is one."""
     found = look(of).report
     if found is None:
-        raise ValueError(NOT_YET)
+        raise Refusal(NOT_YET)
     return found
 
 
@@ -85,5 +86,5 @@ def group(of: Run, name: object) -> dict[str, Any]:
     """A group of the report, by its name."""
     groups = report(of)["groups"]
     if not isinstance(name, str) or name not in groups:
-        raise ValueError(f"There is no group {str(name)[:40]!r}; there are {', '.join(groups)}.")
+        raise Refusal(f"There is no group {str(name)[:40]!r}; there are {', '.join(groups)}.")
     return groups[name]

@@ -11,8 +11,10 @@ import gradio as gr
 from balign.host import scheduler, visitors, waitlist
 from balign.host.status import look
 from balign.host.visitors import Visitor
+from balign.markup import charts
+from balign.refusal import Refusal
 from balign.runs.outcome import bundle
-from balign.ui import form, plots
+from balign.ui import form
 from balign.ui.api import arguments
 from balign.ui.api.arguments import in_a_sentence
 from balign.ui.files import BUNDLE, WEIGHTS, keyed, url
@@ -122,7 +124,7 @@ def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
     if scheduler.cancel(found):
         return {"run": found.id, "state": "left the line"}
     if not scheduler.alive(found):
-        raise ValueError("This run is not at work; there is nothing to stop.")
+        raise Refusal("This run is not at work; there is nothing to stop.")
     found.request_stop(keep is not False)
     return {"run": found.id, "state": "stopping"}
 
@@ -142,7 +144,7 @@ def pair(run: str, group: str = "erased", number: int = 0) -> dict[str, Any]:
     found = arguments.run(run)
     images = arguments.group(found, group)["images"]
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(images):
-        raise ValueError(f"The number is {str(number)[:40]!r}; 0 to {len(images) - 1} is accepted.")
+        raise Refusal(f"The number is {str(number)[:40]!r}; 0 to {len(images) - 1} is accepted.")
     image = images[number]
     return {
         "prompt": image["prompt"],
@@ -187,9 +189,9 @@ def export(run: str, what: str = "bundle", owner_secret: str = "") -> dict[str, 
     names = {"bundle": BUNDLE, "weights": WEIGHTS}
     name = names.get(what) if isinstance(what, str) else None
     if name is None:
-        raise ValueError(f"{str(what)[:40]!r} cannot be exported; accepted are {', '.join(names)}.")
+        raise Refusal(f"{str(what)[:40]!r} cannot be exported; accepted are {', '.join(names)}.")
     if not (bundle.ready(found) if name == BUNDLE else (found.path / WEIGHTS).is_file()):
-        raise ValueError("This run has nothing to export yet; ask for its status to see how far it is.")
+        raise Refusal("This run has nothing to export yet; ask for its status to see how far it is.")
     return {"run": found.id, "file": name, "url": keyed(found, name)}
 
 
@@ -210,4 +212,4 @@ def report(run: str) -> dict[str, Any]:
 
 
 def _series(points: list[tuple[float, float]]) -> list[list[float]]:
-    return [[x, y] for x, y in plots.decimate(plots.finite(points))]
+    return [[x, y] for x, y in charts.decimate(charts.finite(points))]

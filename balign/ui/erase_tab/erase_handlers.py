@@ -16,6 +16,7 @@ import gradio as gr
 from balign.host import scheduler, visitors, waitlist
 from balign.host.status import View, look
 from balign.host.visitors import Visitor
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.ui import form
 from balign.ui.erase_tab import conflict_map, panels, previews, results
@@ -31,7 +32,7 @@ def start(values: Mapping[str, Any], visitor: Visitor = scheduler.NOBODY) -> tup
         wanted = form.configs(values)
         remarks = form.advice(wanted[0])
         if len(wanted) > 1 and scheduler.inline():
-            raise ValueError(f"{len(wanted)} seeds were given; this instance has its device for one run at a time.")
+            raise Refusal(f"{len(wanted)} seeds were given; this instance has its device for one run at a time.")
         visitor = visitors.with_secret(visitor)
         run, *others = scheduler.begin_all(wanted, visitor)
     except ValueError as error:

@@ -17,6 +17,7 @@ from balign.data import suggestions
 from balign.data.scenes import Labelled
 from balign.method.objectives import settle
 from balign.models.catalogue import find
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.estimate import forecast
 from balign.ui import form
@@ -170,12 +171,12 @@ def listed(file: Path) -> list[str]:
     """The lines of a text file that say something."""
     size = file.stat().st_size
     if size > MAX_FILE:
-        raise ValueError(f"The file has {size:,} bytes; a text file of at most {MAX_FILE:,} is accepted.")
+        raise Refusal(f"The file has {size:,} bytes; a text file of at most {MAX_FILE:,} is accepted.")
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"Byte {error.start:,} of the file is no UTF-8; a plain text file is accepted.") from None
+        raise Refusal(f"Byte {error.start:,} of the file is no UTF-8; a plain text file is accepted.") from None
     found = [line.strip() for line in text.splitlines() if line.strip()]
     if not found:
-        raise ValueError("The file has no text in it; one word or prompt a line is accepted.")
+        raise Refusal("The file has no text in it; one word or prompt a line is accepted.")
     return found

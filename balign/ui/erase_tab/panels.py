@@ -11,8 +11,9 @@ from pathlib import Path
 from balign import telemetry
 from balign.host import waitlist
 from balign.host.status import SHARES, View
+from balign.markup.charts import Cell, Series, ledger, ledger_words
+from balign.markup.charts import lines as chart
 from balign.runs.outcome.report_page import violated
-from balign.ui.plots import Cell, Series, chart, ledger, ledger_words
 
 PHASES = {
     "load": ("Load", "Loading the model"),

@@ -11,12 +11,14 @@ from typing import Any
 from balign.host import listing, scheduler, waitlist
 from balign.host.status import look
 from balign.host.visitors import Visitor
+from balign.markup import charts
 from balign.measure.intervals import Change
 from balign.method.objectives import METHODS, settle
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from balign.runs.outcome.comparison import Row, compare, sentence
-from balign.ui import form, plots
+from balign.ui import form
 from balign.ui.erase_tab import results
 
 FEW = results.FEW
@@ -32,7 +34,7 @@ def start(run: Run, methods: Sequence[str], visitor: Visitor = scheduler.NOBODY)
     own = settle(run.config)
     asked = [name for name in dict.fromkeys(methods) if name != own.method]
     if not asked:
-        raise ValueError(f"No method but the run's own, {own.method}, was chosen; choose at least one other.")
+        raise Refusal(f"No method but the run's own, {own.method}, was chosen; choose at least one other.")
     same = run.config.model_dump() | {"steps": own.steps}
     wanted = [RunConfig.parse(same | {"method": name}) for name in asked]
     for config in wanted:
@@ -85,13 +87,13 @@ def plot(rows: Sequence[Row]) -> str:
         if (erased := _change(row, "erased")) and (kept := _change(row, "kept"))
     ]
     ends = [[0.0, *(end for _, *pair in points for end in pair[axis])] for axis in (0, 1)]
-    (left, middle, right), (low, centre, high) = (plots.ticks(min(e) or -0.1, max(e)) for e in ends)
+    (left, middle, right), (low, centre, high) = (charts.ticks(min(e) or -0.1, max(e)) for e in ends)
 
     def across(value: float) -> float:
-        return plots.WIDTH * (value - left) / (right - left)
+        return charts.WIDTH * (value - left) / (right - left)
 
     def down(value: float) -> float:
-        return plots.HEIGHT * (1 - (value - low) / (high - low))
+        return charts.HEIGHT * (1 - (value - low) / (high - low))
 
     drawn, marks = "", ""
     for k, (x, x_low, x_high), (y, y_low, y_high) in points:
@@ -100,7 +102,7 @@ def plot(rows: Sequence[Row]) -> str:
             f'M{across(x):.1f} {down(y_low):.1f}V{down(y_high):.1f}"/>'
             f'<path class="dots plain" d="M{across(x):.1f} {down(y):.1f}h0"/>'
         )
-        at = f"left:{across(x) / plots.WIDTH:.2%};top:{down(y) / plots.HEIGHT:.2%}"
+        at = f"left:{across(x) / charts.WIDTH:.2%};top:{down(y) / charts.HEIGHT:.2%}"
         marks += f'<b class="mark" style="{at}">{k}</b>'
     words = "; ".join(f"run {k}: erased {x[0]:+.3f}, kept {y[0]:+.3f}" for k, x, y in points) or "no run is finished"
     waiting = "" if points else '<p class="waiting">Waiting for the first run to finish</p>'
@@ -109,9 +111,9 @@ def plot(rows: Sequence[Row]) -> str:
         f'<span class="key erased" title="{TERM}">across: erased, further left forgets more</span>'
         f'<span class="key kept" title="{TERM}">up: kept, higher keeps more</span></span></figcaption>'
         f'<div class="plot"><div class="ys" aria-hidden="true">{_ticks(high, centre, low)}</div><div class="canvas">'
-        f'<svg viewBox="0 0 {plots.WIDTH} {plots.HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="Change of alignment. {words}"><path class="grid" d="M0 {down(0):.1f}H{plots.WIDTH}'
-        f'M{across(0):.1f} 0V{plots.HEIGHT}"/>{drawn}</svg>{marks}{waiting}</div>'
+        f'<svg viewBox="0 0 {charts.WIDTH} {charts.HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="Change of alignment. {words}"><path class="grid" d="M0 {down(0):.1f}H{charts.WIDTH}'
+        f'M{across(0):.1f} 0V{charts.HEIGHT}"/>{drawn}</svg>{marks}{waiting}</div>'
         f'<div class="xs" aria-hidden="true">{_ticks(left, middle, right)}</div></div></figure>'
     )
 
@@ -137,7 +139,7 @@ def _curves(rows: Sequence[Row]) -> str:
     drawn = ""
     for group, title in (("erased", "What is erased, step by step"), ("kept", "What is kept, step by step")):
         lines = [
-            plots.Series(
+            charts.Series(
                 f"{k} {rows[k - 1].method}",
                 f"{group} dash{k}",
                 [(p.step, p.alignment[group]) for p in view.previews if group in p.alignment],
@@ -145,7 +147,7 @@ def _curves(rows: Sequence[Row]) -> str:
             )
             for k, view in enumerate(views, 1)
         ]
-        drawn += plots.chart(title, lines, end, waiting="Waiting for the first preview")
+        drawn += charts.lines(title, lines, end, waiting="Waiting for the first preview")
     return drawn
 
 

@@ -15,6 +15,7 @@ import gradio as gr
 
 from balign.host import listing, scheduler, visitors
 from balign.host.visitors import Visitor
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.outcome import reproduce
 from balign.runs.outcome.comparison import MOST
@@ -75,7 +76,7 @@ def delete(asked: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
     for run in found(asked, visitor):
         try:
             if scheduler.alive(run):
-                raise ValueError(f"{listing.entry(run).title} is running; stop it before deleting it.")
+                raise Refusal(f"{listing.entry(run).title} is running; stop it before deleting it.")
             scheduler.cancel(run)
             run.delete()
         except ValueError as error:

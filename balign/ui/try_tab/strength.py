@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
+from balign.markup import charts
 from balign.runs.folder import Run
 from balign.runs.tryout import store
-from balign.ui import plots
 from balign.ui.erase_tab import results
 from balign.ui.files import keyed
 
@@ -108,12 +108,12 @@ def curve(frames: Sequence[Frame], first: int) -> str:
     points = [(k, f, f.means["erased"], f.means["kept"]) for k, f in enumerate(frames) if len(f.means) == len(GROUPS)]
     if not points:
         return ""
-    left, middle, right = plots.ticks(min(p[2] for p in points), max(p[2] for p in points))
-    low, centre, high = plots.ticks(min(p[3] for p in points), max(p[3] for p in points))
+    left, middle, right = charts.ticks(min(p[2] for p in points), max(p[2] for p in points))
+    low, centre, high = charts.ticks(min(p[3] for p in points), max(p[3] for p in points))
     path, marks = [], ""
     for k, frame, erased, kept in points:
         x, y = (erased - left) / (right - left), 1 - (kept - low) / (high - low)
-        path.append(f"{plots.WIDTH * x:.1f} {plots.HEIGHT * y:.1f}")
+        path.append(f"{charts.WIDTH * x:.1f} {charts.HEIGHT * y:.1f}")
         marks += f'<b class="at" {_shown(k, k == first)} style="left:{x:.2%};top:{y:.2%}">{frame.strength:.2f}</b>'
     words = "; ".join(f"strength {f.strength:.2f}: erased {x:.3f}, kept {y:.3f}" for _, f, x, y in points)
     dots = "".join(f'<path class="dots plain" d="M{point}h0"/>' for point in path)
@@ -122,9 +122,9 @@ def curve(frames: Sequence[Frame], first: int) -> str:
         '<span class="key erased">across: alignment of erased pictures, further left forgets more</span>'
         '<span class="key kept">up: alignment of kept pictures, higher keeps more</span></span></figcaption>'
         f'<div class="plot"><div class="ys" aria-hidden="true">{_ticks(high, centre, low)}</div><div class="canvas">'
-        f'<svg viewBox="0 0 {plots.WIDTH} {plots.HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="Mean alignment. {words}"><path class="grid" d="M0 0H{plots.WIDTH}M0 {plots.HEIGHT // 2}'
-        f'H{plots.WIDTH}M0 {plots.HEIGHT}H{plots.WIDTH}"/><path class="plain" d="M{"L".join(path)}"/>{dots}</svg>'
+        f'<svg viewBox="0 0 {charts.WIDTH} {charts.HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="Mean alignment. {words}"><path class="grid" d="M0 0H{charts.WIDTH}M0 {charts.HEIGHT // 2}'
+        f'H{charts.WIDTH}M0 {charts.HEIGHT}H{charts.WIDTH}"/><path class="plain" d="M{"L".join(path)}"/>{dots}</svg>'
         f"{marks}</div>"
         f'<div class="xs" aria-hidden="true">{_ticks(left, middle, right)}</div></div></figure>'
     )

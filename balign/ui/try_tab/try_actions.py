@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from balign.host import disk, limits, scheduler, visitors
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout import store
 from balign.runs.tryout.store import STRENGTHS, Ask
@@ -47,10 +48,10 @@ def export(amount: object, browser: object, request: Any = None) -> str:
     def options(run: Run) -> list[str]:
         accepted = {f"{strength:.2f}": strength for strength in STRENGTHS}
         if not isinstance(amount, str) or amount not in accepted:
-            raise ValueError(f"The strength {str(amount)[:20]!r} is not one of {', '.join(accepted)}.")
+            raise Refusal(f"The strength {str(amount)[:20]!r} is not one of {', '.join(accepted)}.")
         name = store.export_name(accepted[amount], whole=not limits.public())
         if (run.path / name).exists():
-            raise ValueError(f"This strength was exported before: {name} in the run's folder.")
+            raise Refusal(f"This strength was exported before: {name} in the run's folder.")
         disk.check_growth(run, (run.path / WEIGHTS).stat().st_size)
         return [f"--out={run.path / name}", f"--strength={amount}"]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balign.ui import plots
-from balign.ui.plots import Cell, Series
+from balign.markup import charts
+from balign.markup.charts import Cell, Series
 
 FLOATS = st.floats(-1e9, 1e9)
 
@@ -17,7 +17,7 @@ FLOATS = st.floats(-1e9, 1e9)
 @given(st.lists(FLOATS, max_size=600), st.integers(4, 100))
 def test_decimation_keeps_the_ends_and_the_extremes(values: list[float], limit: int) -> None:
     points = [(float(k), v) for k, v in enumerate(values)]
-    kept = plots.decimate(points, limit)
+    kept = charts.decimate(points, limit)
     assert len(kept) <= limit
     assert kept == sorted(set(kept))
     if points:
@@ -29,7 +29,7 @@ def test_decimation_keeps_the_ends_and_the_extremes(values: list[float], limit: 
 @settings(deadline=None)
 @given(FLOATS, st.floats(1e-6, 1e9))
 def test_ticks_are_even_and_enclose_the_range(low: float, span: float) -> None:
-    bottom, middle, top = plots.ticks(low, low + span)
+    bottom, middle, top = charts.ticks(low, low + span)
     slack = 1e-6 * max(abs(low), span)
     assert bottom <= low + slack
     assert top >= low + span - slack
@@ -37,23 +37,23 @@ def test_ticks_are_even_and_enclose_the_range(low: float, span: float) -> None:
 
 
 def test_one_value_alone_still_has_a_scale() -> None:
-    assert 'class="line erased"' in plots.chart("Loss", [Series("erased", "erased", [(1, 0.0)])], 10)
+    assert 'class="line erased"' in charts.lines("Loss", [Series("erased", "erased", [(1, 0.0)])], 10)
 
 
 def test_smoothing_has_no_lag_at_the_start_and_keeps_a_constant() -> None:
-    drawn = plots.smooth([(k, 2.0) for k in range(50)], 50)
+    drawn = charts.smooth([(k, 2.0) for k in range(50)], 50)
     assert [y for _, y in drawn] == pytest.approx([2.0] * 50)
-    assert plots.smooth([(0, 5.0), (1, 1.0)], 1000)[0] == (0, 5.0)
+    assert charts.smooth([(0, 5.0), (1, 1.0)], 1000)[0] == (0, 5.0)
 
 
 def test_what_is_not_finite_is_left_out() -> None:
-    text = plots.chart("Loss", [Series("a", "erased", [(1, math.nan), (2, math.inf), (3, 1.0)])], 10)
+    text = charts.lines("Loss", [Series("a", "erased", [(1, math.nan), (2, math.inf), (3, 1.0)])], 10)
     assert "nan" not in text
     assert "inf" not in text
 
 
 def test_names_are_text() -> None:
-    text = plots.chart("<script>", [Series('"><img src=x>', "erased", [(1, 1.0)], "<b>")], 10)
+    text = charts.lines("<script>", [Series('"><img src=x>', "erased", [(1, 1.0)], "<b>")], 10)
     assert "<script>" not in text
     assert "<img" not in text
     assert "<b>a" not in text
@@ -61,7 +61,7 @@ def test_names_are_text() -> None:
 
 def test_a_chart_keeps_its_shape_from_empty_to_full() -> None:
     def tags(points: list[tuple[float, float]]) -> int:
-        return plots.chart("Loss", [Series("a", "erased", points, "", True)], 10).count("<path")
+        return charts.lines("Loss", [Series("a", "erased", points, "", True)], 10).count("<path")
 
     assert tags([]) == tags([(1, 1.0)]) == tags([(k, 1.0) for k in range(100)])
 
@@ -71,14 +71,14 @@ def test_two_thousand_steps_weigh_less_than_100_kb() -> None:
     points = [(float(k), noise.random()) for k in range(2000)]
     lines = [Series(name, name, points, "", True) for name in ("erased", "kept")]
     cells = [Cell(k, noise.random() < 0.9, noise.random() < 0.9 if k % 10 == 0 else None) for k in range(1, 2001)]
-    text = plots.chart("Loss", lines, 2000) + plots.chart("Cosine", lines[:1], 2000) + plots.ledger(cells, 2000)
+    text = charts.lines("Loss", lines, 2000) + charts.lines("Cosine", lines[:1], 2000) + charts.ledger(cells, 2000)
     assert len(text.encode()) < 100_000
-    assert max(path.count("L") for path in text.split('d="')) < plots.LIMIT
+    assert max(path.count("L") for path in text.split('d="')) < charts.LIMIT
 
 
 def test_ledger_marks_a_stretch_broken_if_one_step_in_it_was() -> None:
-    good = plots.ledger([Cell(k, True, None) for k in range(1, 2001)], 2000)
-    bad = plots.ledger([Cell(k, k != 777, None) for k in range(1, 2001)], 2000)
+    good = charts.ledger([Cell(k, True, None) for k in range(1, 2001)], 2000)
+    bad = charts.ledger([Cell(k, k != 777, None) for k in range(1, 2001)], 2000)
     assert '<path class="broken" d=""/>' in good
     assert bad.count("M194.1 0") == 1
     assert bad.split('class="broken" d="')[1].startswith("M194.1 0")
@@ -86,7 +86,7 @@ def test_ledger_marks_a_stretch_broken_if_one_step_in_it_was() -> None:
 
 def test_ledger_counts_in_words() -> None:
     cells = [Cell(1, True, True), Cell(2, False, None), Cell(3, True, False)]
-    assert plots.ledger_words(cells) == (
+    assert charts.ledger_words(cells) == (
         "2 of 3 steps promised to raise neither loss; of 2 that were measured, 1 raised neither."
     )
-    assert plots.ledger_words([]) == "No step has been taken yet."
+    assert charts.ledger_words([]) == "No step has been taken yet."

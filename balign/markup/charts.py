@@ -1,13 +1,17 @@
-"""Live charts and the ledger strip as small html fragments, made from lists of numbers.
+"""Charts as svg in small html fragments: lines over steps, points with whiskers, the ledger strip.
 
-Every fragment keeps its shape from one update to the next, so that the page only moves the ends of lines and never
-mounts a chart anew. Colours are classes of the style sheet. Nothing here knows a run or a folder.
+A fragment keeps its shape from one update to the next, so that the page moves the ends of lines and mounts no chart
+anew. Colours are classes of the style sheet (charts.css).
 """
 
 import math
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
+
+from markupsafe import Markup
+
+from balign.markup.formats import MINUS, signed
 
 LIMIT = 500
 """No more points than this in a series, however long the run."""
@@ -70,15 +74,15 @@ def ticks(low: float, high: float) -> tuple[float, float, float]:
     return low, (low + high) / 2, high
 
 
-def chart(
+def lines(
     title: str,
     series: Sequence[Series],
     last_step: int,
     *,
     limits: tuple[float, float] | None = None,
     waiting: str = "Waiting for the first step",
-) -> str:
-    """A figure with a legend that tells the latest values. Without points it is the empty frame, of the same size."""
+) -> Markup:
+    """Lines over steps, with a legend of the latest values. Without points it is the empty frame, of the same size."""
     drawn = [(line, finite(line.points)) for line in series]
     values = [y for _, points in drawn for _, y in points]
     values += [y for line, _ in drawn for _, y in _band(line)]
@@ -86,19 +90,106 @@ def chart(
     end = max([last_step, 1, *(int(x) for _, points in drawn for x, _ in points)])
     shown = [smooth(points, end) if line.smooth else points for line, points in drawn]
     legend = "".join(_key(line, points) for (line, _), points in zip(drawn, shown, strict=True))
-    lines = "".join(_line(line, raw, points, end, low, high) for (line, raw), points in zip(drawn, shown, strict=True))
-    note = "" if values else f'<p class="waiting">{escape(waiting)}</p>'
-    labels = "".join(f"<span>{_short(v)}</span>" for v in (high, middle, low)) if values else ""
-    told = [f"{line.name} {_value(points[-1][1])}" for (line, _), points in zip(drawn, shown, strict=True) if points]
-    words = f"{title} {'; '.join(told)}"
-    return (
-        f'<figure class="chart"><figcaption><b>{escape(title)}</b><span class="keys">{legend}</span></figcaption>'
-        f'<div class="plot"><div class="ys" aria-hidden="true">{labels}</div><div class="canvas">'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{escape(words)}"'
-        f' data-end="{end}" data-low="{low:.6g}" data-high="{high:.6g}">'
-        f'<path class="grid" d="M0 0H{WIDTH}M0 {HEIGHT // 2}H{WIDTH}M0 {HEIGHT}H{WIDTH}"/>{lines}</svg>{note}</div>'
-        f'<div class="xs" aria-hidden="true"><span>0</span><span>step</span><span>{end:,}</span></div></div></figure>'
+    paths = "".join(_line(line, raw, points, end, low, high) for (line, raw), points in zip(drawn, shown, strict=True))
+    latest = [f"{line.name} {_value(points[-1][1])}" for (line, _), points in zip(drawn, shown, strict=True) if points]
+    grid = f"M0 0H{WIDTH}M0 {HEIGHT // 2}H{WIDTH}M0 {HEIGHT}H{WIDTH}"
+    return _frame(
+        title,
+        legend,
+        f"{title} {'; '.join(latest)}",
+        f'<path class="grid" d="{grid}"/>{paths}',
+        [_short(v) for v in (high, middle, low)] if values else [],
+        ["0", "step", f"{end:,}"],
+        data=f' data-end="{end}" data-low="{low:.6g}" data-high="{high:.6g}"',
+        over="" if values else _waiting(waiting),
     )
+
+
+class Place(NamedTuple):
+    """A point of a scatter: a low, middle and high value on each axis, its label, and attributes of its element."""
+
+    label: str
+    x: tuple[float, float, float]
+    y: tuple[float, float, float]
+    attributes: Markup = Markup("")
+
+
+def scatter(
+    title: str,
+    axes: tuple[tuple[str, str, str], tuple[str, str, str]],
+    places: Sequence[Place],
+    *,
+    joined: bool = False,
+    zero: bool = False,
+    waiting: str = "Waiting for the first run to finish",
+) -> Markup:
+    """Labelled points of two quantities, with whiskers where an interval has a width.
+
+    axes: for each axis its colour class, what it shows, and the term on hover. joined: a line through the points in
+    their order. zero: both axes include 0, which is drawn as a cross.
+    """
+    start = [0.0] if zero or not places else []
+    ends = (start + [v for place in places for v in place.x], start + [v for place in places for v in place.y])
+    (left, centre, right), (low, middle, high) = (ticks(min(e) or -0.1 * zero, max(e)) for e in ends)
+
+    def across(value: float) -> float:
+        return WIDTH * (value - left) / (right - left)
+
+    def down(value: float) -> float:
+        return HEIGHT * (1 - (value - low) / (high - low))
+
+    drawn, labels, path = "", "", []
+    for label, (x_low, x, x_high), (y_low, y, y_high), attributes in places:
+        path.append(f"{across(x):.1f} {down(y):.1f}")
+        if x_high > x_low or y_high > y_low:
+            drawn += (
+                f'<path class="raw whisker" d="M{across(x_low):.1f} {down(y):.1f}H{across(x_high):.1f}'
+                f'M{across(x):.1f} {down(y_low):.1f}V{down(y_high):.1f}"/>'
+            )
+        drawn += f'<path class="dots plain" d="M{path[-1]}h0"/>'
+        at = f"left:{across(x) / WIDTH:.2%};top:{down(y) / HEIGHT:.2%}"
+        labels += f'<b class="mark" style="{at}"{attributes}>{escape(label)}</b>'
+    cross = f"M0 {down(0):.1f}H{WIDTH}M{across(0):.1f} 0V{HEIGHT}" if zero else f"M0 {HEIGHT // 2}H{WIDTH}"
+    line = f'<path class="plain" d="M{"L".join(path)}"/>' if joined and path else ""
+    (x_role, x_name, x_term), (y_role, y_name, y_term) = axes
+    told = [f"{place.label}: {signed(place.x[1])} across, {signed(place.y[1])} up" for place in places]
+    return _frame(
+        title,
+        _term(x_role, f"across: {x_name}", x_term) + _term(y_role, f"up: {y_name}", y_term),
+        f"{title}. {'; '.join(told)}",
+        f'<path class="grid" d="{cross}"/>{line}{drawn}',
+        [_short(value) for value in (high, middle, low)],
+        [_short(value) for value in (left, centre, right)],
+        over=labels if places else _waiting(waiting),
+    )
+
+
+def _frame(
+    title: str,
+    legend: str,
+    words: str,
+    inside: str,
+    ys: Sequence[str],
+    xs: Sequence[str],
+    data: str = "",
+    over: str = "",
+) -> Markup:
+    """A figure: title and legend, the drawing between its two axes, and what lies over the drawing."""
+    up, along = ("".join(f"<span>{escape(value)}</span>" for value in values) for values in (ys, xs))
+    return Markup(
+        f'<figure class="chart"><figcaption><b>{escape(title)}</b><span class="keys">{legend}</span></figcaption>'
+        f'<div class="plot"><div class="ys" aria-hidden="true">{up}</div><div class="canvas">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{escape(words)}"{data}>'
+        f'{inside}</svg>{over}</div><div class="xs" aria-hidden="true">{along}</div></div></figure>'
+    )
+
+
+def _waiting(words: str) -> str:
+    return f'<p class="waiting">{escape(words)}</p>'
+
+
+def _term(role: str, name: str, term: str) -> str:
+    return f'<span class="key {role}" title="{escape(term)}">{escape(name)}</span>'
 
 
 def _key(line: Series, points: Sequence[Point]) -> str:
@@ -141,8 +232,7 @@ def _value(value: float) -> str:
 
 
 def _minus(text: str) -> str:
-    """With a minus sign in place of the first hyphen."""
-    return text.replace("-", "\u2212", 1) if text.startswith("-") else text
+    return text.replace("-", MINUS, 1) if text.startswith("-") else text
 
 
 class Cell(NamedTuple):
@@ -153,7 +243,7 @@ class Cell(NamedTuple):
     measured: bool | None
 
 
-def ledger(cells: Sequence[Cell], last_step: int) -> str:
+def ledger(cells: Sequence[Cell], last_step: int) -> Markup:
     """Two rows of cells, one a step; in a long run one cell stands for a stretch and is red if any step in it was."""
     end = max([last_step, 1, *(cell.step for cell in cells)])
     columns = min(end, LIMIT)
@@ -171,7 +261,7 @@ def ledger(cells: Sequence[Cell], last_step: int) -> str:
         + _cells(measured, True, 12, 4)
         + _cells(measured, False, 12, 4)
     )
-    return (
+    return Markup(
         f'<svg class="strip" viewBox="0 0 {columns} 16" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(ledger_words(cells))}">{rows}</svg>'
     )

@@ -1,0 +1,69 @@
+"""Numbers, shares and times as text, the same on the page, in the report, in the terminal and in the model card."""
+
+import math
+from typing import Any
+
+NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+"""What stands where there is no number, and the sign of a negative one."""
+
+
+def number(value: Any) -> float | None:
+    """The value if it is a finite number, else None."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if good else None
+
+
+def decimal(value: Any, form: str = ".3f") -> str:
+    """A number with three decimals, or in another format."""
+    known = number(value)
+    return NONE if known is None else format(known, form).replace("-", MINUS)
+
+
+def signed(value: Any) -> str:
+    """A change, with its sign."""
+    return decimal(value, "+.3f")
+
+
+def percent(value: Any) -> str:
+    """A share from 0 to 1 as whole percent."""
+    known = number(value)
+    return NONE if known is None else f"{100 * known:.0f}\N{NO-BREAK SPACE}%"
+
+
+def between(low: Any, high: Any) -> str:
+    """An interval of a change."""
+    return f"[{signed(low)}, {signed(high)}]"
+
+
+def p_value(value: Any) -> str:
+    """A p-value; one below 0.001 is not told more exactly."""
+    known = number(value)
+    return NONE if known is None else "< 0.001" if known < 0.001 else f"{known:.3f}"
+
+
+def duration(seconds: Any) -> str:
+    """Seconds as minutes or hours, rounded to what an estimate is good for."""
+    known = number(seconds)
+    if known is None:
+        return ""
+    if known < 60:
+        return f"{max(5 * round(known / 5), 5)} s"
+    if known < 600:
+        return f"{int(known // 60)} min {int(known % 60) // 10 * 10:02d} s"
+    return f"{known / 60:.0f} min" if known < 5400 else f"{known / 3600:.1f} h"
+
+
+def gigabytes(amount: float) -> str:
+    """An amount of memory or disk, given in GB."""
+    return f"{amount:.0f} GB" if amount >= 10 else f"{max(amount, 0.1):.1f} GB"
+
+
+def ordinal(place: int) -> str:
+    """1st, 2nd, 3rd, 4th."""
+    ending = "th" if 10 <= place % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place:,}{ending}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun in the singular or plural: 1 step, 2 steps."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

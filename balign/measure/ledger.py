@@ -1,0 +1,41 @@
+"""The ledger: which steps raised a loss, to first order as predicted and as measured on the same batch."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from balign.telemetry import Step
+
+ROUNDING = 1e-7
+"""A change of a loss up to this share of the loss is rounding, not a broken promise."""
+
+
+class Ledger(NamedTuple):
+    """How many steps were taken, and how many of them raised each loss to first order."""
+
+    steps: int = 0
+    forget_violations: int = 0
+    retain_violations: int = 0
+
+
+def raises(change: float | None, loss: float | None) -> bool:
+    """Whether a change of a loss is a rise by more than rounding."""
+    return change is not None and change > ROUNDING * max(abs(loss or 0.0), 1e-6)
+
+
+def predicted(step: Step) -> tuple[bool, bool]:
+    """Whether the step was predicted, to first order, to raise the forget loss and the retain loss."""
+    return raises(step.forget_change, step.forget_loss), raises(step.retain_change, step.retain_loss)
+
+
+def measured(step: Step) -> tuple[bool, bool] | None:
+    """Whether the step was measured to raise the forget loss and the retain loss; None where it was not measured."""
+    forget, retain = step.measured_forget_change, step.measured_retain_change
+    if forget is None and retain is None:
+        return None
+    return raises(forget, step.forget_loss), raises(retain, step.retain_loss)
+
+
+def ledger(steps: Sequence[Step]) -> Ledger:
+    """The counts over all steps."""
+    broken = [predicted(step) for step in steps]
+    return Ledger(len(steps), sum(forget for forget, _ in broken), sum(retain for _, retain in broken))

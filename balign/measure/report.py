@@ -1,0 +1,144 @@
+"""report.json as a type: what was done, what came of it, and what it was done with.
+
+Whatever else reads a report reads it here. A report that does not parse, or holds what no report does, is unreadable.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from balign.measure.intervals import Change, verdict
+from balign.measure.ledger import Ledger
+from balign.refusal import Refusal
+
+GroupName = Literal["erased", "kept", "neighbours"]
+
+
+class GroupTitle(NamedTuple):
+    """What a group of test pictures is called, and what it holds."""
+
+    title: str
+    note: str
+
+
+GROUPS: dict[GroupName, GroupTitle] = {
+    "erased": GroupTitle("Erased", "what was to be forgotten"),
+    "kept": GroupTitle("Kept", "what was to stay"),
+    "neighbours": GroupTitle("Neighbours", "close to what was erased, but on no list"),
+}
+RATES = {
+    "ua": GroupTitle("Erased pictures no longer recognised", "UA, unlearning accuracy"),
+    "ira": GroupTitle("Kept, same kind, still recognised", "IRA, in-domain retain accuracy"),
+    "cra": GroupTitle("Kept, other kinds, still recognised", "CRA, cross-domain retain accuracy"),
+}
+"""The published accuracies: what each counts, and its name."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Pair(_Frozen):
+    """One prompt and seed, drawn before and after: what it should show (kind -> word), scores, files in the run."""
+
+    prompt: str
+    seed: int
+    labels: dict[str, str] = {}
+    alignment_before: float
+    alignment_after: float
+    recognised_before: dict[str, bool] = {}
+    recognised_after: dict[str, bool] = {}
+    before: str = ""
+    after: str = ""
+
+
+class AlignmentChange(_Frozen):
+    """The mean change of alignment, its 95 % interval and sign-flip p; None where there were too few prompts."""
+
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+
+
+class Group(_Frozen):
+    """The scores of one group of test pictures; shares from 0 to 1, None where nothing could be counted."""
+
+    n: int
+    prompts: int = 0
+    accuracy_before: float | None = None
+    accuracy_after: float | None = None
+    accuracy_after_interval: tuple[float, float] | None = None
+    alignment_before: float | None = None
+    alignment_after: float | None = None
+    alignment_change: AlignmentChange = AlignmentChange()
+    images: tuple[Pair, ...] = ()
+
+    @property
+    def change(self) -> Change:
+        """The change of alignment over this group's prompts."""
+        found = self.alignment_change
+        return Change(found.mean, found.low, found.high, found.p, self.prompts)
+
+    @property
+    def verdict(self) -> str:
+        """What the interval allows to say of this group, in a sentence without its full stop."""
+        return verdict(self.change)
+
+
+class Scores(_Frozen):
+    """The scores of all groups, and by which scorer."""
+
+    scorer: str
+    groups: dict[GroupName, Group]
+    ua: float | None = None
+    ira: float | None = None
+    cra: float | None = None
+    intervals: dict[str, tuple[float, float] | None] = {}
+
+    def named(self) -> Iterator[tuple[GroupName, GroupTitle, Group]]:
+        """The groups in their usual order, each with its title."""
+        return ((name, title, self.groups[name]) for name, title in GROUPS.items() if name in self.groups)
+
+
+class Reproduction(_Frozen):
+    """The run of a bundle that this one repeats, and whether its weights came out the same, bit for bit."""
+
+    run: str
+    equal: bool
+    words: str
+
+
+class RunReport(Scores):
+    """A whole report.json."""
+
+    model: str
+    method: str
+    seed: int
+    steps: int
+    seconds: float
+    memory_gb: float = 0.0
+    ledger: Ledger = Ledger()
+    warnings: tuple[str, ...] = ()
+    settings: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    reproduces: Reproduction | None = None
+
+    @classmethod
+    def parse(cls, content: bytes | dict[str, Any]) -> Self:
+        """The report in this json, or of these values. Raises Refusal for anything that is none."""
+        try:
+            return cls.model_validate(content) if isinstance(content, dict) else cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))[:80]
+            raise Refusal(f"The report is unreadable: {f'{place}: ' if place else ''}{first['msg']}.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as report.json holds them; each group with its verdict, for programs that read it."""
+        values = self.model_dump(mode="json", exclude={"reproduces"} if self.reproduces is None else None)
+        values["ledger"] = self.ledger._asdict()
+        for name, group in self.groups.items():
+            values["groups"][name]["verdict"] = group.verdict
+        return values
