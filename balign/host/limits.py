@@ -46,6 +46,12 @@ class Limits:
     in_line: int = 20
     starts: int = 12
     """Runs that a visitor may begin within an hour; and thrice as many from one address."""
+    upload_bytes: int = 256_000_000
+    """Of one upload; it holds everywhere. A bundle of the bundled model is a tenth of it."""
+    upload_bytes_each: int = 600_000_000
+    """Uploaded from one address within an hour."""
+    upload_bytes_all: int = 4_000_000_000
+    """Uploaded by everybody within an hour."""
     drawings: int = 60
     """The same for what is drawn with finished runs in the Try tab."""
 
