@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from balign import cli
+from balign.host import status
 from balign.runs.folder import Run, list_runs
 
 
@@ -93,7 +94,7 @@ def test_compare_bundle_and_reproduce(configure, capsys, tmp_path):
     base = configure(preview_every=0, steps=2, n_eval=1)
     runs = [Run.create(base), Run.create(base.model_copy(update={"method": "grad_diff"}))]
     assert cli.main(["run", *(str(run.path) for run in runs)]) == 0
-    assert [run.status() for run in runs] == ["done", "done"]
+    assert [status.state(run) for run in runs] == ["done", "done"]
     told(capsys)
     assert cli.main(["compare", *(str(run.path) for run in runs)]) == 0
     out, _ = told(capsys)
@@ -111,7 +112,7 @@ def test_runs_behind_a_stopped_one_are_not_begun(configure, capsys):
     runs[0].request_stop(keep=True)
     assert cli.main(["run", *(str(run.path) for run in runs)]) == 130
     assert "Not begun, because the run before it was stopped" in runs[1].telemetry()[0][-1].message
-    assert runs[1].status() == "stopped"
+    assert status.state(runs[1]) == "stopped"
 
 
 def test_a_failed_run_is_one_sentence_and_code_2(configure, capsys):
@@ -140,6 +141,6 @@ def test_ctrl_c_stops_after_the_batch_and_the_run_goes_on(configure, capsys, mon
     _, err = told(capsys)
     assert "Stopping after this batch" in err
     assert "Stopped after step 4 of 6" in err or "Stopped after step 3 of 6" in err
-    assert run.status() == "stopped"
+    assert status.state(run) == "stopped"
     monkeypatch.setattr(execute, "run", real)
     assert cli.main(["run", str(run.path)]) == 0

@@ -26,9 +26,7 @@ def main(verb: str, folder: str, *options: str) -> None:
     if verb == "export":
         write_export(run, Path(given["out"]))
         return
-    run.claim()
-    os.utime(run.path / "pid", (0, 0))
-    try:
+    with run.claim(drawing=True):
         for done in range(8):
             store.tell(run, Progress(verb, done, 8))
             time.sleep(pause)
@@ -42,8 +40,6 @@ def main(verb: str, folder: str, *options: str) -> None:
         else:
             write_strengths(run)
         store.clear(run)
-    finally:
-        run.release()
 
 
 def write_try(run: Run, prompt: str, seed: int, count: int) -> Path:

@@ -5,13 +5,13 @@ A folder is read once, and again when its report changes. A run that never finis
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from statistics import median
 
 from balign.method.objectives import settle
 from balign.models.catalogue import find
 from balign.runs.config import RunConfig
+from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run, list_runs
 from balign.telemetry import Phase, Step
 
@@ -43,11 +43,7 @@ def past_runs(config: RunConfig) -> list[Past]:
     """The newest finished runs of the same model, in the same place and number format."""
     found: list[Past] = []
     for run in list_runs()[:LOOKED_AT]:
-        try:
-            stamp = (run.path / "report.json").stat().st_mtime
-        except OSError:
-            continue  # not finished
-        past = _past(run.path, stamp, config.model, config.device, config.precision)
+        past = _past(run, config.model, config.device, config.precision)
         if past is not None:
             found.append(past)
         if len(found) == ENOUGH:
@@ -55,10 +51,11 @@ def past_runs(config: RunConfig) -> list[Past]:
     return found
 
 
-@lru_cache(maxsize=512)
-def _past(folder: Path, stamp: float, model: str, device: str, precision: str) -> Past | None:
-    """What the run in this folder took; None if it was another model's, or cannot be read."""
-    run = Run(folder)
+@until_changed("report.json", most=512)
+def _past(run: Run, model: str, device: str, precision: str) -> Past | None:
+    """What the run took; None if it is not finished, if it was another model's, or if it cannot be read."""
+    if not (run.path / "report.json").is_file():
+        return None
     try:
         config = run.config
         if (config.model, config.device, config.precision) != (model, device, precision):

@@ -16,8 +16,9 @@ from typing import Any
 from PIL import Image
 
 from balign import telemetry
+from balign.atomic import write
 from balign.refusal import Refusal
-from balign.runs.folder import Run, write_atomic
+from balign.runs.folder import Run
 from balign.runs.outcome.curves import Series, chart, strip
 
 THUMBNAIL = 256
@@ -46,7 +47,7 @@ def ledger(steps: Sequence[telemetry.Step]) -> dict[str, int]:
 def write_page(run: Run) -> Path:
     """Write report.html into the folder and return its path."""
     path = run.path / "report.html"
-    write_atomic(path, page(run))
+    write(path, page(run))
     return path
 
 

@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from balign.atomic import write
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, write_atomic
+from balign.runs.folder import Run
 from balign.runs.outcome.bundle import CHUNK, FORMAT, SUMS, WEIGHTS
 
 NOTE = "reproduces.json"
@@ -75,7 +76,7 @@ def begin(bundle: Bundle, root: Path | None = None) -> Run:
 def note(run: Run, bundle: Bundle) -> None:
     """Leave in the run's folder what it is to be compared with."""
     facts = {"run": bundle.run, "weights": bundle.weights, **bundle.facts}
-    write_atomic(run.path / NOTE, json.dumps(facts, indent=1) + "\n")
+    write(run.path / NOTE, json.dumps(facts, indent=1) + "\n")
 
 
 def original(run: Run) -> dict[str, Any] | None:

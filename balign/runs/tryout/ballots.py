@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from balign.atomic import write
 from balign.refusal import Refusal
-from balign.runs.folder import Run, write_atomic
+from balign.runs.folder import Run
 from balign.runs.tryout import store
 
 QUESTIONS = {"less": "erased", "better": "kept"}
@@ -88,7 +89,7 @@ def cast(run: Run, ballot: object, choice: object) -> str:
         chosen = str(facts[choice]) if choice in SHEETS else "same"
         now = time.strftime("%Y-%m-%dT%H:%M:%S")
         row = (now, facts["question"], facts["a"], facts["b"], choice, chosen, facts["pictures"])
-        write_atomic(run.path / VOTES, _csv([*told, dict(zip(HEADER, map(str, row), strict=True))]))
+        write(run.path / VOTES, _csv([*told, dict(zip(HEADER, map(str, row), strict=True))]))
         shutil.rmtree(folder)
     return chosen
 

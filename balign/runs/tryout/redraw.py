@@ -5,7 +5,6 @@ how an image is drawn or scored is known below.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,28 +42,26 @@ def visiting(run: Run, verb: str) -> Iterator[Told]:
     """
     if not store.ready(run):
         raise Refusal(f"Run {run.id} has no erased weights or no report yet; `balign run {run.path}` finishes it.")
-    run.claim()
-    os.utime(run.path / "pid", (0, 0))  # older than the run's last word: nobody is to think that the run goes on
 
     def told(done: int, total: int) -> None:
         if run.stop_requested():
             raise Stopped("discard")
         store.tell(run, Progress(verb, done, total))
 
-    try:
-        store.sweep(run)
-        told(0, 0)
-        yield told
-        store.clear(run)
-    except Exception as error:  # whatever it is, the watcher gets one sentence and log.txt the rest
-        words = STOPPED if isinstance(error, Stopped) else sentence(error)
-        if not isinstance(error, Stopped):
-            log(run, error)
-        store.tell(run, Progress(verb, 0, 0, words))
-        raise Refusal(words) from error
-    finally:
-        run.clear_stop()
-        run.release()
+    with run.claim(drawing=True):
+        try:
+            store.sweep(run)
+            told(0, 0)
+            yield told
+            store.clear(run)
+        except Exception as error:  # whatever it is, the watcher gets one sentence and log.txt the rest
+            words = STOPPED if isinstance(error, Stopped) else sentence(error)
+            if not isinstance(error, Stopped):
+                log(run, error)
+            store.tell(run, Progress(verb, 0, 0, words))
+            raise Refusal(words) from error
+        finally:
+            run.clear_stop()
 
 
 def load(run: Run) -> Job:

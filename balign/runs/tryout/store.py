@@ -17,9 +17,10 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from balign.atomic import write
 from balign.refusal import Refusal
 from balign.runs.config import Prompt, explain
-from balign.runs.folder import Run, write_atomic
+from balign.runs.folder import Run
 
 MOST_IMAGES = 8
 KEPT = 48
@@ -64,7 +65,7 @@ def ready(run: Run) -> bool:
 
 def tell(run: Run, progress: Progress) -> None:
     """Say how far the drawing is."""
-    write_atomic(run.path / PROGRESS, json.dumps(progress._asdict()))
+    write(run.path / PROGRESS, json.dumps(progress._asdict()))
 
 
 def progress(run: Run) -> Progress | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from balign.runs.folder import Run, write_atomic
+from balign.atomic import write
+from balign.runs.folder import Run
 from balign.runs.outcome import bundle
 
 Fake = Callable[..., Run]
@@ -66,7 +67,7 @@ def test_nothing_private_is_in_it(fake: Fake, tmp_path: Path) -> None:
         (run.path / name).write_text("private")
     (run.path / "images" / "after" / "9999.png").symlink_to("/etc/passwd")
     made = [{"prompt": "a cat", "seed": 1, "side": "forget", "file": "/home/somebody/.cache/x.npz"}]
-    write_atomic(run.path / "manifest.json", json.dumps({"model": "f", "images": made}))
+    write(run.path / "manifest.json", json.dumps({"model": "f", "images": made}))
     there = unpacked(run, tmp_path)
     assert not [path for path in there.rglob("*") if path.is_file() and b"private" in path.read_bytes()]
     assert not (there / "images/after/9999.png").exists()
@@ -79,7 +80,7 @@ def test_a_prompt_that_is_a_formula_is_text(fake: Fake, tmp_path: Path) -> None:
     report = run.report()
     assert report is not None
     report["groups"]["erased"]["images"][0]["prompt"] = FORMULA
-    write_atomic(run.path / "report.json", json.dumps(report))
+    write(run.path / "report.json", json.dumps(report))
     there = unpacked(run, tmp_path)
     assert rows(there / "metrics.csv")[0]["prompt"] == f"'{FORMULA}"
     assert rows(there / "prompts.csv")[0]["prompt"] == f"'{FORMULA}"

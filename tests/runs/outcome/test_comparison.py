@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from balign.atomic import write
 from balign.method.objectives import METHODS
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, write_atomic
+from balign.runs.folder import Run
 from balign.runs.outcome.comparison import compare, differing, sentence
 
 Fake = Callable[..., Run]
@@ -57,7 +58,7 @@ def test_scores_of_two_scorers_are_not_subtracted(fake: Fake) -> None:
     runs = [fake(), fake()]
     report = runs[1].report()
     assert report is not None
-    write_atomic(runs[1].path / "report.json", json.dumps(report | {"scorer": "another"}))
+    write(runs[1].path / "report.json", json.dumps(report | {"scorer": "another"}))
     assert compare(runs)[1].against == {}
 
 

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable
 
+from balign.atomic import write
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, write_atomic
+from balign.runs.folder import Run
 from balign.runs.outcome.model_card import card
 
 EVIL = "<img src=x onerror=alert(1)> [a](javascript:b) `c` | d"
@@ -46,7 +47,7 @@ def test_strangers_words_are_words(fake: Callable[..., Run]) -> None:
     run = fake(erase=[EVIL], keep=[EVIL], model="somebody/gone")
     report = run.report()
     assert report is not None
-    write_atomic(run.path / "report.json", json.dumps(report | {"scorer": EVIL}))
+    write(run.path / "report.json", json.dumps(report | {"scorer": EVIL}))
     text = card(run)
     body = text.split("---\n", 2)[2]
     assert "<img" not in body
