@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balign.data.lexicon import OPEN, load, names, look_up, same
+from balign.data.lexicon import OPEN, load, look_up, names, same
 
 ALL = ("emoji", *OPEN)
 

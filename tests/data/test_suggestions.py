@@ -33,9 +33,8 @@ def test_styles_are_close_to_those_of_their_category() -> None:
 
 def test_a_word_that_contains_what_is_erased_is_not_offered() -> None:
     erased = next(word for word in load("objects").words["object"].values() if word.name == "cat")
-    assert [
-        name for name in close(resolve(["cat"], (), "objects"), 99) if names(name, [erased.name, *erased.synonyms])
-    ] == []
+    forms = [erased.name, *erased.synonyms]
+    assert [name for name in close(resolve(["cat"], (), "objects"), 99) if names(name, forms)] == []
 
 
 def test_nothing_is_close_to_a_word_that_no_list_holds() -> None:

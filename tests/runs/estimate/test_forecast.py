@@ -8,8 +8,8 @@ import pytest
 from balign import telemetry
 from balign.data.prompts import build
 from balign.data.targets import resolve
-from balign.runs.config import RunConfig
 from balign.runs import prompt_lists
+from balign.runs.config import RunConfig
 from balign.runs.estimate import forecast
 from balign.runs.estimate.machine import Free
 from balign.runs.estimate.timings import earlier_runs
