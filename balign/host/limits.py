@@ -12,6 +12,7 @@ from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.prompt_lists import pictures
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 HOUR = 3600.0
@@ -67,8 +68,7 @@ def check(config: RunConfig) -> None:
     if config.device != "auto":
         raise Refusal(f"The device is {config.device!r}; accepted on a shared instance is auto.")
     settings = settle(config)
-    previews = settings.steps // config.preview_every if config.preview_every else 0
-    images = config.n_forget + config.n_retain + 6 * config.n_eval * config.eval_seeds
+    drawn = pictures(config)
     for count, most, what in (
         (len(config.erase), LIMITS.concepts, "concepts to erase"),
         (len(config.keep), LIMITS.keep, "prompts to keep"),
@@ -76,8 +76,8 @@ def check(config: RunConfig) -> None:
         (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps"),
         (settings.batch_forget, LIMITS.batch, "forget images in one step"),
         (settings.batch_retain, LIMITS.batch, "retain images in one step"),
-        (previews, LIMITS.previews, "previews"),
-        (images, LIMITS.images, "images to draw, for training and comparing,"),
+        (drawn.previews, LIMITS.previews, "previews"),
+        (drawn.training + drawn.compared, LIMITS.images, "images to draw, for training and comparing,"),
     ):
         if count > most:
             raise Refusal(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")

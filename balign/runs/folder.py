@@ -1,7 +1,6 @@
 """A run's folder on disk: create, find, list, read, claim, stop, delete. Trainer and watcher share nothing else."""
 
 import contextlib
-import json
 import os
 import re
 import secrets
@@ -11,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import psutil
 from filelock import FileLock, Timeout
 
 from balign import telemetry
 from balign.atomic import write
+from balign.measure.report import RunReport
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.telemetry import Phase, Record
@@ -140,13 +140,14 @@ class Run:
         path = self.path / "telemetry.jsonl"
         return telemetry.read(path, offset) if path.exists() else ([], 0)
 
-    def report(self) -> dict[str, Any] | None:
-        """The report, once there is one."""
-        path = self.path / "report.json"
+    def report(self) -> RunReport | None:
+        """The report, or None if there is none. Raises Refusal if it is unreadable."""
         try:
-            return dict(json.loads(path.read_text()))
+            return RunReport.parse((self.path / "report.json").read_bytes())
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise Refusal(f"The report of run {self.id} is unreadable: {error.strerror}.") from None
 
     def last_phase(self) -> Phase | None:
         """The phase the run recorded last; None if it recorded none yet."""
