@@ -136,8 +136,8 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
             cells.append(f"{cell}\n{_interval(against.mean, against.low, against.high)}" if known else cell)
         ua, seconds = (report.ua, f"{report.seconds:,.0f} s") if report else (None, formats.NONE)
         state = status.state(each.run)
-        name = "\n".join([each.name, each.run.id, *([] if state == "done" else [status.STATES[state]])])
-        drawn.add_row(escape(name), each.method, formats.percent(ua), *cells, seconds)
+        title = "\n".join([each.name, each.run.id, *([] if state == "done" else [status.STATES[state]])])
+        drawn.add_row(escape(title), each.method, formats.percent(ua), *cells, seconds)
     return drawn
 
 
