@@ -115,8 +115,8 @@ def table(report: RunReport) -> Table:
         drawn.add_row(
             title,
             str(group.n),
-            f"{formats.percent(group.accuracy_before)} to {formats.percent(group.accuracy_after)}",
-            f"{formats.decimal(group.alignment_before)} to {formats.decimal(group.alignment_after)}",
+            f"{formats.percent(group.accuracy_before)} → {formats.percent(group.accuracy_after)}",
+            f"{formats.decimal(group.alignment_before)} → {formats.decimal(group.alignment_after)}",
             _interval(change.mean, change.low, change.high),
             formats.p_value(change.p),
         )
