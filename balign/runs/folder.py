@@ -18,9 +18,12 @@ from balign import telemetry
 from balign.measure.report import RunReport
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.telemetry import Phase
 
 Status = Literal["new", "running", "stopped", "failed", "done"]
 MAX_LABEL = 80
+TAIL = 65_536
+"""Bytes at the end of the telemetry in which the last phase is looked for."""
 
 
 def runs_root() -> Path:
@@ -149,6 +152,16 @@ class Run:
             return None
         except OSError as error:
             raise Refusal(f"The report of run {self.id} is unreadable: {error.strerror}.") from None
+
+    def last_phase(self) -> Phase | None:
+        """The phase the run recorded last; None if it recorded none yet."""
+        path = self.path / "telemetry.jsonl"
+        try:
+            start = max(path.stat().st_size - TAIL, 0)
+        except OSError:
+            return None
+        phases = [record for record in telemetry.read(path, start)[0] if isinstance(record, Phase)]
+        return phases[-1] if phases else None
 
     def status(self) -> Status:
         """Running while its process lives; otherwise what the last phase said. A killed run counts as stopped."""
