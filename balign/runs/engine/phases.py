@@ -161,7 +161,9 @@ def summarise(job: Job, scores: Scores, warnings: Sequence[str]) -> RunReport:
     records, settings, libraries = job.run.telemetry()[0], job.settled(), versions()
     steps = [record for record in records if isinstance(record, Step)]
     old = job.run.report()  # has the memory of the training, when only the scores are new
-    made_with = {"steps": len(steps), "versions": libraries, **{n: settings[n] for n in ("device", "fingerprint")}}
+    made_with = reproduce.MadeWith(
+        steps=len(steps), device=settings["device"], fingerprint=settings["fingerprint"], versions=libraries
+    )
     return RunReport(
         **dict(scores),
         model=job.run.config.model,
@@ -174,7 +176,7 @@ def summarise(job: Job, scores: Scores, warnings: Sequence[str]) -> RunReport:
         warnings=(*job.prompts.warnings, *warnings),
         settings=settings,
         versions=libraries,
-        **reproduce.outcome(job.run, made_with),
+        reproduces=reproduce.outcome(job.run, made_with),
     )
 
 
