@@ -26,21 +26,15 @@ def run(what: RunConfig | Run) -> Iterator[Record]:
     running.
     """
     folder = what if isinstance(what, Run) else Run.create(what)
-    folder.claim()
-    try:
+    with folder.claim():
         last = folder.last_phase()
         yield from _last_events(folder) if last and last.name == "done" else _guarded(folder, _all_phases)
-    finally:
-        folder.release()
 
 
 def evaluate(folder: Run, scorer: str | None = None) -> Iterator[Record]:
     """Draw and score the images of a run's erased weights again, with another scorer if one is named."""
-    folder.claim()
-    try:
+    with folder.claim():
         yield from _guarded(folder, lambda recorder: _reevaluate(recorder, scorer))
-    finally:
-        folder.release()
 
 
 def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
