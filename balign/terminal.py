@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
+from balign.host import status
 from balign.markup import formats
 from balign.measure.report import GROUPS, RunReport
 from balign.runs.folder import Run
@@ -136,7 +137,9 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
             if against is not None and against.low is not None:
                 cells[-1] += f"\n{_interval(against.mean, against.low, against.high)}"
         ua, seconds = (report.ua, f"{report.seconds:,.0f} s") if report else (None, formats.NONE)
-        drawn.add_row(escape(f"{each.name}\n{each.run.id}"), each.method, formats.percent(ua), *cells, seconds)
+        state = status.state(each.run)
+        title = "\n".join([each.name, each.run.id, *([] if state == "done" else [status.STATES[state]])])
+        drawn.add_row(escape(title), each.method, formats.percent(ua), *cells, seconds)
     return drawn
 
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import gradio as gr
 from markupsafe import Markup
 
-from balign.host import scheduler, visitors
+from balign.host import visitors
 from balign.host.visitors import NOT_YOURS, Visitor
 from balign.markup.render import macro
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 
 log = logging.getLogger(__name__)
 Answer = dict[str, Any]
@@ -64,7 +64,7 @@ class Caller(NamedTuple):
 def caller(store: object, request: Any = None) -> Caller:
     """The caller with this browser's store, into which anything may have been written."""
     shown = store.get("run") if isinstance(store, Mapping) else None
-    return Caller(visitors.visitor(store, request), scheduler.find(shown))
+    return Caller(visitors.visitor(store, request), find(shown))
 
 
 def notice(message: str, kind: str) -> Markup:

@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from balign.host import scheduler, visitors
+from balign.host import visitors
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, find, list_runs
 
 ANN = {"run": "", "owner": "a" * 43}
 HEAVY = ("torch", "diffusers", "transformers", "open_clip", "accelerate", "scipy")
@@ -53,7 +53,7 @@ def test_erase_on_the_page_begins_a_run_of_this_browsers(page) -> None:  # type:
     (event,) = events(page, "start")
     data = {part: ANN if isinstance(part, gr.BrowserState) else part.value for part in event.inputs}
     told, words = event.fn(data, None)
-    run = scheduler.find(told["run"])
+    run = find(told["run"])
     assert run is not None
     assert (told["owner"], words) == (ANN["owner"], "")
     assert visitors.owns(run, visitors.Visitor(ANN["owner"]))

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from balign.host import scheduler, visitors, waitlist
 from balign.host.visitors import NOT_YOURS, Visitor
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, find, list_runs
 from balign.runs.outcome import bundle
 from balign.ui import files
 from balign.ui.api import endpoints
@@ -41,9 +41,8 @@ def at_work(anns: Run) -> Iterator[Run]:
     """A run of Ann's that goes on."""
     run = Run.create(RunConfig.parse({"erase": ["cat"]}))
     visitors.sign(run, ANN)
-    run.claim()
-    yield run
-    run.release()
+    with run.claim():
+        yield run
 
 
 @pytest.fixture
@@ -109,7 +108,7 @@ def test_another_visitor_cannot_take_a_run_out_of_the_line(at_work: Run) -> None
     assert escape(NOT_YOURS) in erase_handlers.stop(browser_of(hers, BOB), keep=False)
     with pytest.raises(gr.Error, match="somebody else's"):
         endpoints.stop(hers.id, owner_secret=BOB.secret)
-    assert waitlist.line() == [hers]
+    assert waitlist.queue() == [hers]
 
 
 def test_the_endpoints_read_by_the_id_and_change_by_the_secret(anns: Run) -> None:
@@ -136,7 +135,7 @@ def test_weights_and_zip_are_sent_to_the_owners_address_alone(anns: Run, client:
 
 def test_a_browser_keeps_its_secret_and_a_new_one_gets_one() -> None:
     browser, _ = erase_handlers.start({"erase": "cat"}, Visitor())
-    begun = scheduler.find(browser["run"])
+    begun = find(browser["run"])
     assert begun is not None
     assert visitors.owns(begun, Visitor(browser["owner"]))
     assert erase_handlers.attach(browser, "")[0] == {"run": "", "owner": browser["owner"]}

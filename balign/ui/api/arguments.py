@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from balign.host import scheduler, visitors
+from balign.host import visitors
 from balign.host.status import look
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.ui import form
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def settings(given: object) -> Mapping[str, Any]:
 
 def run(run_id: object) -> Run:
     """The run of this id, which whoever knows it may read."""
-    found = scheduler.find(run_id)
+    found = find(run_id)
     if found is None:
         raise Refusal(f"There is no run {str(run_id)[:80]!r}; give the id that start returned.")
     try:
@@ -76,10 +76,12 @@ def owned(run_id: object, secret: object) -> Run:
 
 def report(of: Run) -> dict[str, Any]:
     """The run's report, once there is one."""
-    found = look(of).report
-    if found is None:
+    view = look(of)
+    if view.unreadable:
+        raise Refusal("The files of this run cannot be read at the moment.")
+    if view.report is None:
         raise Refusal(NOT_YET)
-    return found
+    return view.report.to_dict()
 
 
 def group(of: Run, name: object) -> dict[str, Any]:

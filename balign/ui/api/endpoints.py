@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from balign.host import scheduler, visitors, waitlist
+from balign.host import processes, scheduler, visitors, waitlist
 from balign.host.status import look
 from balign.host.visitors import Visitor
 from balign.markup import charts
@@ -123,7 +123,7 @@ def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
     found = arguments.owned(run, owner_secret)
     if scheduler.cancel(found):
         return {"run": found.id, "state": "left the line"}
-    if not scheduler.alive(found):
+    if not processes.alive(found):
         raise Refusal("This run is not at work; there is nothing to stop.")
     found.request_stop(keep is not False)
     return {"run": found.id, "state": "stopping"}

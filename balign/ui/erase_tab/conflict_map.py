@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from balign.host.status import View
+from balign.host.status import RunView
 from balign.telemetry import Conflict
 
 PARTS = {
@@ -40,7 +40,7 @@ QUARTERS = (
 )
 
 
-def fight(view: View | None) -> str:
+def fight(view: RunView | None) -> str:
     """The heat map of a run; empty for a run that recorded none, and what will be there while it may still come."""
     found = view.conflicts if view else []
     if not found:

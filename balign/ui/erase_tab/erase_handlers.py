@@ -13,11 +13,11 @@ from typing import Any
 
 import gradio as gr
 
-from balign.host import scheduler, visitors, waitlist
-from balign.host.status import View, look
+from balign.host import processes, scheduler, visitors, waitlist
+from balign.host.status import RunView, look
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.ui import form
 from balign.ui.erase_tab import conflict_map, panels, previews, results
 from balign.ui.files import keyed
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 Sent = dict[str, str]
 
 
-def start(values: Mapping[str, Any], visitor: Visitor = scheduler.NOBODY) -> tuple[Any, str]:
+def start(values: Mapping[str, Any], visitor: Visitor = visitors.NOBODY) -> tuple[Any, str]:
     """Write the configs and start their runs; give the browser the first one's id, and a word on what was noticed."""
     try:
         wanted = form.configs(values)
@@ -46,10 +46,10 @@ def start(values: Mapping[str, Any], visitor: Visitor = scheduler.NOBODY) -> tup
 
 def stop(browser: object, keep: bool) -> str:
     """Ask the run to stop, which it does at its next batch; one that waits leaves the line."""
-    run = scheduler.find(run_id(browser))
+    run = find(run_id(browser))
     if run is not None and not visitors.owns(run, visitors.visitor(browser)):
         return notice(visitors.NOT_YOURS, "refused")
-    if run is None or not (scheduler.alive(run) or waitlist.ticket(run)):
+    if run is None or not (processes.alive(run) or waitlist.ticket(run)):
         return notice("Nothing is running here.", "remark")
     try:
         if not scheduler.cancel(run):
@@ -61,7 +61,7 @@ def stop(browser: object, keep: bool) -> str:
 
 def resume(browser: object, verb: waitlist.Verb = "run", request: Any = None) -> str:
     """Go on with a run that was stopped or killed, or compare with what it has learnt so far."""
-    run = scheduler.find(run_id(browser))
+    run = find(run_id(browser))
     if run is None:
         return notice("The run is not here any more.", "refused")
     visitor = visitors.visitor(browser, request)
@@ -82,7 +82,7 @@ def attach(browser: object, asked: str | None) -> tuple[Any, str, dict[str, Any]
     nothing = visitors.stored("", visitor)
     if asked == "":
         return nothing, "", {}
-    run = scheduler.find(asked) if asked else scheduler.find(run_id(browser))
+    run = find(asked) if asked else find(run_id(browser))
     if run is None:
         words = "The run in this link is not here any more; it may have been deleted." if asked else ""
         return nothing, notice(words, "refused") if words else "", {}
@@ -102,7 +102,7 @@ def command(values: Mapping[str, Any]) -> str:
 
 def refresh(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
     """What changed since this page was last told: updates by part of the page, and what it has now been told."""
-    run = scheduler.find(run_id(browser))
+    run = find(run_id(browser))
     try:
         view = replace(look(run), own=visitors.owns(run, visitors.visitor(browser))) if run else None
         parts = {name: draw(view) for name, draw in PARTS.items()}
@@ -114,7 +114,7 @@ def refresh(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
     return {name: part for name, part in parts.items() if told[name] != old.get(name)}, told
 
 
-def live(view: View | None) -> str:
+def live(view: RunView | None) -> str:
     """Charts and ledger, or for a first visitor what they will show."""
     if view is None:
         return panels.explainer()
@@ -123,21 +123,21 @@ def live(view: View | None) -> str:
     return f'{head}<div class="charts">{charts}</div>{panels.books(view)}{conflict_map.fight(view)}'
 
 
-def outcome(view: View | None) -> str:
+def outcome(view: RunView | None) -> str:
     """The verdict, the numbers and the pictures, once there are any."""
     if view is None:
         return ""
+    if view.unreadable:
+        raise Refusal(view.unreadable)
     if view.report is None:
         return "" if view.live else _downloads(view)
+    report = view.report.to_dict()
     return (
-        results.verdict(view.run, view.report)
-        + results.gallery(view.run, view.report)
-        + results.table(view.report)
-        + _downloads(view)
+        results.verdict(view.run, report) + results.gallery(view.run, report) + results.table(report) + _downloads(view)
     )
 
 
-def _downloads(view: View) -> str:
+def _downloads(view: RunView) -> str:
     offers = {
         "report.html": "Report",
         "report.json": "Numbers",
@@ -151,7 +151,7 @@ def _downloads(view: View) -> str:
     return f'<nav class="downloads" aria-label="Files of this run">{links}</nav>' if links else ""
 
 
-PARTS: dict[str, Callable[[View | None], Any]] = {
+PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "progress": panels.progress,
     "live": live,
     "previews": lambda view: _hidden_if_empty(previews.film(view)),
@@ -170,15 +170,15 @@ def _hidden_if_empty(text: str) -> Any:
     return gr.update(value=text, visible=bool(text))
 
 
-def _at_work(view: View | None, also: str = "") -> bool:
+def _at_work(view: RunView | None, also: str = "") -> bool:
     return bool(view and view.own and view.live and view.state in (also, "starting", "running", "stopping"))
 
 
-def _can_resume(view: View | None) -> bool:
-    return view is not None and view.own and view.state in ("stopped", "failed")
+def _can_resume(view: RunView | None) -> bool:
+    return view is not None and view.own and view.state in ("new", "stopped", "failed")
 
 
-def _can_stop(view: View | None) -> bool:
+def _can_stop(view: RunView | None) -> bool:
     return bool(view and view.live and view.state != "stopping")
 
 
@@ -195,7 +195,7 @@ def run_id(browser: object) -> str:
 
 def own_run(browser: object) -> Run | None:
     """The run that the browser shows, if its visitor may change it."""
-    run = scheduler.find(run_id(browser))
+    run = find(run_id(browser))
     return run if run is not None and visitors.owns(run, visitors.visitor(browser)) else None
 
 

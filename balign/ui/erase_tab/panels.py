@@ -1,4 +1,4 @@
-"""The moving parts of the page as html: progress, charts, ledger. Each is a function of a View, or of None.
+"""The moving parts of the page as html: progress, charts, ledger. Each is a function of a RunView, or of None.
 
 With None it is the empty state, which says what will be seen there. Every text is escaped.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from balign import telemetry
 from balign.host import waitlist
-from balign.host.status import SHARES, View
+from balign.host.status import SHARES, RunView
 from balign.markup.charts import Cell, Series, ledger, ledger_words
 from balign.markup.charts import lines as chart
 from balign.measure.ledger import raises as violated
@@ -30,6 +30,7 @@ PROOF = (
 )
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
 STATES = {
+    "new": "Not started",
     "starting": "Starting",
     "stopping": "Stopping at the next safe point",
     "stopped": "Stopped",
@@ -38,14 +39,14 @@ STATES = {
 }
 
 
-def progress(view: View | None) -> str:
+def progress(view: RunView | None) -> str:
     """Phase, step, time left and a bar; always in sight."""
     if view is None:
         return _bar("idle", "Ready", "Press Erase to begin. The defaults take a few minutes on a laptop.", "", 0, "")
     current = view.working.name if view.working else ""
     title = STATES.get(view.state) or PHASES.get(current, ("", "Working"))[1]
     if view.state == "queued":
-        title = f"{waitlist.ordinal(view.place)} in line"
+        title = f"{waitlist.ordinal(view.place)} in the queue"
     if view.state == "stopping" and current in PHASES:
         title = f"{PHASES[current][1]}: stopping at the next safe point"
     left = duration(view.seconds_left) if view.live else ""
@@ -53,14 +54,14 @@ def progress(view: View | None) -> str:
     return _bar(view.state, title, _detail(view), left, view.fraction, current)
 
 
-def _detail(view: View) -> str:
+def _detail(view: RunView) -> str:
     last = view.last
     if view.state == "queued":
         return "It begins by itself when those before it have ended; this page may be closed meanwhile."
     if view.state == "failed":
         given = last.message if last is not None and last.name == "failed" else ""
         return given or "The process ended before it could say why; log.txt in the run's folder has the details."
-    if view.state == "stopped" and (last is None or last.name != "stopped"):
+    if view.state in ("new", "stopped") and (last is None or last.name != "stopped"):
         return "The process ended before the run did. Resume goes on from the last checkpoint."
     if last is None or view.state == "starting":
         return "The first sign of life takes a few seconds."
@@ -102,7 +103,7 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def losses(view: View | None) -> str:
+def losses(view: RunView | None) -> str:
     steps = view.steps if view else []
     lines = [
         Series(
@@ -123,14 +124,14 @@ def losses(view: View | None) -> str:
     return chart("Loss", lines, _end(view))
 
 
-def cosine(view: View | None) -> str:
+def cosine(view: RunView | None) -> str:
     steps = view.steps if view else []
     term = "cosine of the forget and retain gradients: below zero, erasing and keeping pull against each other"
     line = Series("cosine", "plain", [(s.step, s.cosine) for s in steps], term, True)
     return chart("Do erasing and keeping agree?", [line], _end(view), limits=(-1, 1))
 
 
-def alignment(view: View | None) -> str:
+def alignment(view: RunView | None) -> str:
     previews = view.previews if view else []
     term = (
         "mean cosine of the preview pictures with their own prompts, as the scorer sees it; the band is the 95 % "
@@ -144,7 +145,7 @@ def alignment(view: View | None) -> str:
     return chart("Do pictures match their words?", lines, _end(view), waiting="Waiting for the first preview")
 
 
-def _end(view: View | None) -> int:
+def _end(view: RunView | None) -> int:
     return view.last_step if view else 1
 
 
@@ -162,7 +163,7 @@ def _measured(step: telemetry.Step) -> bool | None:
     return None if forget is None and retain is None else not _broken(forget, retain, step)
 
 
-def books(view: View | None) -> str:
+def books(view: RunView | None) -> str:
     """The ledger with the one sentence on what it does and does not prove."""
     marks = cells(view.steps) if view else []
     return (
@@ -174,7 +175,7 @@ def books(view: View | None) -> str:
     )
 
 
-def _bent(view: View | None) -> str:
+def _bent(view: RunView | None) -> str:
     """How many steps the method turned aside so as not to hurt one of the two."""
     steps = view.steps if view else []
     bent = sum(step.projected for step in steps)

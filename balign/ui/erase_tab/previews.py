@@ -6,7 +6,7 @@ All frames are in the page, so that scrubbing asks the server nothing; film.js s
 from collections.abc import Sequence
 from html import escape
 
-from balign.host.status import View
+from balign.host.status import RunView
 from balign.telemetry import Preview
 from balign.ui.files import url
 
@@ -15,7 +15,7 @@ FRAMES = 40
 HEAD = "<h3>The same pictures, while the model forgets</h3>"
 
 
-def film(view: View | None) -> str:
+def film(view: RunView | None) -> str:
     """The strip, or what will be there; empty without a run."""
     if view is None:
         return ""
@@ -47,7 +47,7 @@ def _when(preview: Preview) -> str:
     return f"step {preview.step:,}" if preview.step else "before"
 
 
-def _frame(view: View, preview: Preview, shown: bool) -> str:
+def _frame(view: RunView, preview: Preview, shown: bool) -> str:
     scores = ", ".join(
         f"{name} {value:.3f}" for name in ("erased", "kept", "neighbours") if (value := preview.alignment.get(name))
     )

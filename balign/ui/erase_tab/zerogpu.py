@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 
 from balign.host import scheduler, visitors, waitlist
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.ui.erase_tab import erase_handlers
 from balign.ui.page import PRIVATE
 
@@ -70,13 +70,14 @@ def chunk(folder: str, verb: waitlist.Verb, seconds: float) -> Generator[dict[st
             asked = True
     if asked:
         run.clear_stop()  # left over if the run came to its end by itself
-        if run.status() == "stopped":
+        last = run.last_phase()
+        if last is not None and last.name == "stopped":
             yield {"kind": "paused"}
 
 
 def drive(store: object, lent: Chunk) -> Iterator[Any]:
     """Iterate a chunk of the visitor's run, with a word at the end if one is needed; the page reads the folder."""
-    run = scheduler.find(erase_handlers.run_id(store))
+    run = find(erase_handlers.run_id(store))
     ticket = waitlist.ticket(run) if run else None
     if run is None or ticket is None or not visitors.owns(run, visitors.visitor(store)):
         return

@@ -4,11 +4,10 @@ What the numbers are is `run.compare`'s business; here they become html. Every t
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from html import escape
 from typing import Any
 
-from balign.host import listing, scheduler, waitlist
+from balign.host import listing, processes, scheduler, status, visitors, waitlist
 from balign.host.status import look
 from balign.host.visitors import Visitor
 from balign.markup import charts
@@ -16,6 +15,7 @@ from balign.measure.intervals import Change
 from balign.method.objectives import METHODS, settle
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 from balign.runs.outcome.comparison import Row, compare, sentence
 from balign.ui import form
@@ -29,7 +29,7 @@ EMPTY = (
 )
 
 
-def start(run: Run, methods: Sequence[str], visitor: Visitor = scheduler.NOBODY) -> list[Run]:
+def start(run: Run, methods: Sequence[str], visitor: Visitor = visitors.NOBODY) -> list[Run]:
     """The run's config again with each of these methods and the run's own number of steps, one after another."""
     own = settle(run.config)
     asked = [name for name in dict.fromkeys(methods) if name != own.method]
@@ -44,15 +44,14 @@ def start(run: Run, methods: Sequence[str], visitor: Visitor = scheduler.NOBODY)
 
 def live(runs: Sequence[Run]) -> bool:
     """Whether there is still something to come."""
-    return any(scheduler.alive(run) or waitlist.ticket(run) for run in runs)
+    return any(processes.alive(run) or waitlist.ticket(run) for run in runs)
 
 
 def panel(runs: Sequence[Run]) -> str:
     """The comparison as html: in what the runs differ, the plot, the table, the curves."""
     if len(runs) < 2:
         return EMPTY
-    files = tuple(listing.signature(run.path / name) for run in runs for name in ("report.json", "label"))
-    rows = _rows(tuple(runs), files)
+    rows = _rows(tuple(runs))
     keys = "".join(
         f'<li><b class="mark">{k}</b> <a href="?run={row.run.id}">{escape(_name(row))}</a>{_state(row)}</li>'
         for k, row in enumerate(rows, 1)
@@ -63,9 +62,9 @@ def panel(runs: Sequence[Run]) -> str:
     )
 
 
-@lru_cache(maxsize=32)
-def _rows(runs: tuple[Run, ...], changed: tuple[tuple[int, int], ...]) -> list[Row]:
-    """The rows as of this change of the files; intervals take a while."""
+@until_changed("report.json", "label", most=32)
+def _rows(runs: tuple[Run, ...]) -> list[Row]:
+    """The rows as long as these files stay as they are; intervals take a while."""
     return compare(runs)
 
 
@@ -76,7 +75,7 @@ def _name(row: Row) -> str:
 
 def _state(row: Row) -> str:
     state = listing.entry(row.run).state
-    return "" if state == "done" else f' <span class="chip {state}">{listing.STATES[state]}</span>'
+    return "" if state == "done" else f' <span class="chip {state}">{status.STATES[state]}</span>'
 
 
 def plot(rows: Sequence[Row]) -> str:

@@ -15,8 +15,7 @@ import gradio as gr
 
 from balign.host import listing, scheduler, visitors
 from balign.host.visitors import Visitor
-from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.runs.outcome import reproduce
 from balign.runs.outcome.comparison import MOST
 from balign.ui import form
@@ -28,7 +27,7 @@ NONE_TICKED = "No run is ticked; tick the box at the left of one."
 Answer = dict[str, Any]
 
 
-def choose(ids: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
+def choose(ids: object, visitor: Visitor = visitors.NOBODY) -> Answer:
     """The ticked runs as those to compare."""
     runs = found(ids, visitor)
     if not 2 <= len(runs) <= MOST:
@@ -36,7 +35,7 @@ def choose(ids: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
     return {"compared": [run.id for run in reversed(runs)]}  # the list has the newest first
 
 
-def settings(ids: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
+def settings(ids: object, visitor: Visitor = visitors.NOBODY) -> Answer:
     """The form as it was for the ticked run."""
     runs = found(ids, visitor)
     if len(runs) != 1:
@@ -47,7 +46,7 @@ def settings(ids: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
         return {"say": notice("The config of this run cannot be read.", "refused")}
 
 
-def rename(ids: object, label: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
+def rename(ids: object, label: object, visitor: Visitor = visitors.NOBODY) -> Answer:
     """Give the ticked run a name."""
     runs = found(ids, visitor)
     if len(runs) != 1:
@@ -59,7 +58,7 @@ def rename(ids: object, label: object, visitor: Visitor = scheduler.NOBODY) -> A
     return {"label": ""}
 
 
-def ask(ids: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
+def ask(ids: object, visitor: Visitor = visitors.NOBODY) -> Answer:
     """Whether the ticked runs are really to go."""
     runs = found(ids, visitor)
     if not runs:
@@ -70,15 +69,12 @@ def ask(ids: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
     return {"sure": gr.update(visible=True), "question": question, "asked": [run.id for run in runs]}
 
 
-def delete(asked: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
+def delete(asked: object, visitor: Visitor = visitors.NOBODY) -> Answer:
     """Remove the runs that were asked about; one that is at work stays."""
     kept = []
     for run in found(asked, visitor):
         try:
-            if scheduler.alive(run):
-                raise Refusal(f"{listing.entry(run).title} is running; stop it before deleting it.")
-            scheduler.cancel(run)
-            run.delete()
+            scheduler.delete(run)
         except ValueError as error:
             kept.append(str(error))
         except OSError as error:
@@ -87,7 +83,7 @@ def delete(asked: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
     return {"say": said, "sure": gr.update(visible=False), "asked": []}
 
 
-def begin_duel(ids: object, methods: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
+def begin_duel(ids: object, methods: object, visitor: Visitor = visitors.NOBODY) -> Answer:
     """The ticked run again with other methods, and all of them side by side."""
     runs = found(ids, visitor)
     if len(runs) != 1:
@@ -102,7 +98,7 @@ def begin_duel(ids: object, methods: object, visitor: Visitor = scheduler.NOBODY
     return {"say": notice(words, "remark"), "compared": [runs[0].id, *(run.id for run in begun)][:MOST]}
 
 
-def make_again(file: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
+def make_again(file: object, visitor: Visitor = visitors.NOBODY) -> Answer:
     """Check an uploaded bundle and begin its run anew; the upload itself is not kept."""
     if not isinstance(file, str):
         return {"say": notice("No zip was uploaded.", "refused")}
@@ -124,7 +120,7 @@ def make_again(file: object, visitor: Visitor = scheduler.NOBODY) -> Answer:
 def found(ids: object, visitor: Visitor) -> list[Run]:
     """The visitor's runs among these ids, each once: of a list, or of words with spaces between."""
     given = ids.split() if isinstance(ids, str) else ids if isinstance(ids, list) else []
-    found = [scheduler.find(run_id) for run_id in given[:MAX_TICKED]]
+    found = [find(run_id) for run_id in given[:MAX_TICKED]]
     return list(dict.fromkeys(run for run in found if run is not None and visitors.owns(run, visitor)))
 
 

@@ -8,9 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
+from typing import Any
 
 from balign.host import limits
-from balign.host.listing import STATES, Entry
+from balign.host.listing import Entry
+from balign.host.status import STATES
 from balign.method.objectives import METHODS, settle
 from balign.ui.erase_tab import results
 from balign.ui.files import BUNDLE, keyed, url
@@ -35,7 +37,7 @@ def _safely(entry: Entry) -> str:
     try:
         return _card(entry)
     except (TypeError, AttributeError, ValueError, KeyError):
-        return _card(replace(entry, facts=replace(entry.facts, report={})))
+        return _card(replace(entry, facts=replace(entry.facts, report=None)))
 
 
 def _card(entry: Entry) -> str:
@@ -49,6 +51,10 @@ def _card(entry: Entry) -> str:
         f'<p class="soft">{escape(_settings(entry))} · <time>{when}</time></p>{_numbers(entry)}{_reproduced(entry)}'
         f"{_links(entry)}</div></li>"
     )
+
+
+def _report(entry: Entry) -> dict[str, Any]:
+    return entry.facts.report.to_dict() if entry.facts.report else {}
 
 
 def _method(entry: Entry) -> str:
@@ -67,7 +73,7 @@ def _settings(entry: Entry) -> str:
 
 def _picture(entry: Entry) -> str:
     """The first erased picture before and after, or nothing yet."""
-    images = (entry.facts.report.get("groups", {}).get("erased") or {}).get("images") or [{}]
+    images = (_report(entry).get("groups", {}).get("erased") or {}).get("images") or [{}]
     sides = [url(entry.run, str(images[0].get(side, ""))) for side in ("before", "after")]
     if not all(sides):
         return '<span class="two none" aria-hidden="true"></span>'
@@ -76,7 +82,7 @@ def _picture(entry: Entry) -> str:
 
 
 def _numbers(entry: Entry) -> str:
-    report, last = entry.facts.report, entry.facts.last
+    report, last = _report(entry), entry.facts.last
     if not report:
         words = last.message if last and entry.state in ("failed", "stopped") else ""
         return f"<p>{escape(words)}</p>" if words else ""
@@ -95,7 +101,7 @@ def _numbers(entry: Entry) -> str:
 def _reproduced(entry: Entry) -> str:
     if not entry.facts.original:
         return ""
-    told = entry.facts.report.get("reproduces")
+    told = _report(entry).get("reproduces")
     if not isinstance(told, dict):
         return f'<p class="soft">Reproduces {escape(entry.facts.original)}; not finished yet.</p>'
     kind = "held" if told.get("equal") is True else "broken"

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from balign.host import listing, scheduler, visitors
+from balign.host import listing, status, visitors
 from balign.host.visitors import Visitor
 from balign.runs.folder import MAX_LABEL, Run
 from balign.ui import form
@@ -35,7 +35,7 @@ def build(page: Page) -> None:
             parts["search"] = gr.Textbox(
                 label="Search", placeholder="concept, name, model", elem_id="shelf-search", max_length=200, scale=2
             )
-            states = [("any", ""), *((words, name) for name, words in listing.STATES.items())]
+            states = [("any", ""), *((words, name) for name, words in status.STATES.items())]
             parts["state"] = gr.Dropdown(states, value="", label="State", filterable=False, elem_id="shelf-state")
             methods = [("any", ""), *form.methods()]
             parts["method"] = gr.Dropdown(methods, value="", label="Method", filterable=False, elem_id="shelf-method")
@@ -127,13 +127,13 @@ def shown_runs(
     most: int,
     before: str,
     compared: Sequence[Run],
-    visitor: Visitor = scheduler.NOBODY,
+    visitor: Visitor = visitors.NOBODY,
 ) -> list[Any]:
     """The list, the comparison, and whether to look again soon; only what is new goes to the page."""
     found = listing.entries(visitor)
     right = listing.matching(found, search, state, method)
     shown, panel = run_cards.cards(right[:most], len(found)), _panel(compared)
-    moving = any(entry.state in ("running", "waiting") for entry in right[:most]) or duel.live(compared)
+    moving = any(entry.state in status.LIVE for entry in right[:most]) or duel.live(compared)
     now = f"{hash(shown)} {hash(panel)}"
     timer = gr.Timer(active=moving)
     if now == before:

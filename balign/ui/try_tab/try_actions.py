@@ -7,9 +7,9 @@ is written into the run's folder and shown elsewhere.
 from collections.abc import Callable
 from typing import Any
 
-from balign.host import disk, limits, scheduler, visitors
+from balign.host import disk, limits, processes, scheduler, visitors
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.runs.tryout import store
 from balign.runs.tryout.store import STRENGTHS, Ask
 from balign.ui.erase_tab.erase_handlers import notice, own_run, run_id
@@ -64,9 +64,9 @@ def begin(browser: object, request: Any, verb: str, options: Callable[[Run], lis
     if run is None or not store.ready(run):
         return notice(why_not(browser), "refused")
     try:
-        if not scheduler.alive(run):
+        if not processes.alive(run):
             store.clear(run)
-        scheduler.visit(run, verb, *options(run), visitor=visitors.visitor(browser, request))
+        scheduler.draw(run, verb, *options(run), visitor=visitors.visitor(browser, request))
     except ValueError as error:
         return notice(str(error), "refused")
     except OSError as error:
@@ -77,7 +77,7 @@ def begin(browser: object, request: Any, verb: str, options: Callable[[Run], lis
 def stop(browser: object) -> str:
     """Ask the drawing to end at its next picture."""
     run = own_run(browser)
-    if run is None or not scheduler.alive(run):
+    if run is None or not processes.alive(run):
         return notice("Nothing is being drawn here.", "remark")
     try:
         run.request_stop(keep=True)  # whatever works on the run, its weights are to stay
@@ -88,5 +88,5 @@ def stop(browser: object) -> str:
 
 def why_not(browser: object) -> str:
     """Why there is nothing to try for who has this browser."""
-    run = scheduler.find(run_id(browser))
+    run = find(run_id(browser))
     return NO_RUN if run is None else NOT_READY if own_run(browser) else visitors.NOT_YOURS

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from balign.host import scheduler, visitors
+from balign.host import processes, visitors
 from balign.runs.config import MAX_PROMPT
 from balign.runs.folder import Run
 from balign.runs.tryout import store
@@ -129,7 +129,7 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
 def look(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
     """What changed since this page was last told, and what it has now been told."""
     run = own_run(browser)
-    working = run is not None and scheduler.alive(run)
+    working = run is not None and processes.alive(run)
     try:
         parts = {name: draw(run) for name, draw in PARTS.items()}
         if run is None or not store.ready(run):
@@ -161,11 +161,11 @@ def _progress(run: Run | None) -> str:
     """How far the drawing is, or why it ended; empty when there is nothing to say."""
     if run is None:
         return ""
-    alive = scheduler.alive(run)  # asked first: a drawing that ends in between is then read to its end next time
+    alive = processes.alive(run)  # asked first: a drawing that ends in between is then read to its end next time
     now = store.progress(run)
     if not alive:
         if now is None:
-            return notice(ENDED, "refused") if scheduler.failed(run) else ""
+            return notice(ENDED, "refused") if processes.drawing_failed(run) else ""
         return notice(now.failed or ENDED, "refused")
     done, total = (now.done, now.total) if now else (0, 0)
     title = WORKING.get(now.verb if now else "", WORKING[""])
@@ -180,7 +180,7 @@ def _progress(run: Run | None) -> str:
 
 
 def _busy(run: Run | None) -> bool:
-    return run is not None and scheduler.alive(run)
+    return run is not None and processes.alive(run)
 
 
 def _of(draw: Callable[[Run], str], empty: str) -> Callable[[Run | None], str]:

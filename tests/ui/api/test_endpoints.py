@@ -14,10 +14,12 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from balign import telemetry
-from balign.host import scheduler, visitors, waitlist
-from balign.runs.folder import Run, write_atomic
+from balign.atomic import write
+from balign.host import visitors, waitlist
+from balign.runs.folder import Run, find
 from balign.ui.api import endpoints
 from tests.browser.conftest import Studio
+from tests.conftest import Claim
 from tests.host.test_scheduler import wait_for
 
 New = Callable[..., Run]
@@ -36,7 +38,7 @@ def test_each_is_documented_parameter_by_parameter(name: str) -> None:
 
 def test_a_run_is_started_followed_and_read() -> None:
     told = endpoints.start("cat", keep="guitar", settings={"seed": 3, "steps": "9"})
-    run = scheduler.find(told["run"])
+    run = find(told["run"])
     assert run is not None
     assert set(told) == {"run", "place", "remarks"}
     assert (run.config.seed, run.config.steps, run.config.keep) == (3, 9, ("guitar",))
@@ -76,18 +78,18 @@ def test_a_long_run_has_short_curves(new_run: New) -> None:
     assert (curves["retain_loss"], curves["alignment"]) == ([], {})  # nothing that is no number
 
 
-def test_stopping_says_what_it_did(new_run: New) -> None:
+def test_stopping_says_what_it_did(new_run: New, claim: Claim) -> None:
     run, waiting = new_run(), new_run()
     with pytest.raises(gr.Error, match="not at work"):
         endpoints.stop(run.id)
-    run.claim()
+    leave = claim(run)
     waitlist.join(waiting)
     assert endpoints.stop(run.id, keep=False) == {"run": run.id, "state": "stopping"}
     assert run.stop_requested() == "discard"
     assert endpoints.status(waiting.id)["place"] == 1
     assert endpoints.stop(waiting.id)["state"] == "left the line"
     assert endpoints.status(waiting.id)["state"] == "stopped"
-    run.release()
+    leave()
 
 
 def test_what_can_be_exported_has_an_address(finished: Run) -> None:
@@ -125,7 +127,7 @@ def test_a_bad_call_is_told_in_a_sentence(finished: Run, call: Callable[[str], A
 
 def test_files_that_were_tampered_with_are_told_in_a_sentence(finished: Run) -> None:
     for content in ('{"groups": 7}', '{"groups": {"erased": 7}}', "{}"):
-        write_atomic(finished.path / "report.json", content)
+        write(finished.path / "report.json", content)
         with pytest.raises(gr.Error, match=r"^'The files of this run cannot be read at the moment\.'$"):
             endpoints.pair(finished.id)
     (finished.path / "config.json").write_text("{")

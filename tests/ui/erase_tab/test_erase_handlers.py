@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from balign.host import scheduler, waitlist
-from balign.runs.folder import Run, list_runs
+from balign.host import processes, scheduler, status, waitlist
+from balign.runs.folder import Run, find, list_runs
 from balign.ui.erase_tab import erase_handlers
+from tests.conftest import Claim
 from tests.host.test_scheduler import wait_for
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -15,10 +16,10 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 def test_erase_starts_a_run_and_gives_its_id() -> None:
     browser, words = erase_handlers.start({"erase": "cat"})
-    run = scheduler.find(browser["run"])
+    run = find(browser["run"])
     assert run is not None
     assert words == ""
-    wait_for(lambda: not scheduler.alive(run))
+    wait_for(lambda: not processes.alive(run))
     updates, told = erase_handlers.refresh(browser, {})
     assert "is gone" in updates["outcome"]["value"]
     assert updates["timer"].active is False
@@ -31,7 +32,7 @@ def test_several_seeds_are_several_runs_of_which_the_first_is_shown() -> None:
     runs = sorted(list_runs(), key=lambda run: run.config.seed)
     assert [run.config.seed for run in runs] == [4, 6]
     assert browser["run"] == runs[0].id
-    wait_for(lambda: not any(scheduler.alive(run) or waitlist.ticket(run) for run in runs))
+    wait_for(lambda: not any(processes.alive(run) or waitlist.ticket(run) for run in runs))
     assert all(run.report() for run in runs)
 
 
@@ -57,45 +58,45 @@ def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_stop_and_resume(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     browser, _ = erase_handlers.start({"erase": "cat"})
-    run = scheduler.find(browser["run"])
+    run = find(browser["run"])
     assert run is not None
     assert erase_handlers.stop(browser, keep=False) == ""
-    wait_for(lambda: not scheduler.alive(run))
+    wait_for(lambda: not processes.alive(run))
     updates, _ = erase_handlers.refresh(browser, {})
     assert "thrown away" in updates["progress"]
     assert updates["resume"]["visible"] is True
     assert updates["stop"]["visible"] is False
     assert "Nothing is running here." in erase_handlers.stop(browser, keep=False)
     assert erase_handlers.resume(browser) == ""
-    wait_for(lambda: not scheduler.alive(run))
-    assert run.status() == "done"
+    wait_for(lambda: not processes.alive(run))
+    assert status.state(run) == "done"
 
 
-def test_a_run_that_waits_says_where_and_can_leave_the_line(new_run: Callable[..., Run]) -> None:
+def test_a_run_that_waits_says_where_and_can_leave_the_line(new_run: Callable[..., Run], claim: Claim) -> None:
     busy = new_run()
-    busy.claim()
+    leave = claim(busy)
     for place in ("1st", "2nd"):
         browser, _ = erase_handlers.start({"erase": "cat"})
         updates, _ = erase_handlers.refresh(browser, {})
-        assert f"{place} in line" in updates["progress"]
+        assert f"{place} in the queue" in updates["progress"]
     assert updates["stop"] == {"visible": True, "interactive": True, "__type__": "update"}
     assert updates["stop_keep"]["visible"] is False
     assert updates["timer"].active is True
     assert erase_handlers.stop(browser, keep=False) == ""
     updates, _ = erase_handlers.refresh(browser, {})
-    assert "Taken out of the line" in updates["progress"]
+    assert "Taken out of the queue" in updates["progress"]
     assert updates["resume"]["visible"] is True
-    assert len(waitlist.line()) == 1
-    busy.release()
+    assert len(waitlist.queue()) == 1
+    leave()
 
 
 def test_stop_and_keep_offers_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     browser, _ = erase_handlers.start({"erase": "cat"})
-    run = scheduler.find(browser["run"])
+    run = find(browser["run"])
     assert run is not None
     erase_handlers.stop(browser, keep=True)
-    wait_for(lambda: not scheduler.alive(run))
+    wait_for(lambda: not processes.alive(run))
     updates, _ = erase_handlers.refresh(browser, {})
     assert updates["compare"]["visible"] is True
     assert "Changed weights" in updates["outcome"]["value"]

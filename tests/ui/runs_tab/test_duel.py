@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from balign.host import waitlist
+from balign.atomic import write
+from balign.host import status, waitlist
 from balign.method.objectives import METHODS
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs, write_atomic
+from balign.runs.folder import Run, list_runs
 from balign.runs.outcome.comparison import compare
 from balign.ui.runs_tab import duel
 from tests.host import fake_run
@@ -33,9 +34,9 @@ def test_a_duel_differs_in_the_method_alone_and_runs_in_turn(finished: Run) -> N
         assert same == finished.config.model_dump(exclude={"method", "steps"})
         assert run.config.steps == METHODS["balign"].steps  # those of the run's own method
     assert duel.live(begun)
-    assert waitlist.line() == begun[1:]
+    assert waitlist.queue() == begun[1:]
     wait_for(lambda: not duel.live(begun))
-    assert [run.status() for run in begun] == ["done", "done"]
+    assert [status.state(run) for run in begun] == ["done", "done"]
     ends = [(run.path / "report.json").stat().st_mtime for run in begun]
     assert ends == sorted(ends)
 
@@ -63,7 +64,7 @@ def test_two_prompts_say_nothing(two: list[Run]) -> None:
         assert report is not None
         for group in report["groups"].values():
             group["images"] = group["images"][:2]
-        write_atomic(run.path / "report.json", json.dumps(report))
+        write(run.path / "report.json", json.dumps(report))
     html = duel.panel(two)
     assert "too few to say" in html
     assert "worse than" not in html

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from balign.host import listing, scheduler, waitlist
+from balign.host import listing, processes, scheduler, status, waitlist
 from balign.runs.folder import Run, list_runs
 from balign.runs.outcome import bundle
 from balign.ui.runs_tab import run_actions, runs_layout
+from tests.conftest import Claim
 from tests.host.test_scheduler import wait_for
 
 New = Callable[..., Run]
@@ -38,23 +39,23 @@ def test_deleting_asks_and_then_does(finished: Run, new_run: New) -> None:
     assert list(finished.path.parent.iterdir()) == []
 
 
-def test_a_run_at_work_is_not_deleted(new_run: New, finished: Run) -> None:
+def test_a_run_at_work_is_not_deleted(new_run: New, finished: Run, claim: Claim) -> None:
     busy = new_run()
-    busy.claim()
+    leave = claim(busy)
     said = run_actions.delete([busy.id, finished.id])["say"]
     assert "is running; stop it before deleting it" in said
     assert list_runs() == [busy]
-    busy.release()
+    leave()
 
 
-def test_a_run_that_waits_is_deleted_with_its_place(new_run: New) -> None:
+def test_a_run_that_waits_is_deleted_with_its_place(new_run: New, claim: Claim) -> None:
     busy, waiting = new_run(), new_run()
-    busy.claim()
+    leave = claim(busy)
     scheduler.resume(waiting)
-    assert listing.entry(waiting).state == "waiting"
+    assert listing.entry(waiting).state == "queued"
     run_actions.delete([waiting.id])
-    assert (list_runs(), waitlist.line()) == ([busy], [])
-    busy.release()
+    assert (list_runs(), waitlist.queue()) == ([busy], [])
+    leave()
 
 
 def test_a_name_is_given_and_found(finished: Run) -> None:
@@ -100,7 +101,7 @@ def test_a_duel_is_begun_and_shown_beside_its_run(finished: Run) -> None:
     answer = run_actions.begin_duel(finished.id, ["esd"])
     (begun,) = [run for run in list_runs() if run != finished]
     assert answer["compared"] == [finished.id, begun.id]
-    wait_for(lambda: begun.status() == "done")
+    wait_for(lambda: status.state(begun) == "done")
 
 
 def test_an_uploaded_bundle_is_made_again_and_not_kept(finished: Run, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_an_uploaded_bundle_is_made_again_and_not_kept(finished: Run, tmp_path: 
     assert f"Its run {finished.id} is being made again" in said
     assert not path.exists()
     (again,) = [run for run in list_runs() if run != finished]
-    wait_for(lambda: not scheduler.alive(again))
+    wait_for(lambda: not processes.alive(again))
     report = again.report()
     assert report is not None
     assert report["reproduces"]["equal"] is True

@@ -10,13 +10,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from balign.host import disk, housekeeping, limits, scheduler, visitors, waitlist
+from balign.host import disk, housekeeping, limits, processes, scheduler, status, visitors, waitlist
 from balign.host.visitors import NOT_YOURS, Visitor
 from balign.runs.config import MAX_PROMPT
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.runs.tryout import ballots, store
 from balign.ui import files
 from balign.ui.try_tab import blind_vote, try_actions, try_layout
+from tests.conftest import Claim
 from tests.host import fake_tryout
 from tests.host.test_scheduler import wait_for
 from tests.ui.test_visitors import ANN, BOB, browser_of
@@ -60,7 +61,7 @@ def test_who_has_the_link_only_starts_nothing(anns: Run, other: Visitor) -> None
         assert escape(NOT_YOURS) in said
     assert "Nothing is being drawn" in try_actions.stop(browser_of(anns, other))
     assert anns.stop_requested() is None
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 @public
@@ -127,7 +128,7 @@ def test_the_owner_draws_and_stops(anns: Run, monkeypatch: pytest.MonkeyPatch) -
 def test_a_shared_instance_exports_no_pipelines_but_weights_for_the_owner(anns: Run, client: TestClient) -> None:
     assert try_layout.look(browser_of(anns, ANN), None)[0]["export"]["visible"] is True
     assert try_actions.export("0.50", browser_of(anns, ANN)) == ""
-    wait_for(lambda: not scheduler.alive(anns))
+    wait_for(lambda: not processes.alive(anns))
     name = "exports/strength-0.50.safetensors"
     assert [str(path.relative_to(anns.path)) for path in (anns.path / "exports").iterdir()] == [name]
     address = files.keyed(anns, name)
@@ -158,13 +159,13 @@ def test_nothing_else_of_the_exports_is_sent(anns: Run, client: TestClient, name
 def test_weights_are_exported_as_long_as_the_run_has_room(anns: Run, limit: Callable[..., None]) -> None:
     limit(run_bytes=disk.size(anns.path))
     assert "as many files as a shared instance keeps" in try_actions.export("0.50", browser_of(anns, ANN))
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 @public
 def test_the_limits_hold_for_drawings(anns: Run, limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
-    monkeypatch.setattr(scheduler, "_launch", lambda run, verb, *options: started.append(verb))
+    monkeypatch.setattr(processes, "start", lambda run, verb, *options, drawing: started.append(verb))
     browser = browser_of(anns, ANN)
     assert "8 or less" in try_actions.own(browser, "a cat", "0", 9) or "images is 9" in try_actions.own(
         browser, "a cat", "0", 9
@@ -190,55 +191,52 @@ def test_addresses_are_counted_too(anns: Run, public: None, limit: Callable[...,
 
 
 def test_while_another_run_works_or_waits_nothing_is_drawn(
-    anns: Run, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    anns: Run, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, claim: Claim
 ) -> None:
     monkeypatch.setattr(scheduler, "LEAVING", 0.2)
     busy, browser = new_run(), {"run": anns.id}
-    busy.claim()
+    leave = claim(busy)
     assert "Another run is using this machine" in try_actions.strengths(browser)
-    busy.release()
+    leave()
     waitlist.join(busy)
     assert "Another run is using this machine" in try_actions.strengths(browser)
     waitlist.leave(busy)
     assert try_actions.strengths(browser) == ""
     begun = scheduler.begin(anns.config)
     assert waitlist.place(begun) == 1  # and a run waits for what is drawn
-    wait_for(lambda: begun.status() == "done")
+    wait_for(lambda: status.state(begun) == "done")
 
 
-def test_a_run_that_has_said_its_last_is_waited_for(anns: Run, new_run: Callable[..., Run]) -> None:
+def test_a_run_that_has_said_its_last_is_waited_for(anns: Run, new_run: Callable[..., Run], claim: Claim) -> None:
     leaving = new_run()
     (leaving.path / "telemetry.jsonl").write_bytes((anns.path / "telemetry.jsonl").read_bytes())
-    leaving.claim()
+    leave = claim(leaving)
     asked = iter([True, False])
     began = time.monotonic()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scheduler, "alive", lambda run: run == leaving and next(asked, False))
-        patch.setattr(scheduler, "_launch", lambda run, verb, *options: None)
-        scheduler.visit(anns, "strength")
+        patch.setattr(processes, "alive", lambda run: run == leaving and next(asked, False))
+        patch.setattr(processes, "start", lambda run, verb, *options, drawing: None)
+        scheduler.draw(anns, "strength")
     assert time.monotonic() - began < scheduler.LEAVING
-    leaving.release()
+    leave()
 
 
 def test_on_a_device_that_is_lent_nothing_is_drawn(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
     assert "has a device for runs only" in try_actions.strengths({"run": anns.id})
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 @public
 def test_a_drawing_has_its_own_time_and_is_ended_after_it(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
-    monkeypatch.setitem(
-        scheduler._started, anns.id, time.time() - 9 * limits.LIMITS.seconds
-    )  # when the run itself began
-    scheduler.visit(anns, "strength", visitor=ANN)
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
+    scheduler.draw(anns, "strength", visitor=ANN)
     housekeeping.restrain(anns)
     assert anns.stop_requested() is None
-    assert scheduler.alive(anns)
+    assert processes.alive(anns)
     housekeeping.restrain(anns, time.time() + limits.LIMITS.seconds + housekeeping.GRACE + 5)
-    scheduler._children[anns.id].wait()
-    assert scheduler.failed(anns)
+    wait_for(lambda: not processes.alive(anns))
+    assert processes.drawing_failed(anns)
 
 
 @public
@@ -248,7 +246,7 @@ def test_a_run_that_is_drawn_with_does_not_expire(anns: Run, tmp_path: Path) -> 
     age(anns, limits.LIMITS.hours + 1)
     fake_tryout.write_try(anns, "a cat", 0, 1)
     scheduler.sweep()
-    assert scheduler.find(anns.id) == anns
+    assert find(anns.id) == anns
     age(anns, limits.LIMITS.hours + 1)
     scheduler.sweep()
-    assert scheduler.find(anns.id) is None
+    assert find(anns.id) is None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from balign.host import scheduler
+from balign.host import processes, scheduler
 from balign.host.status import look
 from balign.runs.folder import Run
 from balign.runs.tryout import store
@@ -36,7 +36,7 @@ def test_without_a_run_nothing_is_drawn(browser: object, finished: Run) -> None:
     parts, _ = try_layout.look(browser, None)
     assert "Open a run that has finished" in parts["about"]
     assert parts["room"]["visible"] is False
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 def test_a_run_that_is_not_finished_is_waited_for(new_run: Callable[..., Run]) -> None:
@@ -66,13 +66,13 @@ def test_what_cannot_be_drawn_is_a_sentence(
     said = try_layout.own(shows(finished), prompt, seed, images)
     assert refused(said)
     assert words in said
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 def test_a_prompt_is_drawn_in_a_process_and_shown(finished: Run) -> None:
     told = try_layout.look(shows(finished), None)[1]
     assert try_layout.own(shows(finished), EVIL[:200], "7", 2) == ""
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts, now = try_layout.look(shows(finished), told)
     assert set(parts) == {"tries", "timer"}  # only what changed goes to the page
     assert parts["timer"].active is False
@@ -109,20 +109,20 @@ def test_while_it_draws_the_run_stays_done_and_the_machine_is_taken(
 def test_why_it_failed_is_told_until_the_next(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_FAIL", "try")
     try_layout.own(shows(finished), "a cat", "0", 1)
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     assert "The memory is full" in try_layout.look(shows(finished), None)[0]["progress"]
     monkeypatch.setenv("FAKE_FAIL", "")
     try_layout.own(shows(finished), "a cat", "0", 1)
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     assert try_layout.look(shows(finished), None)[0]["progress"] == ""
 
 
 def test_a_process_that_dies_without_a_word_is_noticed(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
     try_layout.strengths(shows(finished))
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts, _ = try_layout.look(shows(finished), None)
     assert "ended before it was through" in parts["progress"]
     assert parts["dock"]["visible"] is True
@@ -130,8 +130,8 @@ def test_a_process_that_dies_without_a_word_is_noticed(finished: Run, monkeypatc
 
 def test_a_failure_of_another_run_in_the_same_process_is_not_this_ones(finished: Run) -> None:
     scheduler.resume(finished, "evaluate")
-    scheduler._children[finished.id].wait()
-    scheduler._children[finished.id].returncode = 2
+    processes._children[0].process.kill()
+    processes._children[0].process.wait()
     assert try_layout.look(shows(finished), None)[0]["progress"] == ""
 
 
@@ -139,11 +139,11 @@ def test_strengths_are_drawn_once_and_then_exported(finished: Run) -> None:
     parts, _ = try_layout.look(shows(finished), None)
     assert (parts["frames"]["visible"], parts["export"]["visible"]) == (True, False)
     try_layout.strengths(shows(finished))
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts, told = try_layout.look(shows(finished), None)
     assert (parts["frames"]["visible"], parts["export"]["visible"]) == (False, True)
     assert try_layout.export("1.25", shows(finished)) == ""
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts, _ = try_layout.look(shows(finished), told)
     assert "exports/strength-1.25" in parts["exports"]["value"]
     assert "scrub" not in parts  # made anew, the slider would jump back
@@ -154,7 +154,7 @@ def test_probes_are_drawn_once(finished: Run) -> None:
     parts, told = try_layout.look(shows(finished), None)
     assert parts["probe"]["visible"] is True
     assert try_layout.probes(shows(finished)) == ""
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts, _ = try_layout.look(shows(finished), told)
     assert set(parts) == {"probes", "probe", "timer"}
     assert parts["probe"]["visible"] is False
@@ -164,7 +164,7 @@ def test_probes_are_drawn_once(finished: Run) -> None:
 @pytest.mark.parametrize("amount", ["", "1", "2.00", "../x", EVIL, None, 1.0, ["1.00"]])
 def test_only_a_strength_of_the_slider_is_exported(finished: Run, amount: object) -> None:
     assert refused(try_layout.export(amount, shows(finished)))
-    assert scheduler._children == {}
+    assert processes._children == []
     assert not (finished.path / "exports").exists()
 
 
