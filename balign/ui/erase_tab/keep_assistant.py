@@ -13,13 +13,10 @@ from typing import Any
 
 import gradio as gr
 
-from balign.data import suggestions
+from balign.data import suggestions, targets
 from balign.data.scenes import Labelled
-from balign.method.objectives import settle
-from balign.models.catalogue import find
 from balign.refusal import Refusal
-from balign.runs.config import RunConfig
-from balign.runs.estimate import forecast
+from balign.runs.prompt_lists import prompt_sets, resolve
 from balign.ui import form
 from balign.ui.erase_tab import estimate_line
 from balign.ui.page import PRIVATE, plain
@@ -70,9 +67,9 @@ def assist(values: Values) -> str:
     chips, remarks, wide = _chips(values), [], ""
     try:
         wanted = form.allowed(values)[0]
-        sets = forecast.prompt_sets(wanted)
+        sets = prompt_sets(wanted, resolve(wanted))
         remarks = sets.warnings
-        wide = " ".join(map(_wide, suggestions.breadth(sets, wanted.erase, find(wanted.model).lexicon)))
+        wide = " ".join(map(_wide, suggestions.breadth(sets)))
     except (ValueError, OSError) as error:
         remarks = [_why(error)]
     said = "".join(f"<p>{escape(words)}</p>" for words in remarks)
@@ -88,15 +85,12 @@ def _why(error: ValueError | OSError) -> str:
     return f"The model cannot be looked for: {error.strerror}." if isinstance(error, OSError) else str(error)
 
 
-def _uniform(wanted: RunConfig) -> bool:
-    return not settle(wanted).objective.diversified
-
-
 def _chips(values: Values) -> str:
     """Close words, each a button that is down while the word is on the list; keeping.js moves them there and back."""
     try:
         erase = form.concepts(values.get("erase"), values.get("replace"))
-        offered = suggestions.close(erase, form.base(str(values.get("model") or form.default("model"))).lexicon)
+        lexicon = form.base(str(values.get("model") or form.default("model"))).lexicon
+        offered = suggestions.close(targets.resolve(erase, (), lexicon))
         listed = {text.lower() for text in form.lines(values.get("keep"), "the prompts to keep")}
     except (ValueError, OSError):
         return ""  # what is wrong is said among the remarks
@@ -126,9 +120,8 @@ def preview(values: Values) -> str:
     """A few prompts of each set that a run would use."""
     try:
         wanted = form.allowed(values)[0]
-        sets = forecast.prompt_sets(wanted)
-        lexicon = find(wanted.model).lexicon
-        pairs = suggestions.twins(sets, wanted.erase, wanted.keep, lexicon, _uniform(wanted))
+        sets = prompt_sets(wanted, resolve(wanted))
+        pairs = suggestions.twins(sets)
     except (ValueError, OSError) as error:
         return f'<p class="soft">{escape(_why(error))}</p>'
     learnt = "".join(

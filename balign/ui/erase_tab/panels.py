@@ -13,7 +13,7 @@ from balign.host import waitlist
 from balign.host.status import SHARES, View
 from balign.markup.charts import Cell, Series, ledger, ledger_words
 from balign.markup.charts import lines as chart
-from balign.runs.outcome.report_page import violated
+from balign.measure.ledger import raises as violated
 
 PHASES = {
     "load": ("Load", "Loading the model"),
