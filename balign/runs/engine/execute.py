@@ -125,14 +125,14 @@ def _again(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
     """Evaluation and report of weights that are there already. Until it is through, the record stays as it was."""
     recorder.quiet = True
     folder = recorder.run
-    weights, old = _erased(folder), folder.report() or {}
+    weights, old = _erased(folder), folder.report()
     job = yield from _load(recorder, scorer)
     for _ in images.draw(job.model, job.shots, job.sampling, folder.path / "images" / "before", again=False):
         recorder.obey()
     weight_file.load_changed(weights, job.model.denoiser)
     scores = yield from phases.evaluate(job, recorder)
     recorder.quiet = False
-    early = [words for words in old.get("warnings", []) if words not in job.prompts.warnings]
+    early = [words for words in (old.warnings if old else ()) if words not in job.prompts.warnings]
     yield from phases.save(job, recorder, scores, early)
     yield recorder.phase("done", 1, 1)
 
