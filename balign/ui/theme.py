@@ -5,13 +5,14 @@ from pathlib import Path
 from gradio.themes import Base, colors, sizes
 
 HERE = Path(__file__).parent
+SHARED = HERE.parent / "markup" / "shared.css"
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
 
 def head() -> str:
-    """Every style sheet and script beside this file, in the order of their names, to stand in the page itself."""
-    return f"<style>{_joined('css')}</style><script>{_joined('js')}</script>"
+    """The shared style sheet, then every style sheet and script of the page by name, to stand in the page itself."""
+    return f"<style>{SHARED.read_text(encoding='utf-8')}{_joined('css')}</style><script>{_joined('js')}</script>"
 
 
 def _joined(kind: str) -> str:
