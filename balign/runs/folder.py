@@ -3,7 +3,6 @@
 It reads and writes files and asks whether a process lives; it never loads a model.
 """
 
-import json
 import os
 import secrets
 import shutil
@@ -11,11 +10,12 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import psutil
 
 from balign import telemetry
+from balign.measure.report import RunReport
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 
@@ -141,13 +141,14 @@ class Run:
         path = self.path / "telemetry.jsonl"
         return telemetry.read(path, offset) if path.exists() else ([], 0)
 
-    def report(self) -> dict[str, Any] | None:
-        """The report, once there is one."""
-        path = self.path / "report.json"
+    def report(self) -> RunReport | None:
+        """The report, or None if there is none. Raises Refusal if it is unreadable."""
         try:
-            return dict(json.loads(path.read_text()))
+            return RunReport.parse((self.path / "report.json").read_bytes())
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise Refusal(f"The report of run {self.id} is unreadable: {error.strerror}.") from None
 
     def status(self) -> Status:
         """Running while its process lives; otherwise what the last phase said. A killed run counts as stopped."""
