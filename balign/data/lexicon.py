@@ -1,8 +1,8 @@
 """Words that can be erased or kept, what else a prompt says, and the wordings that join them.
 
-A lexicon is a json file in `assets/prompts`. It does not know any model: whether a model can draw a word is for the
-lexicon's author to see to. A *closed* lexicon lists every word its model knows (the bundled model); an *open* one is a
-set of examples, and a word it does not list is taken as one more of its kind.
+A lexicon is a json file in `assets/prompts`; its author sees to it that the model can draw its words. A *closed*
+lexicon lists every word its model knows (the bundled model); an *open* one is a set of examples, and a word it does not
+list is taken as one more of its kind.
 """
 
 import difflib
@@ -96,7 +96,6 @@ class Lexicon:
         return [self.fill(template, {word.kind: word.name}) for template in self.zero_shot[word.kind]]
 
 
-@lru_cache(maxsize=65_536)
 def forms(token: str) -> frozenset[str]:
     """A word and what may be its singular: `cherries` -> cherries, cherrie, cherri, cherry."""
     found = {token}
@@ -109,7 +108,7 @@ def forms(token: str) -> frozenset[str]:
     return frozenset(found)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=2_048)
 def spoken(text: str) -> tuple[frozenset[str], ...]:
     """The text as whole words in lower case, each with what may be its singular."""
     return tuple(forms(token) for token in re.findall(r"[^\W_]+(?:[-.][^\W_]+)*", text.lower()))
@@ -177,11 +176,11 @@ def _word(name: str, kind: str, about: Mapping[str, Any]) -> Word:
     return Word(name, kind, about.get("category"), tuple(about.get("synonyms", ())), about.get("plural", False))
 
 
-def resolve(name: str, lexicon: str) -> tuple[Lexicon, Word]:
-    """The word meant by `name` and the lexicon it stands in.
+def look_up(name: str, lexicon: str) -> tuple[Lexicon, Word]:
+    """The lexicon that has the word meant by `name`, and the word.
 
     A closed lexicon refuses what it does not list, naming what is near. An open one looks in the other open ones, then
-    takes the name as a new word of its own first kind (`Banksy style` as a style).
+    takes the name as a new word of its first kind (`Banksy style` as a style). Raises Refusal for an unknown word.
     """
     own = load(lexicon)
     word = own.find(name)

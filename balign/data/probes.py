@@ -1,7 +1,7 @@
-"""Prompts that ask for an erased concept by other words than its name: probes, which prove nothing by failing.
+"""Probes: prompts that describe an erased concept by other words than its name. A failing probe proves nothing.
 
-Synonyms, misspellings, paraphrases, other languages and compositions, each in the test half's settings. What a model
-draws for them is not known here. The words that cannot be made by rule are in `assets/prompts/probes`.
+Synonyms, misspellings, paraphrases, other languages and compositions, each in the test half's settings. The words that
+no rule can make are in `assets/prompts/probes`.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from balign.data.lexicon import FOLDER, names
 from balign.data.scenes import Setting, settings
-from balign.data.targets import Target, others
+from balign.data.targets import Lists, Target
 
 MOST = 48
 """Probes of one run; with many concepts each gets fewer."""
@@ -45,7 +45,7 @@ SOUNDS = (("ph", "f"), ("c", "k"), ("x", "ks"), ("qu", "kw"), ("z", "s"))
 
 
 class Probe(NamedTuple):
-    """One way to ask for a concept."""
+    """One prompt that asks for a concept."""
 
     way: str
     """A key of WAYS."""
@@ -60,25 +60,22 @@ class Probe(NamedTuple):
     """Whether training said the same."""
 
 
-def probes(found: Sequence[Target], forget: Sequence[str], seed: int, most: int = MOST) -> tuple[list[Probe], int]:
-    """The probes for the concepts `found`, and how many more there would have been.
+def probes(lists: Lists, forget: Sequence[str], seed: int, most: int = MOST) -> tuple[list[Probe], int]:
+    """The probes for the concepts to erase, and how many more there would have been.
 
     forget: the prompts that training saw.
     """
-    banned = [form for target in found for form in target.forms]
-    each = [list(_of(target, found, forget, banned, seed)) for target in found]
+    each = [list(_of(target, forget, lists.forms, seed)) for target in lists.targets]
     every = [probe for turn in itertools.zip_longest(*each) for probe in turn if probe is not None]
     return every[:most], max(len(every) - most, 0)
 
 
-def _of(
-    target: Target, found: Sequence[Target], forget: Sequence[str], banned: Sequence[str], seed: int
-) -> Iterator[Probe]:
+def _of(target: Target, forget: Sequence[str], banned: Sequence[str], seed: int) -> Iterator[Probe]:
     """One concept's probes, every way in turn."""
     rng = random.Random(f"{seed} probes {target.word.name}")
     kind, name = target.word.kind, target.word.name
     places = settings(target.lexicon, "test", kind, banned, rng)
-    rivals = [word.name for word in others(target, found)]
+    rivals = [word.name for word in target.others]
     for turn in itertools.zip_longest(*(wordings(target, way) for way in WAYS)):
         for way, wording in zip(WAYS, turn, strict=True):
             if wording is None or (OTHER in wording[0] and not rivals):

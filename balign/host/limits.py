@@ -15,6 +15,7 @@ from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.prompt_lists import pictures
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 HOUR = 3600.0
@@ -70,8 +71,7 @@ def check(config: RunConfig) -> None:
     if config.device != "auto":
         raise Refusal(f"The device is {config.device!r}; this shared instance decides that itself, so auto it is.")
     settings = settle(config)
-    previews = settings.steps // config.preview_every if config.preview_every else 0
-    pictures = config.n_forget + config.n_retain + 6 * config.n_eval * config.eval_seeds
+    drawn = pictures(config)
     for found, most, what in (
         (len(config.erase), LIMITS.concepts, "concepts to erase"),
         (len(config.keep), LIMITS.keep, "prompts to keep"),
@@ -79,8 +79,8 @@ def check(config: RunConfig) -> None:
         (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps"),
         (settings.batch_forget, LIMITS.batch, "pictures to forget in one step"),
         (settings.batch_retain, LIMITS.batch, "pictures to retain in one step"),
-        (previews, LIMITS.previews, "previews"),
-        (pictures, LIMITS.pictures, "pictures to draw, to learn from and to compare,"),
+        (drawn.previews, LIMITS.previews, "previews"),
+        (drawn.training + drawn.compared, LIMITS.pictures, "pictures to draw, to learn from and to compare,"),
     ):
         if found > most:
             raise Refusal(f"{found:,} {what} were asked for; this shared instance does at most {most:,}.")

@@ -8,12 +8,12 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from balign.data.targets import check
 from balign.host import limits
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.models.catalogue import CATALOGUE, Entry, find
 from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig
+from balign.runs.prompt_lists import resolve
 
 MAX_SEEDS = 20
 MAX_TEXT = 200_000
@@ -182,7 +182,7 @@ def _one(error: ValueError) -> str:
 def advice(wanted: RunConfig) -> list[str]:
     """Everything worth saying about the two lists before a run; ValueError if it cannot be."""
     limits.check(wanted)
-    return check(wanted.erase, wanted.keep, find(wanted.model).lexicon)
+    return list(resolve(wanted).warnings)
 
 
 def command(wanted: RunConfig, *others: RunConfig) -> str:

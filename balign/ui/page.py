@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.events import Dependency
 from markupsafe import Markup
 
 from balign.host import scheduler, visitors
@@ -128,7 +129,9 @@ def bind(
     say: str,
     **more: Any,
 ) -> Any:
-    """Call `work(caller, *inputs)` on an event, or on any of several, and put its answer into the named parts.
+    """Call `work(caller, *inputs)` on an event or any of several, and put its answer into the named parts.
+
+    triggers may also be what `bind` returned for another event: then it happens after that one.
 
     Inputs by name arrive as one mapping of their values. What an answer does not name stays as it is. A generator's
     answers are shown one after another.
@@ -158,7 +161,8 @@ def bind(
         yield from map(by_part, guarded(request, store, *given))
 
     targets = [parts[name] for name in dict.fromkeys([say, *outputs])]
-    return gr.on(triggers, stream if streaming else handle, [browser, *components], targets, **PRIVATE, **more)
+    on = triggers.then if isinstance(triggers, Dependency) else functools.partial(gr.on, triggers)
+    return on(stream if streaming else handle, [browser, *components], targets, **PRIVATE, **more)
 
 
 def changed(parts: Mapping[str, Any], sent: Sent | None) -> tuple[dict[str, Any], Sent]:

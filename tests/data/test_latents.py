@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from balign.data import latents
 from balign.data.prompts import PromptSets, build
+from balign.data.targets import resolve
 from balign.models.base import BaseModel
 
 
@@ -53,7 +54,7 @@ class Painter(BaseModel):
 
 @pytest.fixture
 def sets() -> PromptSets:
-    return build(["cat"], keep=["a dog"], n_forget=10, n_retain=14, n_test=2)
+    return build(resolve(["cat"], ["a dog"]), n_forget=10, n_retain=14, n_test=2)
 
 
 @pytest.fixture

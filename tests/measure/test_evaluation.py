@@ -8,6 +8,7 @@ from torch.nn.functional import normalize
 
 from balign.data.lexicon import load
 from balign.data.prompts import build
+from balign.data.targets import resolve
 from balign.measure.clip import Scorer
 from balign.measure.evaluation import evaluate, shots
 
@@ -50,7 +51,7 @@ def images(tests, change=lambda test: test.labels) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def sets():
-    return build(["cat"], n_test=8)
+    return build(resolve(["cat"]), n_test=8)
 
 
 def test_every_test_prompt_is_drawn_with_its_own_seeds(sets) -> None:
@@ -102,7 +103,7 @@ def test_an_erased_object_and_a_damaged_style(sets) -> None:
 
 
 def test_prompts_without_labels_are_scored_but_not_counted() -> None:
-    sets = build(["cat"], keep=["a walk in the rain"], n_test=2)
+    sets = build(resolve(["cat"], ["a walk in the rain"]), n_test=2)
     tests = shots(sets)
     report = evaluate(tests, images(tests), images(tests), Reader(), sets.choices, sets.erased)
     kept = report["groups"]["kept"]
@@ -114,12 +115,12 @@ def test_prompts_without_labels_are_scored_but_not_counted() -> None:
 
 def test_a_group_with_nothing_to_count_has_no_accuracy() -> None:
     members = list(load("emoji").words["style"])
-    sets = build(members[:-1], n_test=7)
+    sets = build(resolve(members[:-1]), n_test=7)
     tests = shots(sets)
     report = evaluate(tests, images(tests), images(tests), Reader(), sets.choices, sets.erased)
     assert set(report["groups"]) == {"erased", "kept"}
     assert report["ua"] == 0.0
-    hub = build(["nude"], lexicon="people", n_test=4)
+    hub = build(resolve(["nude"], lexicon="people"), n_test=4)
     assert hub.kept_test[0].labels.keys() <= {"attribute", "person"}
 
 

@@ -17,10 +17,7 @@ from torch import Tensor
 from balign.measure.evaluation import Shot
 from balign.models.base import BaseModel
 from balign.runs.folder import write_atomic
-
-BATCH = 8
-PREVIEWS = 4
-"""Images of each group in a preview."""
+from balign.runs.prompt_lists import BATCH, PREVIEWED
 
 
 class Sampling(NamedTuple):
@@ -40,7 +37,7 @@ def previewed(shots: Sequence[Shot], groups: Sequence[str] = ("erased", "kept", 
     chosen = []
     for group in groups:
         places = [k for k, shot in enumerate(shots) if shot.group == group]
-        few = min(PREVIEWS, len(places))
+        few = min(PREVIEWED, len(places))
         chosen += [places[k * len(places) // few] for k in range(few)]
     return chosen
 

@@ -18,8 +18,8 @@ from balign.models.base import PRECISIONS, BaseModel
 from balign.models.stable_diffusion import StableDiffusion
 from balign.runs.config import RunConfig
 from balign.runs.engine.images import Sampling
-from balign.runs.estimate.forecast import prompt_sets
 from balign.runs.folder import Run
+from balign.runs.prompt_lists import prompt_sets, resolve
 
 LIGHT_GB = 2
 """A model that needs less than this keeps its frozen parts between previews: loading them takes longer than a step."""
@@ -62,7 +62,7 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
     config = run.config
     entry = catalogue.find(config.model)
     settings = settle(config)
-    prompts = prompt_sets(config)
+    prompts = prompt_sets(config, resolve(config))
     tests = shots(prompts, config.eval_seeds, config.seed)
     model = load_model(config)
     judge = Scorer.load(scorer or config.scorer or entry.scorer, device(config))

@@ -26,7 +26,7 @@ from balign.models import weight_file
 from balign.runs.engine import checkpoint, images
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
-from balign.runs.estimate import forecast
+from balign.runs.estimate import machine
 from balign.runs.folder import write_atomic
 from balign.runs.outcome import report_page, reproduce
 from balign.telemetry import Phase, Preview, Record, Step
@@ -164,7 +164,7 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
         "seed": job.run.config.seed,
         "steps": len(steps),
         "seconds": round(seconds(records), 3),
-        "memory_gb": round(max(forecast.peak_gb(facts["device"]), before), 3),
+        "memory_gb": round(max(machine.peak_gb(facts["device"]), before), 3),
         **scores,
         "ledger": report_page.ledger(steps),
         "warnings": [*job.prompts.warnings, *warnings],

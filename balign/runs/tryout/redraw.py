@@ -17,9 +17,8 @@ from torch import Tensor
 
 from balign.data.latents import image_seeds
 from balign.data.probes import probes
-from balign.data.targets import targets
 from balign.measure.evaluation import Shot, recognised
-from balign.models import catalogue, weight_file
+from balign.models import weight_file
 from balign.refusal import Refusal
 from balign.runs.engine import images
 from balign.runs.engine.job import Job, load_job
@@ -134,11 +133,12 @@ def draw_strengths(run: Run) -> Path:
 def draw_probes(run: Run) -> Path:
     """Draw the probes with both models, and say which still show the concept; where they were written."""
     with visiting(run, "probe") as told:
-        job, found = load(run), targets(run.config.erase, catalogue.find(run.config.model).lexicon)[0]
-        asked, left_out = probes(found, job.prompts.forget, run.config.seed)
+        job = load(run)
+        lists = job.prompts.lists
+        asked, left_out = probes(lists, job.prompts.forget, run.config.seed)
         seeds = image_seeds([probe.prompt for probe in asked], run.config.seed + PROBE_SEEDS)
         shots = [Shot("probe", p.prompt, {p.kind: p.concept}, seed) for p, seed in zip(asked, seeds, strict=True)]
-        captions = {target.word.name: target.lexicon.captions(target.word)[0] for target in found}
+        captions = {target.word.name: target.lexicon.captions(target.word)[0] for target in lists.targets}
         rows = [probe._asdict() | {"seed": seed} for probe, seed in zip(asked, seeds, strict=True)]
         target = run.path / "probes"
         with store.whole(target) as draft:

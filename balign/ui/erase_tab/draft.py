@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 from balign.data import suggestions
 from balign.data.prompts import PromptSets
 from balign.host import limits
-from balign.models.catalogue import find
 from balign.refusal import Refusal
+from balign.runs import prompt_lists
 from balign.runs.config import RunConfig
-from balign.runs.estimate import forecast
 from balign.ui import form
 
 Values = Mapping[str, Any]
@@ -38,18 +37,19 @@ def read(values: Values) -> Draft:
     try:
         configs = form.configs(values)
         limits.check(configs[0])
-        sets = forecast.prompt_sets(configs[0])
+        lists = prompt_lists.resolve(configs[0])
+        sets = prompt_lists.prompt_sets(configs[0], lists)
     except Refusal as refusal:
         return Draft(configs, None, _offered(values), _listed(values), str(refusal))
-    return Draft(configs, sets, suggestions.close(sets.lists), _listed(values))
+    return Draft(configs, sets, suggestions.close(lists), _listed(values))
 
 
 def _offered(values: Values) -> list[str] | None:
     """Close words of a form that is refused, by the concepts and the model alone; None where these are refused too."""
     try:
-        concepts = form.concepts(values.get("erase"), values.get("replace"))
-        model = form.base(str(values.get("model") or form.default("model")))
-        return suggestions.close(resolve(concepts, lexicon=model.lexicon))
+        config = form.config({name: values.get(name) for name in ("erase", "replace", "model")})
+        limits.check(config)
+        return suggestions.close(prompt_lists.resolve(config))
     except Refusal:
         return None
 

@@ -61,12 +61,12 @@ def estimate(draft: Draft) -> Markup:
     """What each run of the form will take; empty while it is none, which is said elsewhere."""
     if draft.sets is None:
         return Markup()
-    forecasted = forecast.estimate(draft.configs[0], draft.sets)
+    expected = forecast.estimate(draft.configs[0], draft.sets)
     return render(
         "ui/erase_tab/estimate.html",
-        words=forecast.words(forecasted),
-        disk=gigabytes(forecasted.disk_gb),
-        obstacle=forecasted.obstacle,
+        words=forecast.sentence(expected),
+        disk=gigabytes(expected.disk_gb),
+        obstacle=expected.obstacle,
         runs=len(draft.configs),
     )
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from balign.data.prompts import build
+from balign.data.targets import resolve
 from balign.models import catalogue
+from balign.runs import prompt_lists
 from balign.runs.estimate import forecast
 from balign.ui.erase_tab import estimate_line, keep_assistant
 
@@ -50,7 +52,7 @@ def test_the_preview_shows_what_a_run_would_use() -> None:
     text = unescape(
         keep_assistant.preview({"erase": "cat", "keep": "dog", "n_forget": "20", "n_retain": "30", "seed": "3"})
     )
-    sets = build(["cat"], ["dog"], n_forget=20, n_retain=30, seed=3)
+    sets = build(resolve(["cat"], ["dog"]), n_forget=20, n_retain=30, seed=3)
     assert "20 to forget and 30 to keep" in text
     for prompt in (
         *sets.forget[: keep_assistant.EXAMPLES],
@@ -143,7 +145,7 @@ def test_in_public_no_folder_and_no_other_model_is_looked_for(
 
 @pytest.mark.usefixtures("public")
 def test_in_public_no_prompts_are_made_for_a_run_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "build", lambda *given, **named: pytest.fail("prompts were made"))
+    monkeypatch.setattr(prompt_lists, "build", lambda *given, **named: pytest.fail("prompts were made"))
     values = {"erase": "cat", "n_forget": "1200"}
     for show in (keep_assistant.assist, keep_assistant.preview):
         assert "this shared instance does at most 1,000" in show(values)
