@@ -17,7 +17,7 @@ from balign.ui.theme import head, theme
 from balign.ui.try_tab import try_layout
 
 REST = 0.01
-"""Seconds between two looks at an empty queue of events. Gradio's thousand looks a second take 4 % of a core, all day."""
+"""Seconds between two looks at an empty queue of events; gradio's thousand a second take 4 % of a core, all day."""
 NEVER = str(2**62)
 
 

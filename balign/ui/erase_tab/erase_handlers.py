@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+from markupsafe import escape
 
 from balign.host import scheduler, visitors, waitlist
 from balign.host.status import View, look
@@ -43,9 +44,15 @@ def stop(caller: Caller, keep: bool) -> Answer:
     return {"notice": ""}
 
 
-def resume(caller: Caller, verb: waitlist.Verb = "run") -> Answer:
-    """Go on with a run that was stopped or killed, or compare with what it has learnt so far."""
-    scheduler.resume(caller.own(), verb, caller.visitor)
+def resume(caller: Caller) -> Answer:
+    """Go on with a run that was stopped or killed."""
+    scheduler.resume(caller.own(), "run", caller.visitor)
+    return {"notice": ""}
+
+
+def compare(caller: Caller) -> Answer:
+    """Compare before and after with the weights that a run has so far."""
+    scheduler.resume(caller.own(), "evaluate", caller.visitor)
     return {"notice": ""}
 
 
@@ -67,7 +74,7 @@ def model_info(caller: Caller, name: object) -> Answer:
     try:
         return {"model": gr.update(info=form.about_model(str(name)))}
     except Refusal as refusal:
-        return {"model": gr.update(info=str(refusal))}
+        return {"model": gr.update(info=escape(str(refusal)))}
 
 
 def method_info(caller: Caller, name: object) -> Answer:

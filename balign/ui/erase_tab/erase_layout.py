@@ -86,9 +86,7 @@ def _form(parts: dict[str, Any]) -> dict[str, Any]:
 def _lists() -> dict[str, Any]:
     """The boxes for what to erase and what to keep."""
     return {
-        "erase": gr.Textbox(
-            "cat", label="Erase", info="What to forget. Several with commas.", elem_id="field-erase"
-        ),
+        "erase": gr.Textbox("cat", label="Erase", info="What to forget. Several with commas.", elem_id="field-erase"),
         "replace": gr.Textbox(
             label="Replace with",
             placeholder="optional, such as dog",
@@ -152,9 +150,8 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     for name, keep in (("stop_keep", True), ("stop", False)):
         work = functools.partial(erase_handlers.stop, keep=keep)
         look(on(parts[name].click, work, [], [], "The run could not be stopped"))
-    for name, verb in (("resume", "run"), ("compare", "evaluate")):
-        work = functools.partial(erase_handlers.resume, verb=verb)
-        begin(on(parts[name].click, work, [], [], "The run could not be resumed"))
+    begin(on(parts["resume"].click, erase_handlers.resume, [], [], "The run could not be resumed"))
+    begin(on(parts["compare"].click, erase_handlers.compare, [], [], "The run could not be compared"))
     on(parts["timer"].tick, erase_handlers.refresh, [parts["sent"]], followed, "The run cannot be shown")
 
     typed = [page.load, *(field.change for field in fields.values())]

@@ -119,7 +119,10 @@ def losses(view: View) -> Markup:
     """Both losses over the steps."""
     forget = [(step.step, step.forget_loss) for step in view.steps]
     retain = [(step.step, step.retain_loss) for step in view.steps]
-    both = [Series("erased", "erased", forget, FORGET, smooth=True), Series("kept", "kept", retain, RETAIN, smooth=True)]
+    both = [
+        Series("erased", "erased", forget, FORGET, smooth=True),
+        Series("kept", "kept", retain, RETAIN, smooth=True),
+    ]
     return lines("Loss", both, view.last_step)
 
 

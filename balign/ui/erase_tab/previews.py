@@ -27,8 +27,9 @@ def strip(view: View | None) -> Markup:
             "step": preview.step,
             "when": f"step {preview.step:,}" if preview.step else "before",
             "source": url(view.run, preview.image),
-            "scores": ", ".join(f"{name} {decimal(preview.alignment[name])}" for name in GROUPS
-                                if name in preview.alignment),
+            "scores": ", ".join(
+                f"{name} {decimal(preview.alignment[name])}" for name in GROUPS if name in preview.alignment
+            ),
         }
         for preview in thinned(view.previews)
     ]
