@@ -11,12 +11,13 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from balign.measure.report import Pair
 from balign.refusal import Refusal
 from balign.runs.config import Prompt, explain
 from balign.runs.folder import Run, write_atomic
@@ -55,6 +56,81 @@ class Progress(NamedTuple):
     done: int
     total: int
     failed: str = ""
+
+
+class _Drawn(BaseModel):
+    """A file that a drawing left."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """What the file holds; None if there is none. Raises Refusal if it is unreadable."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError:
+            raise Refusal(f"{path.name} of this run is unreadable; draw it again.") from None
+
+
+class OwnPrompt(_Drawn):
+    """A prompt that was drawn with both models (try.json)."""
+
+    prompt: str
+    seed: int
+    scorer: str
+    images: tuple[Pair, ...]
+
+
+class Prompted(_Drawn):
+    """A test prompt that was drawn at every strength, and its group."""
+
+    group: Literal["erased", "kept"]
+    prompt: str
+    seed: int
+
+
+class Frame(_Drawn):
+    """One strength, and the alignment of each prompt's picture."""
+
+    strength: float
+    alignment: tuple[float, ...]
+
+
+class Strengths(_Drawn):
+    """A few test prompts at every strength (strength.json)."""
+
+    scorer: str
+    prompts: tuple[Prompted, ...]
+    frames: tuple[Frame, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if any(len(frame.alignment) != len(self.prompts) for frame in self.frames):
+            raise ValueError("every frame has one alignment for each prompt")
+        return self
+
+
+class Probed(Pair):
+    """A probe as it was drawn, and whether the scorer recognises the concept in each picture."""
+
+    way: str
+    concept: str
+    kind: str
+    said: str
+    note: str = ""
+    seen: bool = False
+    shows_before: bool | None = None
+    shows_after: bool | None = None
+
+
+class Probes(_Drawn):
+    """The probes of a run (probes.json)."""
+
+    scorer: str
+    left_out: int = 0
+    probes: tuple[Probed, ...] = Field(min_length=1)
 
 
 def ready(run: Run) -> bool:
@@ -116,19 +192,23 @@ def drop_oldest(run: Run) -> None:
         shutil.rmtree(run.path / "tries" / name, ignore_errors=True)
 
 
-def tries(run: Run, most: int = KEPT) -> list[dict[str, Any]]:
-    """What was tried, newest first; one that cannot be read is left out."""
-    return [found for name in _names(run)[:most] if (found := _read(run.path / "tries" / name / "try.json"))]
+def tries(run: Run, most: int = KEPT) -> list[OwnPrompt]:
+    """Your own prompts, newest first; one that cannot be read is left out."""
+    found = []
+    for name in _names(run)[:most]:
+        with suppress(Refusal):
+            found.append(OwnPrompt.read(run.path / "tries" / name / "try.json"))
+    return [each for each in found if each is not None]
 
 
-def strength(run: Run) -> dict[str, Any]:
-    """The frames of the strength scrub; empty before they are drawn."""
-    return _read(run.path / "strength" / "strength.json")
+def strength(run: Run) -> Strengths | None:
+    """What was drawn at every strength; None before it is. Raises Refusal if it is unreadable."""
+    return Strengths.read(run.path / "strength" / "strength.json")
 
 
-def probes(run: Run) -> dict[str, Any]:
-    """What was probed and what it showed; empty before it was done."""
-    return _read(run.path / "probes" / "probes.json")
+def probes(run: Run) -> Probes | None:
+    """The probes and what they showed; None before they are drawn. Raises Refusal if they are unreadable."""
+    return Probes.read(run.path / "probes" / "probes.json")
 
 
 def export_name(amount: float, whole: bool = True) -> str:
