@@ -37,11 +37,10 @@ def read(values: Values) -> Draft:
     try:
         configs = form.configs(values)
         limits.check(configs[0])
-        lists = prompt_lists.resolve(configs[0])
-        sets = prompt_lists.prompt_sets(configs[0], lists)
+        sets = prompt_lists.prompt_sets(configs[0], prompt_lists.resolve(configs[0]))
     except Refusal as refusal:
         return Draft(configs, None, _offered(values), _listed(values), str(refusal))
-    return Draft(configs, sets, suggestions.close(lists), _listed(values))
+    return Draft(configs, sets, suggestions.close(sets.lists), _listed(values))
 
 
 def _offered(values: Values) -> list[str] | None:

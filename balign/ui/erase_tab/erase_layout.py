@@ -69,10 +69,20 @@ def _form(parts: dict[str, Any]) -> dict[str, Any]:
         parts["prompts"] = plain("", "prompts")
     model, (_, method) = form.default("model"), form.methods()[0]
     fields["model"] = gr.Dropdown(
-        form.models(), value=model, label="Model", allow_custom_value=True, info=form.about_model(model)
+        form.models(),
+        value=model,
+        label="Model",
+        info=form.about_model(model),
+        allow_custom_value=True,
+        elem_id="field-model",
     )
     fields["method"] = gr.Dropdown(
-        form.methods(), value=method, label="Method", info=form.about_method(method), filterable=False
+        form.methods(),
+        value=method,
+        label="Method",
+        info=form.about_method(method),
+        filterable=False,
+        elem_id="field-method",
     )
     with gr.Accordion("Settings", open=False):
         for pair in zip(form.SETTINGS[::2], form.SETTINGS[1::2], strict=True):
