@@ -6,9 +6,9 @@ change within one. It reads what runs left, scores nothing, and needs no torch.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from balign.measure.intervals import Change, change
+from balign.measure.report import RunReport
 from balign.method.objectives import settle
 from balign.models import catalogue
 from balign.refusal import Refusal
@@ -32,15 +32,9 @@ class Row:
     name: str
     """Its label, or what it erased."""
     method: str
-    report: Mapping[str, Any] | None
+    report: RunReport | None
     against: Mapping[str, Change]
     """For each group how much better its pictures match their words than the first run's, where they pair."""
-
-    def group(self, name: str) -> Mapping[str, Any]:
-        """A group of the report; empty where there is none."""
-        found = (self.report or {}).get("groups")
-        group = found.get(name) if isinstance(found, dict) else None
-        return group if isinstance(group, dict) else {}
 
 
 def compare(runs: Sequence[Run]) -> list[Row]:
@@ -100,9 +94,9 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _against(first: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> dict[str, Change]:
+def _against(first: RunReport | None, other: RunReport | None) -> dict[str, Change]:
     """The change of alignment from the first run's pictures to the other's, group by group."""
-    if not first or not other or first.get("scorer") != other.get("scorer"):
+    if not first or not other or first.scorer != other.scorer:
         return {}
     ours, theirs = _scores(first), _scores(other)
     found = {}
@@ -114,10 +108,10 @@ def _against(first: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -
     return found
 
 
-def _scores(report: Mapping[str, Any]) -> dict[tuple[str, str, Any], float]:
+def _scores(report: RunReport) -> dict[tuple[str, str, int], float]:
     """Each picture's alignment after erasing, by group, prompt and seed."""
     return {
-        (name, image["prompt"], image["seed"]): float(image["alignment_after"])
-        for name, group in (report.get("groups") or {}).items()
-        for image in group.get("images") or []
+        (name, image.prompt, image.seed): image.alignment_after
+        for name, group in report.groups.items()
+        for image in group.images
     }

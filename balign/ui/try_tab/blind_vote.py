@@ -19,7 +19,9 @@ from balign.runs.tryout.ballots import Ballot
 from balign.ui.files import keyed
 from balign.ui.page import Answer, Caller, Page, bind, notice, plain
 
-LEAD = "Two sheets of the same prompts and the same noise, one from each model, in hidden order. Judge with your own eyes."
+LEAD = (
+    "Two sheets of the same prompts and the same noise, one from each model, in hidden order. Judge with your own eyes."
+)
 ANSWERS = {"less": "Shows the concept less", "better": "Looks better, of what was to be kept"}
 BUTTONS = {"a": "Sheet A", "b": "Sheet B", "same": "Cannot tell", "end": "End and show the tally"}
 OTHER_RUN = "This ballot is of another run than the one that is shown; start a new vote."

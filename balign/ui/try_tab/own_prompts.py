@@ -17,7 +17,10 @@ SHOWN = 8
 def own_prompts(run: Run) -> Markup:
     """The newest prompts with their pictures and scores; without any, what to do."""
     prompts = [
-        (drawn, *(mean([getattr(image, f"alignment_{side}") for image in drawn.images]) for side in ("before", "after")))
+        (
+            drawn,
+            *(mean([getattr(image, f"alignment_{side}") for image in drawn.images]) for side in ("before", "after")),
+        )
         for drawn in store.tries(run, SHOWN)
     ]
     return render("ui/try_tab/own_prompts.html", prompts=prompts, address=partial(keyed, run))

@@ -94,7 +94,9 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
             failure="The files of this run cannot be shown", say="trouble",
         )  # fmt: skip
 
-    def act(triggers: Any, work: Callable[..., Answer], failure: str, inputs: tuple[str, ...] = (), **more: Any) -> None:
+    def act(
+        triggers: Any, work: Callable[..., Answer], failure: str, inputs: tuple[str, ...] = (), **more: Any
+    ) -> None:
         given = [parts[name] for name in inputs]
         refresh(shared.bind(triggers, work, page.browser, given, parts, [], failure=failure, say="say", **more))
 
