@@ -8,5 +8,5 @@ from balign.host import scheduler
 from balign.ui.studio import launch
 
 if not os.environ.get("REAL_RUNS"):
-    scheduler.COMMAND = (sys.executable, str(Path(__file__).parents[1] / "ui" / "fake_run.py"))
+    scheduler.COMMAND = (sys.executable, str(Path(__file__).parents[1] / "host" / "fake_run.py"))
 launch("127.0.0.1", int(sys.argv[1]))

@@ -95,7 +95,7 @@ def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     page.get_by_text("The prompts this gives").click()
     page.locator("#field-keep textarea").fill("dog\na gryphon")
     page.wait_for_selector(".remarks p")
-    page.wait_for_selector(".said li")
+    page.wait_for_selector(".prompts li")
     yield "form", page
     page.goto(f"{url}?run={runs.working.id}")
     page.wait_for_selector("#stop")

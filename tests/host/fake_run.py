@@ -178,6 +178,7 @@ def _evaluate(run: Run) -> dict[str, dict[str, object]]:
         drop = 0.19 if kind == "erased" else 0.002 + other
         groups[kind] = {
             "n": 12,
+            "prompts": 12,
             "accuracy_before": 0.97,
             "accuracy_after": 0.03 if kind == "erased" else 0.96,
             "alignment_before": 0.3,

@@ -15,9 +15,10 @@ from balign.host import scheduler, visitors
 from balign.host.visitors import Visitor
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, list_runs
-from balign.ui import files, studio
+from balign.ui import files
 from balign.ui.api import endpoints
-from balign.ui.erase_tab import erase_handlers, estimate_line, keep_assistant
+from balign.ui.erase_tab import erase_handlers, keep_assistant
+from balign.ui.page import Caller, answering, caller
 from balign.ui.runs_tab import run_actions, runs_layout
 from balign.ui.try_tab import blind_vote, try_actions, try_layout
 from tests.host import fake_run
@@ -60,13 +61,17 @@ CALLS: dict[str, Callable[..., Any]] = {
     "report": lambda x: endpoints.report(x),
 }
 HANDLERS: dict[str, Callable[..., Any]] = {
-    **{f"form {name}": lambda x, name=name: erase_handlers.start({"erase": "cat", name: x}, ANN) for name in FIELDS},
-    **{f"command {name}": lambda x, name=name: erase_handlers.command({"erase": "cat", name: x}) for name in FIELDS},
-    "stop": lambda x: [erase_handlers.stop(store, keep=True) for store in stores(x)],
-    "resume": lambda x: [erase_handlers.resume(store) for store in stores(x)],
-    "refresh": lambda x: [erase_handlers.refresh(store, None) for store in stores(x)],
-    "attach": lambda x: [erase_handlers.attach(store, x if isinstance(x, str) else None) for store in stores(x)],
-    "model words": lambda x: studio._model_words(x),
+    **{
+        f"form {name}": lambda x, name=name: answered(erase_handlers.start, {"erase": "cat", name: x})
+        for name in FIELDS
+    },
+    "stop": lambda x: [answered(erase_handlers.stop, True, store=store) for store in stores(x)],
+    "resume": lambda x: [answered(erase_handlers.resume, store=store) for store in stores(x)],
+    "compare now": lambda x: [answered(erase_handlers.compare, store=store) for store in stores(x)],
+    "refresh": lambda x: [answered(erase_handlers.refresh, None, store=store) for store in stores(x)],
+    "attach": lambda x: [answered(erase_handlers.attach, store=store, link=x) for store in stores(x)],
+    "model": lambda x: answered(erase_handlers.model_info, x),
+    "method": lambda x: answered(erase_handlers.method_info, x),
     "choose": lambda x: run_actions.choose(x, ANN),
     "settings": lambda x: run_actions.settings(x, ANN),
     "ask": lambda x: run_actions.ask(x, ANN),
@@ -85,8 +90,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         blind_vote.choose(mine(), x, x),
         blind_vote.choose(mine(), {"run": ids(), "ballot": x}, "a"),
     ],
-    **{f"assist {name}": lambda x, name=name: assisted({"erase": "cat", name: x}) for name in FIELDS},
-    "keep file": lambda x: keep_assistant.from_file(None if isinstance(x, str) else x, x),
+    **{f"type {name}": lambda x, name=name: typed({"erase": "cat", name: x}) for name in FIELDS},
+    "keep file": lambda x: answered(keep_assistant.from_file, None if isinstance(x, str) else x, x),
     "upload": lambda x: run_actions.make_again(None if isinstance(x, str) else x, ANN),
 }
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.sampled_from(TEXTS)
@@ -105,8 +110,19 @@ def mine() -> dict[str, str]:
     return {"run": ids(), "owner": ANN.secret}
 
 
-def assisted(values: dict[str, Any]) -> list[str]:
-    return [keep_assistant.assist(values), keep_assistant.preview(values), estimate_line.line(values)]
+def answered(work: Callable[..., Any], *values: object, store: object = None, link: object = None) -> Any:
+    """What the page shows after this event of Ann's, or of whoever has this store."""
+    who = caller(store) if store is not None else Caller(ANN, None)
+    who = who._replace(link=link if isinstance(link, str) else None)
+    answer = answering(work, "It could not be done", "say")(who, *values)
+    assert "notice failed" not in str(answer), answer
+    return answer
+
+
+def typed(values: dict[str, Any]) -> Any:
+    """What follows the form, but the command: it is a text box's value, in which nothing is markup."""
+    answer = answered(keep_assistant.follow, values)
+    return {name: value for name, value in answer.items() if name != "command"}
 
 
 def stores(x: object) -> list[object]:
@@ -177,8 +193,6 @@ def call(name: str, x: object) -> None:
 
 def handle(name: str, x: object) -> None:
     for text in texts(HANDLERS[name](x)):
-        if name.startswith("command"):  # shown as a text box's value, in which nothing is markup
-            continue
         assert "Traceback" not in text
         assert not [sign for sign in INTERPRETED if sign in text and sign != str(x)], text[:500]
 

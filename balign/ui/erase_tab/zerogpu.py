@@ -59,7 +59,7 @@ def chunk(folder: str, verb: waitlist.Verb, seconds: float) -> Generator[dict[st
             yield {"kind": "paused"}
 
 
-def drive(caller: Caller, lent: Chunk | None = None) -> Iterator[Answer]:
+def drive(caller: Caller) -> Iterator[Answer]:
     """Go on with the visitor's run for a chunk; a message at the end if one is needed. The page reads the folder."""
     run = caller.owned
     ticket = waitlist.ticket(run) if run else None
@@ -67,7 +67,7 @@ def drive(caller: Caller, lent: Chunk | None = None) -> Iterator[Answer]:
         return
     kind = ""
     try:
-        with contextlib.closing((lent or borrowed())(str(run.path), ticket.verb, CHUNK - MARGIN)) as events:
+        with contextlib.closing(borrowed()(str(run.path), ticket.verb, CHUNK - MARGIN)) as events:
             for event in events:
                 kind = event["kind"]
                 yield {}

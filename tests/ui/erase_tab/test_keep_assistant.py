@@ -72,9 +72,7 @@ def test_how_wide_the_keep_side_is() -> None:
 
 
 def test_the_preview_shows_what_a_run_would_use() -> None:
-    text = unescape(
-        prompts({"erase": "cat", "keep": "dog", "n_forget": "20", "n_retain": "30", "seed": "3"})
-    )
+    text = unescape(prompts({"erase": "cat", "keep": "dog", "n_forget": "20", "n_retain": "30", "seed": "3"}))
     sets = build(resolve(["cat"], ["dog"]), n_forget=20, n_retain=30, seed=3)
     assert "20 to forget and 30 to keep" in text
     for prompt in (
