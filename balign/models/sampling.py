@@ -1,7 +1,4 @@
-"""From noise to a latent: the noise each seed stands for, and the loop that removes it.
-
-It knows a scheduler and a function that predicts; not whose prediction it is, nor what a prompt is.
-"""
+"""From noise to a latent: the noise of each seed, and the sampler's loop that removes it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,10 +27,10 @@ def denoise(
     *,
     steps: int,
 ) -> Tensor:
-    """The latents that ``scheduler`` reaches from ``noise`` in ``steps`` steps.
+    """The latents (N, C, h, w) that ``scheduler`` reaches from ``noise`` (N, C, h, w) in ``steps`` steps.
 
     With an ``empty`` condition, classifier-free guidance: both predictions come from one forward pass of twice the
-    batch. The scheduler keeps its history, so each call needs one of its own.
+    batch. The scheduler keeps its history, so each call needs a new one.
     """
     scheduler.set_timesteps(steps, device=noise.device)
     latents = noise * scheduler.init_noise_sigma

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from balign import models
 from balign.data.prompts import PromptSets
 from balign.measure.clip import Scorer
 from balign.measure.evaluation import Shot, shots
 from balign.method.objectives import Settings, settle
 from balign.models import catalogue, trainable
 from balign.models.base import PRECISIONS, BaseModel
-from balign.models.stable_diffusion import StableDiffusion
 from balign.runs.config import RunConfig
 from balign.runs.engine.images import Sampling
 from balign.runs.folder import Run
@@ -83,8 +83,7 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
 
 def load_model(config: RunConfig) -> BaseModel:
     """The base model alone."""
-    source = catalogue.locate(catalogue.find(config.model))
-    return StableDiffusion.load(source, device(config), PRECISIONS[config.precision])
+    return models.load(catalogue.find(config.model), device(config), PRECISIONS[config.precision])
 
 
 def device(config: RunConfig) -> str:

@@ -21,6 +21,7 @@ from balign import telemetry
 from balign.data import latents
 from balign.measure.evaluation import evaluate as score
 from balign.measure.intervals import margin
+from balign.measure.ledger import ledger
 from balign.method.training import Unlearner
 from balign.models import weight_file
 from balign.runs.engine import checkpoint, images
@@ -156,7 +157,7 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
     records = job.run.telemetry()[0]
     steps = [record for record in records if isinstance(record, Step)]
     facts, made_with = job.facts(), versions()
-    before = (job.run.report() or {}).get("memory_gb", 0.0)  # of the training, when only the score is made anew
+    old = job.run.report()  # has the memory of the training, when only the scores are new
     told = {"steps": len(steps), "versions": made_with} | {name: facts[name] for name in ("device", "fingerprint")}
     return {
         "model": job.run.config.model,
@@ -164,9 +165,9 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
         "seed": job.run.config.seed,
         "steps": len(steps),
         "seconds": round(seconds(records), 3),
-        "memory_gb": round(max(machine.peak_gb(facts["device"]), before), 3),
+        "memory_gb": round(max(machine.peak_gb(facts["device"]), old.memory_gb if old else 0.0), 3),
         **scores,
-        "ledger": report_page.ledger(steps),
+        "ledger": ledger(steps)._asdict(),
         "warnings": [*job.prompts.warnings, *warnings],
         "settings": facts,
         "versions": made_with,

@@ -1,7 +1,7 @@
 """The events of the Erase tab as gradio calls them: each is guarded, and our own mistakes are never a refusal."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +123,9 @@ def test_what_is_typed_is_followed_by_one_event(blocks: gr.Blocks) -> None:
 
 
 @pytest.fixture
-def on_zerogpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[gr.Blocks]:
+def on_zerogpu(monkeypatch: pytest.MonkeyPatch) -> gr.Blocks:
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    yield build()
+    return build()
 
 
 @pytest.mark.parametrize("bug", BUGS)

@@ -39,7 +39,7 @@ def outcome(view: View, report: RunReport | None) -> str:
 
 @pytest.mark.parametrize("prompts", [3, 12])
 def test_page_and_report_say_the_same_of_every_group(view: View, prompts: int) -> None:
-    few = dict.fromkeys(("erased", "kept", "neighbours"), {"n": 12, "prompts": prompts})
+    few = {name: {"n": 12, "prompts": prompts} for name in ("erased", "kept", "neighbours")}
     report = parsed(view, **few)
     text = outcome(view, report)
     for name, _, group in report.named():
