@@ -23,6 +23,7 @@ from tests.ui import lent
 ANN, BOB = Visitor("a" * 43), Visitor("b" * 43)
 CONFIG = RunConfig.parse({"erase": ["cat"]})
 STEPS = 6
+LENDER = ("You have exceeded your GPU quota (60s requested)", "No GPU was available after 60s")
 log: list[str] = []
 """What the faked run appends to, in whichever process it runs."""
 
@@ -149,10 +150,9 @@ def test_a_worker_that_is_killed_is_told_in_a_sentence(monkeypatch: pytest.Monke
 
 
 def test_what_the_lender_says_is_understood() -> None:
-    assert "used up for now" in (
-        zerogpu.explain(RuntimeError("You have exceeded your GPU quota (60s requested)")) or ""
-    )
-    assert "busy for too long" in (zerogpu.explain(RuntimeError("No GPU was available after 60s")) or "")
+    quota, busy = (zerogpu.explain(RuntimeError(text)) or "" for text in LENDER)
+    assert "used up for now" in quota
+    assert "busy for too long" in busy
     assert zerogpu.explain(KeyError("x")) is None
 
 
