@@ -7,12 +7,10 @@ from pathlib import Path
 from markupsafe import Markup
 
 from balign.host.status import SHARES, View
-from balign.markup.charts import Cell, Series, ledger, ledger_words, lines
+from balign.markup.charts import ledger, ledger_words
 from balign.markup.formats import counted, duration, ordinal
 from balign.markup.render import render
-from balign.measure.ledger import measured, predicted
-from balign.measure.report import GROUPS
-from balign.telemetry import Step
+from balign.runs.outcome import training_charts
 from balign.ui.erase_tab import conflict_map
 
 PHASES = {
@@ -31,14 +29,6 @@ TITLES = {
     "failed": "This run failed",
     "done": "Done",
 }
-BOTH = "the thin line is every step, the thick one is smoothed"
-FORGET = f"forget loss: what the training lowers to make the model forget; {BOTH}"
-RETAIN = f"retain loss: how badly the model denoises what it should keep; {BOTH}"
-COSINE = "cosine of the forget and retain gradients: below zero, erasing and keeping pull against each other"
-ALIGNMENT = (
-    "mean cosine of the preview pictures with their own prompts, as the scorer sees it; the band is the 95 % "
-    "interval of the mean, wide because they are few"
-)
 
 
 def progress(view: View | None) -> Markup:
@@ -96,52 +86,15 @@ def live(view: View | None) -> Markup:
     """Charts, ledger and conflict map of a run, or for a first visitor what will happen."""
     if view is None:
         return render("ui/erase_tab/explainer.html", examples=_examples())
-    cells = [cell(step) for step in view.steps]
-    projected = sum(step.projected for step in view.steps)
-    were = "was" if projected == 1 else "were"
+    cells = training_charts.cells(view.steps)
     return render(
         "ui/erase_tab/live.html",
-        charts=[losses(view), agreement(view), alignment(view)],
+        charts=training_charts.charts(view.steps, view.previews, view.last_step),
         strip=ledger(cells, view.last_step),
         summary=ledger_words(cells),
-        projection=f"{counted(projected, 'step')} {were} projected to protect one of the two losses." * bool(projected),
+        projected=sum(step.projected for step in view.steps),
         conflicts=conflict_map.conflicts(view),
     )
-
-
-def cell(step: Step) -> Cell:
-    """A step's cell of the ledger."""
-    after = measured(step)
-    return Cell(step.step, not any(predicted(step)), None if after is None else not any(after))
-
-
-def losses(view: View) -> Markup:
-    """Both losses over the steps."""
-    forget = [(step.step, step.forget_loss) for step in view.steps]
-    retain = [(step.step, step.retain_loss) for step in view.steps]
-    both = [
-        Series("erased", "erased", forget, FORGET, smooth=True),
-        Series("kept", "kept", retain, RETAIN, smooth=True),
-    ]
-    return lines("Loss", both, view.last_step)
-
-
-def agreement(view: View) -> Markup:
-    """The cosine of the two gradients over the steps."""
-    points = [(step.step, step.cosine) for step in view.steps]
-    series = [Series("cosine", "plain", points, COSINE, smooth=True)]
-    return lines("Do erasing and keeping agree?", series, view.last_step, limits=(-1, 1))
-
-
-def alignment(view: View) -> Markup:
-    """Each group's alignment in the previews, with the margin of its mean."""
-    series = []
-    for name in GROUPS:
-        scored = [preview for preview in view.previews if name in preview.alignment]
-        points = [(preview.step, preview.alignment[name]) for preview in scored]
-        margins = [preview.margin.get(name, 0.0) for preview in scored]
-        series.append(Series(name, name, points, ALIGNMENT, margins=margins))
-    return lines("Do pictures match their words?", series, view.last_step, waiting="Waiting for the first preview")
 
 
 @cache

@@ -12,15 +12,6 @@ SHOWN = 48
 """Pairs of a group on the page; the report holds all."""
 DRAWN, GONE, WEAKER = 0.5, 0.05, 0.75
 """Shares of pictures recognised: before, to call the concept drawn at all; after, to call it gone; after to before."""
-HEADS = (
-    "Group",
-    "Pictures",
-    ("Recognised", "Zero-shot accuracy of the scorer"),
-    ("Alignment", "Mean cosine of a picture with its own prompt, 0 to 1"),
-    ("Change, 95 % interval", "Mean paired difference, with an interval by bootstrap clustered over prompts"),
-    ("p", "Sign-flip test"),
-    "In words",
-)
 FILES = {"report.html": "Report", "report.json": "Numbers"}
 OWNED = {"erased.safetensors": "Changed weights"}
 
@@ -39,7 +30,6 @@ def outcome(view: View | None) -> Markup:
         report=report,
         groups=list(report.named()) if report else [],
         rates=rates(report) if report else [],
-        heads=HEADS,
         shown=SHOWN,
         url=url,
         downloads=[(text, keyed(view.run, name)) for name, text in files.items() if (view.run.path / name).is_file()],
