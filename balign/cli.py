@@ -1,6 +1,7 @@
-"""The command line: erase, run, evaluate, export, try, compare and so on. Built from the config by tyro.
+"""The command line: erase, run, evaluate, export, try, compare and so on. Its flags are those of the config, by tyro.
 
-It shows events and knows nothing about how they come about. Errors are one sentence on standard error, exit code 2.
+A refusal, and an error of the disk, is one sentence on standard error with exit code 2; any other exception is a bug
+and ends the command with its traceback.
 """
 
 import sys
@@ -16,6 +17,7 @@ from balign import telemetry
 from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.folder import Run
+from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import gentle_interrupt, show
 
 Folder = Annotated[Path, tyro.conf.Positional]
@@ -24,7 +26,7 @@ STOPPED = 130
 
 
 def _flags() -> Any:
-    """The config's options as flags: only those given reach the config, which alone judges them."""
+    """The config's options as flags: only those that are set reach the config, which checks them."""
     flags = {}
     for name, field in Options.model_fields.items():
         kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
@@ -65,22 +67,22 @@ def erase(
 
 
 def run(folders: Folders, /) -> int:
-    """Start a run's folder, or go on where it was stopped or killed.
+    """Start a run, or continue it where it was stopped or killed.
 
     Args:
-        folders: the run's folder; of several, one after another until one is stopped.
+        folders: the run's folder, or several to run one after another until one is stopped.
     """
-    waiting = [_open(folder) for folder in folders]
-    if not waiting:
+    queued = [_open(folder) for folder in folders]
+    if not queued:
         raise Refusal("No folder was given; name at least one run's folder.")
     codes = []
-    while waiting:
-        codes.append(_follow(waiting.pop(0)))
+    while queued:
+        codes.append(_follow(queued.pop(0)))
         if codes[-1] == STOPPED:
             break
-    for left in waiting:
-        words = "Not begun, because the run before it was stopped; running the folder begins it."
-        telemetry.append(left.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, words))
+    for opened in queued:
+        message = "Not started, because the run before it was stopped; running the folder starts it."
+        telemetry.append(opened.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, message))
     return max(codes)
 
 
@@ -119,18 +121,18 @@ def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lo
 
 
 def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:
-    """Draw a prompt of your own with the model before and after erasing, from the same noise.
+    """Draw your own prompt with the model before and after erasing, from the same noise.
 
     Args:
         folder: the run's folder.
         prompt: what to draw.
-        seed: the noise of the first image; the others follow from the numbers after it.
+        seed: the seed of the first image; the others take the seeds after it.
         images: how many, 1 to 8.
     """
     from balign.runs.tryout import redraw, store
 
-    ask = store.Ask.parse(prompt=prompt, seed=seed, images=images)
-    return _wrote(redraw.draw_try(_open(folder), ask))
+    request = store.PromptRequest.parse(prompt=prompt, seed=seed, images=images)
+    return _wrote(redraw.draw_try(_open(folder), request))
 
 
 def strength(folder: Folder, /) -> int:
@@ -145,7 +147,7 @@ def strength(folder: Folder, /) -> int:
 
 
 def probe(folder: Folder, /) -> int:
-    """Ask for what was erased by other words than its name, and say which still show it.
+    """Draw what was erased by other words than its name, and report which pictures still show it.
 
     Args:
         folder: the run's folder.
@@ -156,19 +158,19 @@ def probe(folder: Folder, /) -> int:
 
 
 def compare(folders: Folders, /) -> int:
-    """Hold runs against each other: in what they differ, and what that did to the same pictures.
+    """Compare runs: in which settings they differ, and what that did to the same pictures.
 
     Args:
-        folders: the runs' folders; the first is the one the others are held against.
+        folders: the runs' folders; the others are compared with the first.
     """
     from balign.runs.outcome import comparison as comparing
     from balign.terminal import comparison
 
     runs = [_open(folder) for folder in folders]
-    rows = comparing.compare(runs)
+    compared = comparing.compare(runs)
     console = Console()
     console.print(comparing.sentence(runs), highlight=False, markup=False)
-    console.print(comparison(rows))
+    console.print(comparison(compared))
     return 0
 
 
@@ -187,20 +189,20 @@ def bundle(folder: Folder, /, out: Path | None = None) -> int:
 
 
 def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
-    """Make the run of a zip again, in a new run folder, and say whether the weights are the same bit for bit.
+    """Repeat the run of a zip in a new run folder, and report whether the weights are the same, bit for bit.
 
     Args:
-        bundle: the zip. Nothing in it is run; the exit code is 1 if the weights differ.
+        bundle: the zip. Nothing in it is executed; the exit code is 1 if the weights differ.
     """
     from balign.runs.outcome import reproduce as reproducing
 
     opened = reproducing.begin(reproducing.read(bundle))
     code = _follow(opened)
-    told = (opened.report() or {}).get("reproduces")
-    if code or not told:
+    report = opened.report()
+    if code or report is None or report.reproduces is None:
         return code
-    Console().print(told["words"], highlight=False, soft_wrap=True, markup=False)
-    return 0 if told["equal"] else 1
+    Console().print(report.reproduces.words, highlight=False, soft_wrap=True, markup=False)
+    return 0 if report.reproduces.equal else 1
 
 
 def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
@@ -238,8 +240,9 @@ def main(arguments: list[str] | None = None) -> int:
             description="Make a text-to-image model forget a concept and keep the rest.",
             args=arguments,
         )
-    except (ValueError, OSError) as error:
-        return _fail(str(error))
+    except (Refusal, DrawingFailed, OSError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 
@@ -247,11 +250,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _wrote(path: Path) -> int:
     Console().print(f"Wrote {path}", highlight=False, soft_wrap=True, markup=False)
     return 0
-
-
-def _fail(sentence: str) -> int:
-    print(" ".join(sentence.split()), file=sys.stderr)
-    return 2
 
 
 def _open(folder: Path) -> Run:

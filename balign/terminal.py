@@ -1,9 +1,8 @@
-"""How a run looks in a terminal: a bar for each phase with the time left, the losses, and a table at the end.
+"""A run in a terminal: a progress bar for each phase with the time left, the losses, and a table at the end.
 
-Where there is no terminal it prints one line a phase. It only reads events, and hands Ctrl-C on to the run.
+Where there is no terminal it prints one line for each phase. Ctrl-C is passed on to the run.
 """
 
-import math
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,11 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
+from balign.markup import formats
+from balign.measure.report import GROUPS, RunReport
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Preview, Record, Report, Step
 
 if TYPE_CHECKING:
-    from balign.runs.outcome.comparison import Row
+    from balign.runs.outcome.comparison import ComparedRun
 
 NAMES = {
     "load": "Load the model",
@@ -30,11 +31,10 @@ NAMES = {
     "evaluate": "Draw and score the outcome",
     "save": "Save",
 }
-GROUPS = {"erased": "Erased", "kept": "Kept", "neighbours": "Neighbours"}
 
 
 def show(run: Run, events: Iterator[Record]) -> int:
-    """Follow a run to its end and return the exit code: 0 done, 2 failed, 130 stopped."""
+    """Print a run's events to their end and return the exit code: 0 done, 2 failed, 130 stopped."""
     console = Console()
     console.print(f"Run folder: {run.path}", highlight=False, soft_wrap=True, markup=False)
     last = None
@@ -42,12 +42,11 @@ def show(run: Run, events: Iterator[Record]) -> int:
         for event in events:
             bars.take(event)
             last = event if isinstance(event, Phase | Report) else last
-            if isinstance(event, Report):
-                summary = event.summary
     if not isinstance(last, Phase) or last.name not in ("done", "stopped", "failed"):
         return 130
     if last.name == "done":
-        console.print(table(summary))
+        if (report := run.report()) is not None:
+            console.print(table(report))
         console.print(f"Report: {run.path / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
         return 0
     print(last.message, file=sys.stderr)
@@ -103,56 +102,44 @@ class _Bars:
             self.console.print(line.rstrip(), highlight=False, soft_wrap=True, markup=False)
 
 
-def table(summary: dict[str, Any]) -> Table:
-    """The groups of a report with their intervals."""
-    drawn = Table(title=f"Scored by {summary.get('scorer')}", title_justify="left")
-    drawn.add_column("Group")
-    for head in ("Images", "Recognised", "Alignment", "Change, 95 % interval", "p"):
-        drawn.add_column(head, justify="right")
-    for name, group in (summary.get("groups") or {}).items():
-        change = group.get("alignment_change") or {}
+def table(report: RunReport) -> Table:
+    """The groups of a report with their intervals and what may be said of them."""
+    drawn = Table(title=f"Scored by {escape(report.scorer)}", title_justify="left")
+    for head in ("Group", "Images", "Recognised", "Alignment", "Change, 95 % interval", "p", "What may be said"):
+        drawn.add_column(head, justify="left" if head in ("Group", "What may be said") else "right")
+    for _, (title, _), group in report.named():
+        change = group.alignment_change
         drawn.add_row(
-            GROUPS.get(name, name),
-            str(group.get("n", 0)),
-            f"{_share(group.get('accuracy_before'))} to {_share(group.get('accuracy_after'))}",
-            f"{_number(group.get('alignment_before'))} to {_number(group.get('alignment_after'))}",
-            f"{_number(change.get('mean'), '+.3f')} ({_number(change.get('low'), '+.3f')} to "
-            f"{_number(change.get('high'), '+.3f')})",
-            _number(change.get("p")),
+            title,
+            str(group.n),
+            f"{formats.percent(group.accuracy_before)} to {formats.percent(group.accuracy_after)}",
+            f"{formats.decimal(group.alignment_before)} to {formats.decimal(group.alignment_after)}",
+            _interval(change.mean, change.low, change.high),
+            formats.p_value(change.p),
+            group.verdict,
         )
     return drawn
 
 
-def comparison(rows: "Sequence[Row]") -> Table:
-    """Runs side by side, each held against the first."""
+def comparison(compared: "Sequence[ComparedRun]") -> Table:
+    """Runs side by side, each compared with the first."""
     drawn = Table(caption="Each group: change of alignment, and against the first run with its 95 % interval.")
-    for head in ("Run", "Method", "UA", *GROUPS.values(), "Time"):
+    for head in ("Run", "Method", "UA", *(title for title, _ in GROUPS.values()), "Time"):
         drawn.add_column(head, justify="left" if head in ("Run", "Method") else "right")
-    for row in rows:
-        report = row.report or {}
-        cells = [
-            f"{_number((row.group(name).get('alignment_change') or {}).get('mean'), '+.3f')}{_against(row, name)}"
-            for name in GROUPS
-        ]
-        seconds = report.get("seconds")
-        time = "?" if seconds is None else f"{seconds:.0f} s"
-        drawn.add_row(escape(f"{row.name}\n{row.run.id}"), row.method, _share(report.get("ua")), *cells, time)
+    for each in compared:
+        report, cells = each.report, []
+        for name in GROUPS:
+            group, against = report.groups.get(name) if report else None, each.against.get(name)
+            cell = formats.signed(group.alignment_change.mean if group else None)
+            known = against is not None and against.low is not None
+            cells.append(f"{cell}\n{_interval(against.mean, against.low, against.high)}" if known else cell)
+        ua, seconds = (report.ua, f"{report.seconds:,.0f} s") if report else (None, formats.NONE)
+        drawn.add_row(escape(f"{each.name}\n{each.run.id}"), each.method, formats.percent(ua), *cells, seconds)
     return drawn
 
 
-def _against(row: "Row", name: str) -> str:
-    found = row.against.get(name)
-    if found is None or found.low is None:
-        return ""
-    return f"\n{_number(found.mean, '+.3f')} ({_number(found.low, '+.3f')} to {_number(found.high, '+.3f')})"
-
-
-def _share(value: float | None) -> str:
-    return "?" if value is None else f"{100 * value:.0f} %"
-
-
-def _number(value: float | None, form: str = ".3f") -> str:
-    return "?" if value is None or not math.isfinite(value) else format(value, form)
+def _interval(mean: float | None, low: float | None, high: float | None) -> str:
+    return f"{formats.signed(mean)} {escape(formats.between(low, high))}"
 
 
 @contextmanager

@@ -41,6 +41,12 @@ def test_errors_are_one_sentence_and_code_2(arguments, words, capsys, tmp_path, 
     assert list_runs() == []
 
 
+def test_a_bug_of_ours_is_no_sentence_but_a_traceback(monkeypatch):
+    monkeypatch.setattr(cli, "_open", lambda folder: list(zip([1], [], strict=True)))
+    with pytest.raises(ValueError, match="zip"):
+        cli.main(["evaluate", "run"])
+
+
 def test_a_mistyped_flag_is_named_with_the_nearest(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["erase", "cat", "--stepz", "3"])
@@ -80,6 +86,7 @@ def test_erase_export_and_run_again(configure, capsys):
     assert run.config.keep == ("a pizza",)
     assert "Unlearn: 2 of 2" in out
     assert "Erased" in out
+    assert "too few prompts to say" in " ".join(out.split())
     assert "report.html" in out
     assert cli.main(["run", str(run.path)]) == 0
     assert "Erased" in told(capsys)[0]
@@ -106,11 +113,11 @@ def test_compare_bundle_and_reproduce(configure, capsys, tmp_path):
     assert len(list_runs()) == 3
 
 
-def test_runs_behind_a_stopped_one_are_not_begun(configure, capsys):
+def test_runs_behind_a_stopped_one_are_not_started(configure, capsys):
     runs = [Run.create(configure()) for _ in range(2)]
     runs[0].request_stop(keep=True)
     assert cli.main(["run", *(str(run.path) for run in runs)]) == 130
-    assert "Not begun, because the run before it was stopped" in runs[1].telemetry()[0][-1].message
+    assert "Not started, because the run before it was stopped" in runs[1].telemetry()[0][-1].message
     assert runs[1].status() == "stopped"
 
 

@@ -158,7 +158,10 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
     steps = [record for record in records if isinstance(record, Step)]
     facts, made_with = job.facts(), versions()
     old = job.run.report()  # has the memory of the training, when only the scores are new
-    told = {"steps": len(steps), "versions": made_with} | {name: facts[name] for name in ("device", "fingerprint")}
+    made = reproduce.MadeWith(
+        steps=len(steps), device=facts["device"], fingerprint=facts["fingerprint"], versions=made_with
+    )
+    repeated = reproduce.outcome(job.run, made)
     return {
         "model": job.run.config.model,
         "method": job.settings.method,
@@ -171,7 +174,7 @@ def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str
         "warnings": [*job.prompts.warnings, *warnings],
         "settings": facts,
         "versions": made_with,
-        **reproduce.outcome(job.run, told),
+        **({"reproduces": repeated.model_dump()} if repeated else {}),
     }
 
 

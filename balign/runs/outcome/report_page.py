@@ -69,12 +69,15 @@ def _figures(report: RunReport) -> list[tuple[str, str, str]]:
 
 
 def _embedded(folder: Path, name: str) -> str:
-    """The picture as a data URI, no larger than a thumbnail; empty if there is none inside the folder."""
+    """The picture as a data URI, no larger than a thumbnail; empty if the folder has no such picture."""
     path = (folder / name).resolve()
     if not name or not path.is_relative_to(folder.resolve()) or not path.is_file():
         return ""
     buffer = io.BytesIO()
-    with Image.open(path) as picture:
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        picture.convert("RGB").save(buffer, "PNG", optimize=True)
+    try:
+        with Image.open(path) as picture:
+            picture.thumbnail((THUMBNAIL, THUMBNAIL))
+            picture.convert("RGB").save(buffer, "PNG", optimize=True)
+    except OSError:  # it is no picture
+        return ""
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
