@@ -10,9 +10,8 @@ from starlette.routing import Route
 
 from balign.host import visitors
 from balign.host.limits import public
-from balign.host.scheduler import find
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.runs.outcome import bundle
 from balign.runs.tryout import ballots
 

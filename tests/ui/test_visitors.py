@@ -54,33 +54,34 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
-def test_the_list_holds_ones_own_runs_alone(anns: Run) -> None:
+def test_the_list_has_the_visitors_own_runs_only(anns: Run) -> None:
     his = Run.create(RunConfig.parse({"erase": ["dog"]}))
     visitors.sign(his, BOB)
     nobodys = Run.create(RunConfig.parse({"erase": ["horse"]}))
+    finder = {"search": "", "state": "", "method": "", "shown": 12, "sent": {}, "compared": []}
     for visitor, mine in ((ANN, {anns.id}), (BOB, {his.id}), (Visitor(), set())):
-        listed = runs_layout.shown_runs("", "", "", 12, "", [], visitor)[0]
+        listed = runs_layout.refreshed(Caller(visitor, None), finder)["list"]
         assert {run.id for run in (anns, his, nobodys) if run.id in listed} == mine
 
 
-def test_another_visitor_can_do_nothing_with_a_ticked_run(anns: Run) -> None:
+def test_another_visitor_can_do_nothing_with_a_selected_run(anns: Run) -> None:
     other = Run.create(RunConfig.parse({"erase": ["dog"]}))
     visitors.sign(other, ANN)
-    both = f"{anns.id} {other.id}"
-    answers = [
-        run_actions.choose(both, BOB),
-        run_actions.settings(anns.id, BOB),
-        run_actions.rename(anns.id, "mine", BOB),
-    ]
-    answers += [run_actions.ask(anns.id, BOB), run_actions.begin_duel(anns.id, ["esd"], BOB)]
-    for answer in answers:
-        assert list(answer) == ["say"]
-        assert answer["say"].startswith('<p class="notice refused"')
-    run_actions.delete([anns.id, other.id], BOB)
+    both, ann, bob = f"{anns.id} {other.id}", Caller(ANN, None), Caller(BOB, None)
+    for work, values in (
+        (run_actions.compare, (both,)),
+        (run_actions.use_settings, (anns.id,)),
+        (run_actions.rename, (anns.id, "mine")),
+        (run_actions.ask_delete, (anns.id,)),
+        (run_actions.run_methods, (anns.id, ["esd"])),
+    ):
+        with pytest.raises(Refusal, match="selected"):
+            work(bob, *values)
+    run_actions.delete(bob, [anns.id, other.id])
     assert (len(list_runs()), anns.label) == (2, "")
-    assert run_actions.choose(both, ANN) == {"compared": [other.id, anns.id]}
-    assert run_actions.rename(anns.id, "mine", ANN) == {"label": ""}
-    run_actions.delete([anns.id, other.id], ANN)
+    assert run_actions.compare(ann, both)["compared"] == [other.id, anns.id]
+    assert run_actions.rename(ann, anns.id, "mine") == {"say": "", "label": ""}
+    run_actions.delete(ann, [anns.id, other.id])
     assert list_runs() == []
 
 
@@ -154,10 +155,11 @@ def test_a_bundle_is_held_to_the_same_limits(anns: Run, tmp_path: Path) -> None:
     large = Run.create(RunConfig.parse({"erase": ["cat"], "steps": 5_000}))
     fake_run.main(str(large.path))
     path = bundle.write(large, tmp_path / "large.zip")
-    said = run_actions.make_again(str(path), ANN)["say"]
-    assert "5,000 steps were asked for; this shared instance does at most 500." in said
+    with pytest.raises(Refusal, match=r"5,000 steps were asked for; this shared instance does at most 500\."):
+        run_actions.reproduce_zip(Caller(ANN, None), str(path))
     assert not path.exists()
-    assert "reload it" in run_actions.make_again(str(bundle.write(anns, tmp_path / "run.zip")), Visitor())["say"]
+    with pytest.raises(Refusal, match="reload it"):
+        run_actions.reproduce_zip(Caller(Visitor(), None), str(bundle.write(anns, tmp_path / "run.zip")))
     assert len(list_runs()) == 2
 
 

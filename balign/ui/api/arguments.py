@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from balign.host import scheduler, visitors
+from balign.host import visitors
 from balign.host.visitors import Visitor
 from balign.measure.report import Group, RunReport
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.ui import form
 from balign.ui.page import BUG
 
@@ -55,7 +55,7 @@ def settings(values: object) -> Mapping[str, Any]:
 
 def run(run_id: object) -> Run:
     """The run with this id, which anyone who has the id may read. Raises Refusal if there is none to be read."""
-    known = scheduler.find(run_id)
+    known = find(run_id)
     if known is None:
         raise Refusal(f"There is no run {str(run_id)[:80]!r}; give the id that start returned.")
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from balign.host import scheduler, visitors, waitlist
+from balign.host import processes, scheduler, visitors, waitlist
 from balign.host.status import look
 from balign.host.visitors import Visitor
 from balign.markup import charts
@@ -123,7 +123,7 @@ def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
     known = arguments.owned(run, owner_secret)
     if scheduler.cancel(known):
         return {"run": known.id, "state": "left the line"}
-    if not scheduler.alive(known):
+    if not processes.alive(known):
         raise Refusal("This run is not running; there is nothing to stop.")
     known.request_stop(keep is not False)
     return {"run": known.id, "state": "stopping"}

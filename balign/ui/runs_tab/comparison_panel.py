@@ -1,7 +1,6 @@
 """Compare methods: selected runs on one plot and in one table, and a run's config run again with other methods."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -15,6 +14,7 @@ from balign.measure.report import GROUPS
 from balign.method.objectives import METHODS, settle
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 from balign.runs.outcome.comparison import Row, compare, sentence
 from balign.ui import form
@@ -48,7 +48,7 @@ def live(runs: Sequence[Run]) -> bool:
 
 def panel(runs: Sequence[Run]) -> Markup:
     """In what the runs differ, the plot, the curves and the table; with fewer than two, how to get there."""
-    rows = _rows(tuple(runs), _signature(runs)) if len(runs) > 1 else []
+    rows = _rows(tuple(runs)) if len(runs) > 1 else []
     states = [listing.entry(row.run).state for row in rows]
     return render(
         "ui/runs_tab/comparison.html",
@@ -64,13 +64,9 @@ def panel(runs: Sequence[Run]) -> Markup:
     )
 
 
-def _signature(runs: Sequence[Run]) -> tuple[tuple[int, int], ...]:
-    return tuple(listing.signature(run.path / name) for run in runs for name in ("report.json", "label"))
-
-
-@lru_cache(maxsize=32)
-def _rows(runs: tuple[Run, ...], signature: tuple[tuple[int, int], ...]) -> list[Row]:
-    """The rows, computed again when the files change: intervals take a while."""
+@until_changed("report.json", "label", most=32)
+def _rows(runs: tuple[Run, ...]) -> list[Row]:
+    """The rows, kept because the intervals take a while."""
     return compare(runs)
 
 

@@ -14,7 +14,7 @@ from balign.host import listing, scheduler, visitors
 from balign.host.visitors import Visitor
 from balign.markup.render import render
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.runs.outcome import reproduce
 from balign.runs.outcome.comparison import MOST
 from balign.ui import form
@@ -28,7 +28,7 @@ NONE_SELECTED = "No run is selected; check the box at the left of one."
 def selected(ids: object, visitor: Visitor) -> list[Run]:
     """The visitor's own runs among these ids, each once; ids are a list, or a text with spaces between."""
     listed = ids.split() if isinstance(ids, str) else ids if isinstance(ids, list) else []
-    runs = [scheduler.find(run_id) for run_id in listed[:MAX_SELECTED]]
+    runs = [find(run_id) for run_id in listed[:MAX_SELECTED]]
     return list(dict.fromkeys(run for run in runs if run is not None and visitors.owns(run, visitor)))
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from balign.data.probes import WAYS
 from balign.markup.render import render
 from balign.runs.folder import Run
-from balign.runs.tryout.store import Probed, Probes
+from balign.runs.tryout.store import ProbePair, ProbeResult
 from balign.ui.files import keyed
 
 OUTCOMES = {
@@ -21,7 +21,7 @@ OUTCOMES = {
 }
 
 
-def outcome(probe: Probed) -> str:
+def outcome(probe: ProbePair) -> str:
     """What became of the concept in a probe's picture: a key of OUTCOMES."""
     if probe.shows_before is None or probe.shows_after is None:
         return "unknown"
@@ -30,7 +30,7 @@ def outcome(probe: Probed) -> str:
     return "new" if probe.shows_after else "never"
 
 
-def probe_results(run: Run, drawn: Probes | None) -> Markup:
+def probe_results(run: Run, drawn: ProbeResult | None) -> Markup:
     """What the probes showed; before they are drawn, what they are for."""
     probes = drawn.probes if drawn else ()
     return render(
@@ -46,7 +46,7 @@ def probe_results(run: Run, drawn: Probes | None) -> Markup:
     )
 
 
-def summary(probes: Sequence[Probed]) -> str:
+def summary(probes: Sequence[ProbePair]) -> str:
     """The outcome, by what the base model showed: what it never drew cannot be called erased."""
     counts = Counter(map(outcome, probes))
     shown = counts["still"] + counts["gone"]
@@ -57,9 +57,9 @@ def summary(probes: Sequence[Probed]) -> str:
     return f"Of {shown} probes that the base model showed the concept for, {still}."
 
 
-def _by_kind(probes: Sequence[Probed]) -> dict[str, list[Probed]]:
+def _by_kind(probes: Sequence[ProbePair]) -> dict[str, list[ProbePair]]:
     """The probes of each kind; synonyms that training used are told from those it did not."""
-    kinds: dict[str, list[Probed]] = {}
+    kinds: dict[str, list[ProbePair]] = {}
     for way, title in WAYS.items():
         for probe in (probe for probe in probes if probe.way == way):
             note = f", {'' if probe.seen else 'not '}used in training" if way == "synonym" else ""

@@ -11,7 +11,7 @@ from balign.markup.render import render
 from balign.measure.report import GROUPS
 from balign.runs.folder import Run
 from balign.runs.tryout import store
-from balign.runs.tryout.store import Strengths
+from balign.runs.tryout.store import StrengthResult
 from balign.ui.files import keyed
 
 FULL = 1.0
@@ -20,7 +20,7 @@ SHOWN = {name: GROUPS[name] for name in ("erased", "kept")}
 TERM = "mean cosine of the pictures with their own prompts, by the scorer"
 
 
-class StrengthFrame(NamedTuple):
+class ShownStrength(NamedTuple):
     """One strength: the mean alignment of each group, and the score of each picture."""
 
     strength: float
@@ -28,7 +28,7 @@ class StrengthFrame(NamedTuple):
     scores: Sequence[float]
 
 
-def strength(run: Run, drawn: Strengths | None) -> Markup:
+def strength(run: Run, drawn: StrengthResult | None) -> Markup:
     """The slider, the curve and the pictures; before they are drawn, what they will show."""
     frames = [_frame(scores.strength, scores.alignment, drawn) for scores in drawn.frames] if drawn else []
     first = min(range(len(frames)), key=lambda k: abs(frames[k].strength - FULL), default=0)
@@ -46,16 +46,16 @@ def strength(run: Run, drawn: Strengths | None) -> Markup:
     )
 
 
-def _frame(strength: float, scores: Sequence[float], drawn: Strengths) -> StrengthFrame:
+def _frame(strength: float, scores: Sequence[float], drawn: StrengthResult) -> ShownStrength:
     means = {}
     for name in SHOWN:
         of_group = [score for prompt, score in zip(drawn.prompts, scores, strict=True) if prompt.group == name]
         if of_group:
             means[name] = sum(of_group) / len(of_group)
-    return StrengthFrame(strength, means, scores)
+    return ShownStrength(strength, means, scores)
 
 
-def curve(frames: Sequence[StrengthFrame], first: int) -> Markup:
+def curve(frames: Sequence[ShownStrength], first: int) -> Markup:
     """Erased against kept, a point for each strength. Further left forgets more, higher keeps more."""
     places = [
         Place(

@@ -3,11 +3,11 @@
 Only the run's owner may draw with it.
 """
 
-from balign.host import disk, limits, scheduler
+from balign.host import disk, limits, processes, scheduler
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout import store
-from balign.runs.tryout.store import STRENGTHS, Ask
+from balign.runs.tryout.store import STRENGTHS, PromptRequest
 from balign.ui.files import WEIGHTS
 from balign.ui.page import Answer, Caller, notice
 
@@ -28,8 +28,10 @@ def ready(caller: Caller) -> Run:
 def draw_prompt(caller: Caller, prompt: object, seed: object, images: object) -> Answer:
     """Draw a prompt with both models."""
     run = ready(caller)
-    ask = Ask.parse(prompt=prompt, seed=seed, images=images)
-    return _start(caller, run, "try", f"--prompt={ask.prompt}", f"--seed={ask.seed}", f"--images={ask.images}")
+    request = PromptRequest.parse(prompt=prompt, seed=seed, images=images)
+    return _start(
+        caller, run, "try", f"--prompt={request.prompt}", f"--seed={request.seed}", f"--images={request.images}"
+    )
 
 
 def draw_strengths(caller: Caller) -> Answer:
@@ -61,14 +63,14 @@ def export(caller: Caller, amount: object) -> Answer:
 def stop(caller: Caller) -> Answer:
     """Ask the drawing to stop at its next picture."""
     run = caller.owned
-    if run is None or not scheduler.alive(run):
+    if run is None or not processes.alive(run):
         return {"say": notice("Nothing is being drawn here.", "remark")}
     run.request_stop(keep=True)  # whatever works on the run, its weights stay
     return {"say": ""}
 
 
 def _start(caller: Caller, run: Run, verb: str, *options: str) -> Answer:
-    if not scheduler.alive(run):
-        store.clear(run)
-    scheduler.visit(run, verb, *options, visitor=caller.visitor)
+    if not processes.alive(run):
+        store.clear_progress(run)
+    scheduler.draw(run, verb, *options, visitor=caller.visitor)
     return {"say": ""}

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from balign.host import scheduler, visitors
+from balign.host import processes, visitors
 from balign.markup.render import macro, render
 from balign.refusal import Refusal
 from balign.runs.config import MAX_PROMPT
@@ -35,7 +35,7 @@ def build(page: Page) -> None:
     """The tab, inside the tab that is being built."""
     parts: dict[str, Any] = {"sent": gr.State({})}
     with gr.Column(elem_classes="tryout") as column:
-        parts["about"] = plain(_about(Caller(scheduler.NOBODY, None)), "try-about")
+        parts["about"] = plain(_about(Caller(visitors.NOBODY, None)), "try-about")
         parts["trouble"] = plain("", "try-trouble")
         with gr.Column(visible=False, elem_classes="tryout") as parts["room"]:
             with gr.Row(elem_classes="dock", visible=False) as parts["dock"]:
@@ -90,7 +90,7 @@ def _probes(parts: dict[str, Any]) -> None:
 def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
     def refresh(event: Any) -> None:
         shared.bind(
-            event, refreshed, page.browser, [parts["sent"]], parts, [*shown(Caller(scheduler.NOBODY, None)), "sent"],
+            event, refreshed, page.browser, [parts["sent"]], parts, [*shown(Caller(visitors.NOBODY, None)), "sent"],
             failure="The files of this run cannot be shown", say="trouble",
         )  # fmt: skip
 
@@ -119,7 +119,7 @@ def refreshed(caller: Caller, sent: Sent | None) -> Answer:
 def shown(caller: Caller) -> dict[str, Any]:
     """Every part that follows the run's folder, as it is now."""
     owned = caller.owned
-    working = owned is not None and scheduler.alive(owned)  # asked first: one that ends in between is then read whole
+    working = owned is not None and processes.alive(owned)  # asked first: one that ends in between is then read whole
     run = owned if owned is not None and store.ready(owned) else None
     progress = _progress(run, working) if run else ""
     strengths, no_strengths = _read(store.strength, run)
@@ -164,7 +164,7 @@ def _progress(run: Run, working: bool) -> str:
     """How far the drawing is, or why it ended; empty when there is nothing to say."""
     now = store.progress(run)
     if not working:
-        failed = now is not None or scheduler.failed(run)
+        failed = now is not None or processes.drawing_failed(run)
         return notice((now.failed if now else "") or ENDED, "refused") if failed else ""
     title = WORKING.get(now.verb if now else "", "Getting ready")
     done, total = (now.done, now.total) if now else (0, 0)

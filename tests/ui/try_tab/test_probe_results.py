@@ -4,7 +4,7 @@ import pytest
 
 from balign.runs.folder import Run
 from balign.runs.tryout import store
-from balign.runs.tryout.store import Probed
+from balign.runs.tryout.store import ProbePair
 from balign.ui.try_tab import probe_results
 from tests.host import fake_tryout
 
@@ -15,9 +15,9 @@ def shown(run: Run) -> str:
     return probe_results.probe_results(run, store.probes(run))
 
 
-def probe(before: bool | None, after: bool | None) -> Probed:
+def probe(before: bool | None, after: bool | None) -> ProbePair:
     texts = dict.fromkeys(("way", "concept", "kind", "said", "prompt"), "cat")
-    return Probed(**texts, seed=0, alignment_before=0, alignment_after=0, shows_before=before, shows_after=after)
+    return ProbePair(**texts, seed=0, alignment_before=0, alignment_after=0, shows_before=before, shows_after=after)
 
 
 @pytest.mark.parametrize(
