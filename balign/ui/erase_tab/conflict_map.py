@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from balign.host.status import View
+from balign.host.status import RunView
 from balign.markup.render import render
 from balign.telemetry import Conflict
 
@@ -52,7 +52,7 @@ class HeatMap(NamedTuple):
     rows: list[tuple[str, str, list[HeatCell | None]]]
 
 
-def conflicts(view: View | None) -> Markup:
+def conflicts(view: RunView | None) -> Markup:
     """Both heat maps; empty for a run that records no conflicts, a sentence while they may still come."""
     records = view.conflicts if view else []
     waiting = view is not None and view.live and view.run.config.measure_every > 0

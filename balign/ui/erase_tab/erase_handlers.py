@@ -10,9 +10,10 @@ from typing import Any
 import gradio as gr
 from markupsafe import escape
 
-from balign.host import scheduler, visitors, waitlist
-from balign.host.status import View, look
+from balign.host import processes, scheduler, visitors, waitlist
+from balign.host.status import RunView, look
 from balign.refusal import Refusal
+from balign.runs.folder import find
 from balign.ui import form
 from balign.ui.erase_tab import panels, previews, results
 from balign.ui.page import Answer, Caller, Sent, changed, notice
@@ -37,7 +38,7 @@ def start(caller: Caller, values: Mapping[str, Any]) -> Answer:
 def stop(caller: Caller, keep: bool) -> Answer:
     """Ask the run to stop, which it does at its next batch; one that is queued leaves the queue."""
     run = caller.run
-    if run is None or not (scheduler.alive(run) or waitlist.ticket(run)):
+    if run is None or not (processes.alive(run) or waitlist.ticket(run)):
         return {"notice": notice("Nothing is running here.", "remark")}
     if not scheduler.cancel(caller.own()):
         run.request_stop(keep)
@@ -60,7 +61,7 @@ def attach(caller: Caller) -> Answer:
     """Show the run in the page's address, else the one this browser showed last, with the form as it was."""
     visitor = visitors.with_secret(caller.visitor)
     nothing = {"browser": visitors.stored("", visitor), "notice": ""}
-    run = caller.run if caller.link is None else scheduler.find(caller.link)
+    run = caller.run if caller.link is None else find(caller.link)
     if run is None:
         return nothing | ({"notice": notice(GONE, "refused")} if caller.link else {})
     try:
@@ -91,7 +92,7 @@ def refresh(caller: Caller, sent: Sent | None) -> Answer:
     return updates | ({"sent": now} if updates else {})
 
 
-PARTS: dict[str, Callable[[View | None], Any]] = {
+PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "progress": panels.progress,
     "live": panels.live,
     "previews": lambda view: _hidden_if_empty(previews.strip(view)),
@@ -110,13 +111,13 @@ def _hidden_if_empty(text: str) -> Any:
     return gr.update(value=text, visible=bool(text))
 
 
-def _working(view: View | None, also: str = "") -> bool:
+def _working(view: RunView | None, also: str = "") -> bool:
     return bool(view and view.own and view.live and view.state in (also, "starting", "running", "stopping"))
 
 
-def _can_resume(view: View | None) -> bool:
-    return view is not None and view.own and view.state in ("stopped", "failed")
+def _can_resume(view: RunView | None) -> bool:
+    return view is not None and view.own and view.state in ("new", "stopped", "failed")
 
 
-def _can_stop(view: View | None) -> bool:
+def _can_stop(view: RunView | None) -> bool:
     return bool(view and view.live and view.state != "stopping")

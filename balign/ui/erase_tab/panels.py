@@ -1,4 +1,4 @@
-"""The parts of the Erase tab that follow a run while it works: progress, charts and ledger, as html of a View."""
+"""The parts of the Erase tab that follow a run while it works: progress, charts and ledger, as html of a RunView."""
 
 import base64
 from functools import cache
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from balign.host.status import SHARES, View
+from balign.host.status import SHARES, STATES, RunView
 from balign.markup.charts import ledger, ledger_words
 from balign.markup.formats import counted, duration, ordinal
 from balign.markup.render import render
@@ -22,24 +22,19 @@ PHASES = {
     "save": ("Save", "Saving"),
 }
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
-TITLES = {
-    "starting": "Starting",
-    "stopping": "Stopping at the next safe point",
-    "stopped": "Stopped",
-    "failed": "This run failed",
-    "done": "Done",
-}
 
 
-def progress(view: View | None) -> Markup:
+def progress(view: RunView | None) -> Markup:
     """Phase, step, time left and a bar; always in sight."""
     if view is None:
         return _bar("idle", "Ready", "Press Erase to begin. The defaults take a few minutes on a laptop.")
     phase = view.working.name if view.working else ""
-    title = TITLES.get(view.state) or PHASES.get(phase, ("", "Working"))[1]
+    title = STATES[view.state]
     if view.state == "queued":
         title = f"{ordinal(view.place)} in the queue"
-    if view.state == "stopping" and phase in PHASES:
+    elif view.state == "running":
+        title = PHASES.get(phase, ("", "Working"))[1]
+    elif view.state == "stopping" and phase in PHASES:
         title = f"{PHASES[phase][1]}: stopping at the next safe point"
     left = f"about {duration(view.seconds_left)} left" if view.live and view.seconds_left is not None else ""
     return _bar(view.state, title, _detail(view), left, view.fraction, phase)
@@ -61,14 +56,14 @@ def _bar(state: str, title: str, detail: str, left: str = "", fraction: float = 
     )
 
 
-def _detail(view: View) -> str:
+def _detail(view: RunView) -> str:
     last = view.last
     if view.state == "queued":
         return "It starts by itself when the runs before it have ended; you may close this page meanwhile."
     if view.state == "failed":
         message = last.message if last is not None and last.name == "failed" else ""
         return message or "The process ended before it could say why; log.txt in the run's folder has the details."
-    if view.state == "stopped" and (last is None or last.name != "stopped"):
+    if view.state in ("new", "stopped") and (last is None or last.name != "stopped"):
         return "The process ended before the run did. Resume goes on from the last checkpoint."
     if last is None or view.state == "starting":
         return "The first sign of life takes a few seconds."
@@ -82,7 +77,7 @@ def _detail(view: View) -> str:
     return last.message
 
 
-def live(view: View | None) -> Markup:
+def live(view: RunView | None) -> Markup:
     """Charts, ledger and conflict map of a run, or for a first visitor what will happen."""
     if view is None:
         return render("ui/erase_tab/explainer.html", examples=_examples())

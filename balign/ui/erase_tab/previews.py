@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from balign.host.status import View
+from balign.host.status import RunView
 from balign.markup.formats import decimal
 from balign.markup.render import render
 from balign.measure.report import GROUPS
@@ -18,7 +18,7 @@ FRAMES = 40
 """Frames in the page at once; of a longer run evenly many, with the first and the last."""
 
 
-def strip(view: View | None) -> Markup:
+def strip(view: RunView | None) -> Markup:
     """The strip, or what will be there; empty without a run."""
     if view is None:
         return Markup()

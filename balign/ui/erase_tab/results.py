@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from balign.host.status import View
+from balign.host.status import RunView
 from balign.markup.formats import percent
 from balign.markup.render import render
 from balign.measure.report import RATES, Group, RunReport
@@ -16,7 +16,7 @@ FILES = {"report.html": "Report", "report.json": "Numbers"}
 OWNED = {"erased.safetensors": "Changed weights"}
 
 
-def outcome(view: View | None) -> Markup:
+def outcome(view: RunView | None) -> Markup:
     """The verdict, the pictures and the numbers, once there are any, and the files to download."""
     if view is None:
         return Markup()
@@ -28,6 +28,7 @@ def outcome(view: View | None) -> Markup:
         names=", ".join(concept.name for concept in view.run.config.erase),
         headline=headline(report) if report else "",
         report=report,
+        unreadable=view.unreadable,
         groups=list(report.named()) if report else [],
         rates=rates(report) if report else [],
         shown=SHOWN,

@@ -55,7 +55,8 @@ def chunk(folder: str, verb: waitlist.Verb, seconds: float) -> Generator[dict[st
             asked = True
     if asked:
         run.clear_stop()  # left over if the run came to its end by itself
-        if run.status() == "stopped":
+        last = run.last_phase()
+        if last is not None and last.name == "stopped":
             yield {"kind": "paused"}
 
 

@@ -16,7 +16,7 @@ from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
-from balign.runs.outcome.comparison import Row, compare, sentence
+from balign.runs.outcome.comparison import ComparedRun, compare, sentence
 from balign.ui import form
 
 TERM = "mean change of alignment from before to after, with its 95 % interval"
@@ -65,12 +65,12 @@ def panel(runs: Sequence[Run]) -> Markup:
 
 
 @until_changed("report.json", "label", most=32)
-def _rows(runs: tuple[Run, ...]) -> list[Row]:
+def _rows(runs: tuple[Run, ...]) -> list[ComparedRun]:
     """The rows, kept because the intervals take a while."""
     return compare(runs)
 
 
-def plot(rows: Sequence[Row]) -> Markup:
+def plot(rows: Sequence[ComparedRun]) -> Markup:
     """Erased against kept: each run a numbered point with its intervals."""
     changes = [row.report.groups if row.report else {} for row in rows]
     places = [
@@ -87,7 +87,7 @@ def _ends(change: Change) -> tuple[float, float, float]:
     return (mean, mean, mean) if change.low is None or change.high is None else (change.low, mean, change.high)
 
 
-def _curves(rows: Sequence[Row]) -> Markup:
+def _curves(rows: Sequence[ComparedRun]) -> Markup:
     """How the preview pictures of each run came to match their prompts less, and those to keep did not."""
     views = [look(row.run) for row in rows]
     end = max((view.last_step for view in views), default=1)

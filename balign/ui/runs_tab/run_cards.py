@@ -39,7 +39,6 @@ def run_card(entry: Entry) -> Markup:
         settings=_settings(entry),
         made=_made(entry),
         report=facts.report,
-        unreadable=facts.unreadable,
         message=facts.last.message if facts.last and entry.state in ("failed", "stopped") else "",
         original=facts.original,
         before=url(run, pair.before) if pair else "",
