@@ -260,7 +260,7 @@ def _follow(opened: Run) -> int:
     from balign.runs.engine import execute
     from balign.runs.estimate import forecast
 
-    expected = forecast.summary(opened.config) if opened.status() == "new" else ""
+    expected = forecast.summary(opened.config) if opened.last_phase() is None else ""
     if expected:
         Console().print(expected, highlight=False, soft_wrap=True, markup=False)
     with gentle_interrupt(opened):

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import psutil
 from gradio_client import Client
 
-from balign.host.scheduler import STARTER, end
+from balign.host.processes import STARTER, end
 from balign.runs.folder import Run, list_runs
 from balign.telemetry import Phase, Step
 from benchmarks.served import ROOT, connected, environment, studio

@@ -16,11 +16,11 @@ import gradio as gr
 from gradio.events import Dependency
 from markupsafe import Markup
 
-from balign.host import scheduler, visitors
+from balign.host import visitors
 from balign.host.visitors import NOT_YOURS, Visitor
 from balign.markup.render import macro
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 
 log = logging.getLogger(__name__)
 Answer = dict[str, Any]
@@ -68,7 +68,7 @@ def caller(store: object, request: Any = None) -> Caller:
     """The caller with this browser's store, into which anything may have been written."""
     shown = store.get("run") if isinstance(store, Mapping) else None
     link = getattr(request, "query_params", {}).get("run")
-    return Caller(visitors.visitor(store, request), scheduler.find(shown), link)
+    return Caller(visitors.visitor(store, request), find(shown), link)
 
 
 def notice(message: str, kind: str) -> Markup:

@@ -17,7 +17,7 @@ from unittest.mock import patch
 from playwright.sync_api import Page
 
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, stamp
+from balign.runs.folder import Run, RunProcess
 from balign.runs.outcome.report_page import write_page
 from tests.host import fake_run, fake_tryout
 
@@ -54,7 +54,7 @@ def prepared(root: Path, real: Path | None = None) -> Iterator[Runs]:
     lines = (done.path / "telemetry.jsonl").read_text().splitlines(keepends=True)
     (working.path / "telemetry.jsonl").write_text("".join(lines[: len(lines) * 6 // 10]))
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])  # stands for the run's process
-    (working.path / "pid").write_text(stamp(sleeper.pid))
+    RunProcess.note(working.path / "pid", sleeper.pid)
     os.utime(working.path / "pid", (0, 0))  # it has been at work since before its telemetry was written
     try:
         yield Runs(done, other, working, failed)
@@ -95,7 +95,7 @@ def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     page.get_by_text("The prompts this gives").click()
     page.locator("#field-keep textarea").fill("dog\na gryphon")
     page.wait_for_selector(".remarks p")
-    page.wait_for_selector(".said li")
+    page.wait_for_selector(".prompts li")
     yield "form", page
     page.goto(f"{url}?run={runs.working.id}")
     page.wait_for_selector("#stop")

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from balign import telemetry
-from balign.host import listing, scheduler
+from balign.host import listing, waitlist
 from balign.runs.folder import Run
 from balign.runs.outcome import reproduce
 from balign.ui.runs_tab import run_cards
+from tests.conftest import Claim
 
 New = Callable[..., Run]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -37,12 +38,12 @@ def test_the_last_word_is_the_state(new_run: New, state: str) -> None:
     assert listing.entry(run).state == state
 
 
-def test_a_run_at_work_is_running_and_one_behind_it_waits(new_run: New, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_at_work_is_running_and_the_next_queued(new_run: New, claim: Claim) -> None:
     run, behind = new_run(), new_run()
-    run.claim()
-    monkeypatch.setattr(scheduler, "alive", lambda run: True)
-    assert (listing.entry(run).state, listing.entry(behind).state) == ("running", "waiting")
-    run.release()
+    claim(run)
+    last_word(run, "load")
+    waitlist.join(behind)
+    assert (listing.entry(run).state, listing.entry(behind).state) == ("running", "queued")
 
 
 def test_every_word_of_a_search_must_occur_somewhere(new_run: New) -> None:

@@ -8,6 +8,7 @@ import pytest
 from balign import telemetry
 from balign.host import listing, status, waitlist
 from balign.runs.folder import Run
+from tests.conftest import Claim
 from tests.host import fake_run
 
 New = Callable[..., Run]
@@ -37,39 +38,39 @@ def test_a_killed_run_is_stopped_and_keeps_its_place(new_run: New) -> None:
     assert seen.fraction == pytest.approx((4 + 4 + 17.5) / 100)
 
 
-def test_a_living_run(new_run: New) -> None:
+def test_a_living_run(new_run: New, claim: Claim) -> None:
     run = new_run()
-    run.claim()
+    leave = claim(run)
     assert status.look(run).state == "starting"
     tell(run, phase("load", 1, 1, 10))
     assert status.look(run).state == "running"
     run.request_stop(keep=True)
     assert status.look(run).state == "stopping"
-    run.release()
+    leave()
 
 
-def test_a_resumed_run_starts_until_it_speaks(new_run: New) -> None:
+def test_a_resumed_run_starts_until_it_speaks(new_run: New, claim: Claim) -> None:
     run = new_run()
     tell(run, phase("unlearn", 1), phase("stopped"))
     os.utime(run.path / "telemetry.jsonl", (1, 1))
-    run.claim()
+    leave = claim(run)
     assert status.look(run).state == "starting"
     tell(run, phase("load"))
     assert status.look(run).state == "running"
-    run.release()
+    leave()
 
 
 @pytest.mark.parametrize("end", status.ENDS)
-def test_a_run_that_is_to_go_on_waits_while_its_last_process_still_leaves(new_run: New, end: str) -> None:
+def test_a_run_that_is_to_go_on_waits_while_its_last_process_still_leaves(new_run: New, end: str, claim: Claim) -> None:
     run = new_run()
     tell(run, phase("unlearn", 1), phase(end))
-    run.claim()
+    leave = claim(run)
     os.utime(run.path / "pid", (1, 1))  # before its last word
     waitlist.join(run)
     seen = status.look(run)
     assert (seen.state, seen.live) == ("queued", True)  # else the page would look no more
-    assert listing.entry(run).state == "waiting"
-    run.release()
+    assert listing.entry(run).state == "queued"
+    leave()
 
 
 def test_failed(new_run: New) -> None:

@@ -15,9 +15,9 @@ from balign.host import scheduler, visitors
 from balign.host.visitors import Visitor
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, list_runs
-from balign.ui import files, studio
+from balign.ui import files
 from balign.ui.api import endpoints
-from balign.ui.erase_tab import erase_handlers, estimate_line, keep_assistant
+from balign.ui.erase_tab import erase_handlers, keep_assistant
 from balign.ui.page import Answer, answering, caller
 from balign.ui.runs_tab import run_actions, runs_layout
 from balign.ui.try_tab import blind_vote, try_actions, try_layout
@@ -63,13 +63,17 @@ CALLS: dict[str, Callable[..., Any]] = {
     "report": lambda x: endpoints.report(x),
 }
 HANDLERS: dict[str, Callable[..., Any]] = {
-    **{f"form {name}": lambda x, name=name: erase_handlers.start({"erase": "cat", name: x}, ANN) for name in FIELDS},
-    **{f"command {name}": lambda x, name=name: erase_handlers.command({"erase": "cat", name: x}) for name in FIELDS},
-    "stop": lambda x: [erase_handlers.stop(store, keep=True) for store in stores(x)],
-    "resume": lambda x: [erase_handlers.resume(store) for store in stores(x)],
-    "refresh": lambda x: [erase_handlers.refresh(store, None) for store in stores(x)],
-    "attach": lambda x: [erase_handlers.attach(store, x if isinstance(x, str) else None) for store in stores(x)],
-    "model words": lambda x: studio._model_words(x),
+    **{
+        f"form {name}": lambda x, name=name: act(erase_handlers.start, ANNS, {"erase": "cat", name: x})
+        for name in FIELDS
+    },
+    "stop": lambda x: [act(erase_handlers.stop, store, True) for store in stores(x)],
+    "resume": lambda x: [act(erase_handlers.resume, store) for store in stores(x)],
+    "compare now": lambda x: [act(erase_handlers.compare, store) for store in stores(x)],
+    "refresh": lambda x: [act(erase_handlers.refresh, store, None) for store in stores(x)],
+    "attach": lambda x: [act(erase_handlers.attach, store, link=x) for store in stores(x)],
+    "model": lambda x: act(erase_handlers.model_info, ANNS, x),
+    "method": lambda x: act(erase_handlers.method_info, ANNS, x),
     "compare": lambda x: act(run_actions.compare, ANNS, x),
     "settings": lambda x: act(run_actions.use_settings, ANNS, x),
     "ask": lambda x: act(run_actions.ask_delete, ANNS, x),
@@ -93,8 +97,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         act(blind_vote.choose, mine(), x, x),
         act(blind_vote.choose, mine(), {"run": ids(), "ballot": x}, "a"),
     ],
-    **{f"assist {name}": lambda x, name=name: assisted({"erase": "cat", name: x}) for name in FIELDS},
-    "keep file": lambda x: keep_assistant.from_file(None if isinstance(x, str) else x, x),
+    **{f"type {name}": lambda x, name=name: typed({"erase": "cat", name: x}) for name in FIELDS},
+    "keep file": lambda x: act(keep_assistant.from_file, ANNS, None if isinstance(x, str) else x, x),
     "upload": lambda x: act(run_actions.reproduce_zip, ANNS, None if isinstance(x, str) else x),
 }
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.sampled_from(TEXTS)
@@ -113,13 +117,16 @@ def mine() -> dict[str, str]:
     return {"run": ids(), "owner": ANN.secret}
 
 
-def act(work: Callable[..., Answer], store: object, *values: object) -> Answer:
+def act(work: Callable[..., Answer], store: object, *values: object, link: object = None) -> Answer:
     """The answer to an event of the page, which may be a refusal but no bug."""
-    return answering(lambda: work(caller(store), *values), "It could not be done", "say")()
+    who = caller(store)._replace(link=link if isinstance(link, str) else None)
+    return answering(work, "It could not be done", "say")(who, *values)
 
 
-def assisted(values: dict[str, Any]) -> list[str]:
-    return [keep_assistant.assist(values), keep_assistant.preview(values), estimate_line.line(values)]
+def typed(values: dict[str, Any]) -> Answer:
+    """What follows the form, but the command: it is a text box's value, in which nothing is markup."""
+    answer = act(keep_assistant.follow, ANNS, values)
+    return {name: value for name, value in answer.items() if name != "command"}
 
 
 def stores(x: object) -> list[object]:
@@ -190,8 +197,6 @@ def call(name: str, x: object) -> None:
 
 def handle(name: str, x: object) -> None:
     for text in texts(HANDLERS[name](x)):
-        if name.startswith("command"):  # shown as a text box's value, in which nothing is markup
-            continue
         assert "Traceback" not in text
         assert "notice failed" not in text
         assert not [sign for sign in INTERPRETED if sign in text and sign != str(x)], text[:500]

@@ -1,7 +1,7 @@
 """Two visitors of a public instance: neither lists, stops, changes, takes or deletes what is the other's."""
 
 from collections.abc import Iterator
-from html import escape
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from balign.host import scheduler, visitors, waitlist
-from balign.host.visitors import NOT_YOURS, Visitor
+from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, list_runs
@@ -18,7 +18,7 @@ from balign.runs.outcome import bundle
 from balign.ui import files
 from balign.ui.api import endpoints
 from balign.ui.erase_tab import erase_handlers
-from balign.ui.page import Caller
+from balign.ui.page import Caller, caller
 from balign.ui.runs_tab import run_actions, runs_layout
 from tests.host import fake_run
 
@@ -86,10 +86,10 @@ def test_another_visitor_can_do_nothing_with_a_selected_run(anns: Run) -> None:
 
 
 def test_another_visitor_may_watch_by_the_link_and_no_more(anns: Run) -> None:
-    browser, _, form = erase_handlers.attach({"owner": BOB.secret}, anns.id)
-    assert (browser, form["erase"]) == (browser_of(anns, BOB), "cat")
-    his, _ = erase_handlers.refresh(browser, {})
-    hers, _ = erase_handlers.refresh(browser_of(anns, ANN), {})
+    answer = erase_handlers.attach(Caller(BOB, None, anns.id))
+    assert (answer["browser"], answer["erase"]) == (browser_of(anns, BOB), "cat")
+    his = erase_handlers.refresh(caller(answer["browser"]), {})
+    hers = erase_handlers.refresh(Caller(ANN, anns), {})
     assert "is gone" in his["outcome"]["value"]
     assert visitors.key(anns) in hers["outcome"]["value"]
     assert visitors.key(anns) not in str(his)
@@ -98,18 +98,20 @@ def test_another_visitor_may_watch_by_the_link_and_no_more(anns: Run) -> None:
 
 
 def test_another_visitor_cannot_stop_or_resume(at_work: Run) -> None:
-    assert escape(NOT_YOURS) in erase_handlers.stop(browser_of(at_work, BOB), keep=False)
-    assert escape(NOT_YOURS) in erase_handlers.resume(browser_of(at_work, BOB))
+    for work in (partial(erase_handlers.stop, keep=False), erase_handlers.resume, erase_handlers.compare):
+        with pytest.raises(Refusal, match="somebody else's"):
+            work(Caller(BOB, at_work))
     assert at_work.stop_requested() is None
-    updates, _ = erase_handlers.refresh(browser_of(at_work, BOB), {})
+    updates = erase_handlers.refresh(Caller(BOB, at_work), {})
     assert [updates[name]["visible"] for name in ("stop", "stop_keep", "resume", "compare")] == [False] * 4
-    assert erase_handlers.stop(browser_of(at_work, ANN), keep=False) == ""
+    assert erase_handlers.stop(Caller(ANN, at_work), keep=False) == {"notice": ""}
     assert at_work.stop_requested() == "discard"
 
 
 def test_another_visitor_cannot_take_a_run_out_of_the_line(at_work: Run) -> None:
     hers = scheduler.begin(RunConfig.parse({"erase": ["cat"]}), ANN)
-    assert escape(NOT_YOURS) in erase_handlers.stop(browser_of(hers, BOB), keep=False)
+    with pytest.raises(Refusal, match="somebody else's"):
+        erase_handlers.stop(Caller(BOB, hers), keep=False)
     with pytest.raises(gr.Error, match="somebody else's"):
         endpoints.stop(hers.id, owner_secret=BOB.secret)
     assert waitlist.line() == [hers]
@@ -138,12 +140,13 @@ def test_weights_and_zip_are_sent_to_the_owners_address_alone(anns: Run, client:
 
 
 def test_a_browser_keeps_its_secret_and_a_new_one_gets_one() -> None:
-    browser, _ = erase_handlers.start({"erase": "cat"}, Visitor())
+    browser = erase_handlers.start(Caller(Visitor(), None), {"erase": "cat"})["browser"]
     begun = scheduler.find(browser["run"])
     assert begun is not None
     assert visitors.owns(begun, Visitor(browser["owner"]))
-    assert erase_handlers.attach(browser, "")[0] == {"run": "", "owner": browser["owner"]}
-    fresh = [erase_handlers.attach(None, None)[0]["owner"] for _ in range(2)]
+    left = erase_handlers.attach(caller(browser)._replace(link=""))
+    assert left["browser"] == {"run": "", "owner": browser["owner"]}
+    fresh = [erase_handlers.attach(caller(None))["browser"]["owner"] for _ in range(2)]
     assert visitors.valid(fresh[0])
     assert fresh[0] != fresh[1]
 
@@ -162,4 +165,5 @@ def test_a_bundle_is_held_to_the_same_limits(anns: Run, tmp_path: Path) -> None:
 
 def test_the_page_tells_nobody_which_folders_there_are(tmp_path: Path) -> None:
     for name in (str(tmp_path), "/nowhere/at/all"):
-        assert "is not offered here" in erase_handlers.start({"erase": "cat", "model": name}, ANN)[1]
+        with pytest.raises(Refusal, match="is not offered here"):
+            erase_handlers.start(Caller(ANN, None), {"erase": "cat", "model": name})

@@ -7,6 +7,7 @@ are drawn, losses made and scores computed is known below; here is only the orde
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+from balign.atomic import write
 from balign.method.training import Unlearner
 from balign.models import lora, weight_file
 from balign.refusal import Refusal
@@ -14,7 +15,7 @@ from balign.runs.config import RunConfig
 from balign.runs.engine import checkpoint, images, phases
 from balign.runs.engine.job import Job, load_job, load_model
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
-from balign.runs.folder import Run, write_atomic
+from balign.runs.folder import Run
 from balign.runs.outcome.model_card import card
 from balign.telemetry import Record, Report
 
@@ -25,21 +26,15 @@ def run(what: RunConfig | Run) -> Iterator[Record]:
     A run that cannot go on ends with a Phase called `failed` whose message says why; nothing is raised for it.
     """
     folder = what if isinstance(what, Run) else Run.create(what)
-    done = folder.status() == "done"
-    folder.claim()
-    try:
-        yield from _told(folder) if done else _guarded(folder, _whole)
-    finally:
-        folder.release()
+    with folder.claim():
+        last = folder.last_phase()
+        yield from _told(folder) if last is not None and last.name == "done" else _guarded(folder, _whole)
 
 
 def evaluate(folder: Run, scorer: str | None = None) -> Iterator[Record]:
     """Draw and score the images of a run's erased weights again, with another scorer if one is named."""
-    folder.claim()
-    try:
+    with folder.claim():
         yield from _guarded(folder, lambda recorder: _again(recorder, scorer))
-    finally:
-        folder.release()
 
 
 def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
@@ -58,7 +53,7 @@ def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
         weight_file.save_changed(out, {name: now[name] for name in names}, facts | {"strength": f"{strength:g}"})
         return out
     model.save(str(out))
-    write_atomic(out / "README.md", card(folder, strength))
+    write(out / "README.md", card(folder, strength))
     return out
 
 

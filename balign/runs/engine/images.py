@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from balign.atomic import write
 from balign.measure.evaluation import Shot
 from balign.models.base import BaseModel
-from balign.runs.folder import write_atomic
 from balign.runs.prompt_lists import BATCH, PREVIEWED
 
 
@@ -80,7 +80,7 @@ def save_png(path: Path, image: Tensor) -> None:
     """Write one uint8 image (H, W, 3), whole or not at all."""
     buffer = io.BytesIO()
     Image.fromarray(image.numpy()).save(buffer, "PNG")
-    write_atomic(path, buffer.getvalue())
+    write(path, buffer.getvalue())
 
 
 def save_strip(path: Path, images: Tensor) -> None:

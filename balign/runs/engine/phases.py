@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from balign import telemetry
+from balign.atomic import write
 from balign.data import latents
 from balign.measure.evaluation import evaluate as score
 from balign.measure.intervals import margin
@@ -28,7 +29,6 @@ from balign.runs.engine import checkpoint, images
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
 from balign.runs.estimate import machine
-from balign.runs.folder import write_atomic
 from balign.runs.outcome import report_page, reproduce
 from balign.telemetry import Phase, Preview, Record, Step
 
@@ -70,7 +70,7 @@ def data(job: Job, recorder: Recorder) -> Generator[Record, None, latents.Traini
 
     drawn = yield from recorder.follow("data", make)
     manifest = {"model": job.model.fingerprint, "images": drawn.manifest}
-    write_atomic(job.run.path / "manifest.json", json.dumps(manifest, indent=1))
+    write(job.run.path / "manifest.json", json.dumps(manifest, indent=1))
     for done in images.draw(job.model, job.shots, sampling, job.run.path / "images" / "before", again=False):
         yield recorder.phase("data", total + done, total + len(job.shots))
         recorder.obey()
@@ -146,7 +146,7 @@ def save(job: Job, recorder: Recorder, scores: dict[str, Any], warnings: list[st
     """Write the report and its page."""
     yield recorder.phase("save", 0, 1)
     summary = summarise(job, scores, warnings)
-    write_atomic(job.run.path / "report.json", json.dumps(summary, indent=1) + "\n")
+    write(job.run.path / "report.json", json.dumps(summary, indent=1) + "\n")
     report_page.write_page(job.run)
     yield recorder.phase("save", 1, 1)
     yield recorder.say(telemetry.Report(summary))

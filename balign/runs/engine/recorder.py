@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar
 
 from balign import telemetry
-from balign.runs.folder import Run, write_atomic
+from balign.atomic import write
+from balign.runs.folder import Run
 from balign.telemetry import Conflict, Phase, Preview, Record, Step
 
 Event = TypeVar("Event", bound=Record)
@@ -95,7 +96,7 @@ class Recorder:
         end = within[-1] + 1 if within else training[0] if training else len(records)
         if self.path.exists():
             lines = (json.dumps(record.to_dict(), ensure_ascii=False) + "\n" for record in records[:end])
-            write_atomic(self.path, "".join(lines))
+            write(self.path, "".join(lines))
 
     def final(self, name: Literal["stopped", "failed"], message: str) -> Phase:
         """The last word of a run that did not finish. A disk too full to hold it does not hide it from the caller."""

@@ -5,7 +5,6 @@ A folder is read once, and again when its report changes. A run that never finis
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +13,7 @@ from balign.method.objectives import settle
 from balign.models.catalogue import find
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run, list_runs
 from balign.telemetry import Phase, Step
 
@@ -48,11 +48,7 @@ def earlier_runs(config: RunConfig) -> list[Timings]:
     """The newest finished runs of the same model, on the same device and in the same number format."""
     runs: list[Timings] = []
     for run in list_runs()[:LOOKED_AT]:
-        try:
-            changed = (run.path / "report.json").stat().st_mtime
-        except OSError:
-            continue  # not finished
-        timings = _timings(run.path, changed, config.model, config.device, config.precision)
+        timings = _timings(run, config.model, config.device, config.precision)
         if timings is not None:
             runs.append(timings)
         if len(runs) == ENOUGH:
@@ -60,10 +56,11 @@ def earlier_runs(config: RunConfig) -> list[Timings]:
     return runs
 
 
-@lru_cache(maxsize=512)
-def _timings(folder: Path, changed: float, model: str, device: str, precision: str) -> Timings | None:
-    """What the run in this folder took; None if it was another model's, or is being deleted, or is unreadable."""
-    run = Run(folder)
+@until_changed("report.json", most=512)
+def _timings(run: Run, model: str, device: str, precision: str) -> Timings | None:
+    """What the run took; None if it is not finished, if it was another model's, or if it is unreadable."""
+    if not (run.path / "report.json").is_file():
+        return None
     try:
         config = run.config
         return _read(run) if (config.model, config.device, config.precision) == (model, device, precision) else None

@@ -3,7 +3,6 @@
 The run is claimed meanwhile and otherwise left as it is. Every picture goes through `store`'s types.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,29 +42,27 @@ def drawing(run: Run, verb: str) -> Iterator[OnProgress]:
     """
     if not store.ready(run):
         raise Refusal(f"Run {run.id} has no erased weights or no report yet; `balign run {run.path}` finishes it.")
-    run.claim()
-    os.utime(run.path / "pid", (0, 0))  # older than the run's last record, so that the run does not seem to go on
 
     def on_progress(done: int, total: int) -> None:
         if run.stop_requested():
             raise Stopped("discard")
         DrawingProgress(verb=verb, done=done, total=total).write(run.path / store.PROGRESS)
 
-    try:
-        store.remove_drafts(run)
-        on_progress(0, 0)
-        yield on_progress
-        store.clear_progress(run)
-    except Exception as error:  # whatever it is, the page gets one sentence and log.txt the rest
-        refused = isinstance(error, Stopped | Refusal)
-        message = STOPPED if isinstance(error, Stopped) else sentence(error)
-        if not refused:
-            log(run, error)
-        DrawingProgress(verb=verb, failed=message).write(run.path / store.PROGRESS)
-        raise (Refusal if refused else DrawingFailed)(message) from error
-    finally:
-        run.clear_stop()
-        run.release()
+    with run.claim(drawing=True):
+        try:
+            store.remove_drafts(run)
+            on_progress(0, 0)
+            yield on_progress
+            store.clear_progress(run)
+        except Exception as error:  # whatever it is, the page gets one sentence and log.txt the rest
+            refused = isinstance(error, Stopped | Refusal)
+            message = STOPPED if isinstance(error, Stopped) else sentence(error)
+            if not refused:
+                log(run, error)
+            DrawingProgress(verb=verb, failed=message).write(run.path / store.PROGRESS)
+            raise (Refusal if refused else DrawingFailed)(message) from error
+        finally:
+            run.clear_stop()
 
 
 def load(run: Run) -> Job:

@@ -27,7 +27,7 @@ def test_a_run_goes_through_its_phases_and_leaves_everything_behind(finished):
     assert [e.step for e in events if isinstance(e, Preview)] == [0, 4]
     assert [e.step for e in events if isinstance(e, Conflict) and e.cosines] == [3, 6]
     assert run.telemetry()[0] == events
-    assert run.status() == "done"
+    assert run.last_phase().name == "done"
     assert not (run.path / "pid").exists()
     for name in ("manifest.json", "checkpoint.safetensors", "erased.safetensors", "report.html"):
         assert (run.path / name).is_file()
@@ -93,7 +93,7 @@ def test_stop_is_obeyed_within_a_batch_in_every_phase(phase, finished, configure
     assert isinstance(event, Phase)
     assert event.name == "stopped"
     assert count - asked_at <= 3
-    assert run.status() == "stopped"
+    assert run.last_phase().name == "stopped"
     assert run.stop_requested() is None
     assert (run.path / "erased.safetensors").exists() == (phase in ("unlearn", "evaluate"))
 
@@ -127,13 +127,13 @@ def test_a_closed_generator_leaves_a_run_that_goes_on(configure, tmp_path):
         if isinstance(event, Phase) and event.name == "data":
             events.close()
             break
-    assert run.status() == "stopped"
+    assert run.last_phase().name == "stopped"
     assert last(list(execute.run(run))).name == "done"
 
 
-def test_two_processes_do_not_work_on_one_run(configure, tmp_path):
+def test_two_processes_do_not_work_on_one_run(configure, tmp_path, claim):
     run = Run.create(configure(), tmp_path)
-    run.claim()
+    claim(run)
     with pytest.raises(ValueError, match="already running"):
         next(iter(execute.run(run)))
 
@@ -158,7 +158,7 @@ def test_what_cannot_work_fails_with_one_sentence(changes, words, configure, tmp
     assert "\n" not in event.message
     assert "Traceback" not in (run.path / "telemetry.jsonl").read_text()
     assert "Traceback" in (run.path / "log.txt").read_text()
-    assert run.status() == "failed"
+    assert run.last_phase().name == "failed"
 
 
 def test_an_unreadable_weight_file_is_named(tiny_model, configure, tmp_path):

@@ -28,7 +28,7 @@ def killed(run: Run, cache, phase: str = "", nth: int = 0, writing: str = "", ti
 
 def check(run: Run, finished) -> None:
     """Go on with a killed run and compare it with the undisturbed one."""
-    assert run.status() in ("stopped", "new")
+    assert not run.running()
     *_, end = execute.run(run)
     assert isinstance(end, Phase)
     assert end.name == "done"
