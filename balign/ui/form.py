@@ -163,13 +163,6 @@ def _seeds(text: Any) -> list[Any]:
     return list(dict.fromkeys(seed for seed in found if seed)) or [None]
 
 
-def allowed(values: Mapping[str, Any]) -> list[RunConfig]:
-    """The configs, if this instance may do what they ask for."""
-    wanted = configs(values)
-    limits.check(wanted[0])
-    return wanted
-
-
 def _one(error: ValueError) -> str:
     """The sentence in an error, be it ours or pydantic's."""
     from pydantic import ValidationError
