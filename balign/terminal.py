@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
+from balign.host import status
 from balign.markup import formats
 from balign.measure.report import GROUPS, RunReport
 from balign.runs.folder import Run
@@ -103,20 +104,22 @@ class _Bars:
 
 
 def table(report: RunReport) -> Table:
-    """The groups of a report with their intervals and what may be said of them."""
-    drawn = Table(title=f"Scored by {escape(report.scorer)}", title_justify="left")
-    for head in ("Group", "Images", "Recognised", "Alignment", "Change, 95 % interval", "p", "What may be said"):
-        drawn.add_column(head, justify="left" if head in ("Group", "What may be said") else "right")
+    """The groups of a report with their intervals, and below it what may be said of each."""
+    verdicts = "\n".join(f"{title}: {group.verdict}." for _, (title, _), group in report.named())
+    drawn = Table(title=f"Scored by {escape(report.scorer)}", title_justify="left", caption_justify="left")
+    drawn.caption, drawn.caption_style = escape(verdicts), ""
+    drawn.add_column("Group")
+    for head in ("Images", "Recognised", "Alignment", "Change, 95 % interval", "p"):
+        drawn.add_column(head, justify="right")
     for _, (title, _), group in report.named():
         change = group.alignment_change
         drawn.add_row(
             title,
             str(group.n),
-            f"{formats.percent(group.accuracy_before)} to {formats.percent(group.accuracy_after)}",
-            f"{formats.decimal(group.alignment_before)} to {formats.decimal(group.alignment_after)}",
+            f"{formats.percent(group.accuracy_before)} → {formats.percent(group.accuracy_after)}",
+            f"{formats.decimal(group.alignment_before)} → {formats.decimal(group.alignment_after)}",
             _interval(change.mean, change.low, change.high),
             formats.p_value(change.p),
-            group.verdict,
         )
     return drawn
 
@@ -130,11 +133,13 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
         report, cells = each.report, []
         for name in GROUPS:
             group, against = report.groups.get(name) if report else None, each.against.get(name)
-            cell = formats.signed(group.alignment_change.mean if group else None)
-            known = against is not None and against.low is not None
-            cells.append(f"{cell}\n{_interval(against.mean, against.low, against.high)}" if known else cell)
+            cells.append(formats.signed(group.alignment_change.mean if group else None))
+            if against is not None and against.low is not None:
+                cells[-1] += f"\n{_interval(against.mean, against.low, against.high)}"
         ua, seconds = (report.ua, f"{report.seconds:,.0f} s") if report else (None, formats.NONE)
-        drawn.add_row(escape(f"{each.name}\n{each.run.id}"), each.method, formats.percent(ua), *cells, seconds)
+        state = status.state(each.run)
+        title = "\n".join([each.name, each.run.id, *([] if state == "done" else [status.STATES[state]])])
+        drawn.add_row(escape(title), each.method, formats.percent(ua), *cells, seconds)
     return drawn
 
 

@@ -30,6 +30,8 @@ class Facts:
     last: telemetry.Phase | None
     report: RunReport | None
     """The report, of its test images only the first of each group; None if there is none or it cannot be read."""
+    unreadable: str
+    """Why the report cannot be read, if there is one that cannot."""
     original: str
     """The id of the run it reproduces, if it does."""
     ready: bool
@@ -99,22 +101,27 @@ def _facts(run: Run) -> Facts:
         made = (run.path / "config.json").stat().st_mtime
     except OSError:
         made = 0.0
-    reproduced = reproduce.original(run)
+    original = reproduce.original(run)
+    report, unreadable = _short(run)
     return Facts(
         label=run.label,
         config=config,
         made=made,
         last=status.last_phase(run),
-        report=_short(run),
-        original=reproduced.run if reproduced else "",
+        report=report,
+        unreadable=unreadable,
+        original=original.run if original else "",
         ready=bundle.ready(run),
     )
 
 
-def _short(run: Run) -> RunReport | None:
+def _short(run: Run) -> tuple[RunReport | None, str]:
+    """The report without most of its images, or why it cannot be read."""
     try:
-        report = RunReport.parse((run.path / "report.json").read_bytes())
-    except (Refusal, OSError):
-        return None
+        report = run.report()
+    except Refusal as refusal:
+        return None, str(refusal)
+    if report is None:
+        return None, ""
     groups = {name: group.model_copy(update={"images": group.images[:1]}) for name, group in report.groups.items()}
-    return report.model_copy(update={"groups": groups})
+    return report.model_copy(update={"groups": groups}), ""

@@ -197,8 +197,6 @@ def _last_record(run: Run) -> float:
 def _report(run: Run) -> tuple[RunReport | None, str]:
     """The report, or why it cannot be read."""
     try:
-        return RunReport.parse((run.path / "report.json").read_bytes()), ""
-    except FileNotFoundError:
-        return None, ""
-    except (Refusal, OSError) as error:
-        return None, str(error)
+        return run.report(), ""
+    except Refusal as refusal:
+        return None, str(refusal)

@@ -125,4 +125,4 @@ def test_memory_holds_only_so_many_runs(new_run: New, monkeypatch: pytest.Monkey
 def test_the_fake_speaks_as_the_contract_says(finished: Run) -> None:
     names = [record.name for record in finished.telemetry()[0] if isinstance(record, telemetry.Phase)]
     assert set(names) == set(telemetry.PHASES)
-    assert fake_run.KINDS.keys() == finished.report()["groups"].keys()  # type: ignore[index]
+    assert fake_run.KINDS.keys() == finished.report().groups.keys()  # type: ignore[union-attr]

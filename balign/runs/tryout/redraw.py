@@ -131,7 +131,7 @@ def draw_strengths(run: Run) -> Path:
                 frames.append(store.StrengthFrame(strength=amount, alignment=scores))
             store.StrengthResult(
                 scorer=job.scorer.name,
-                prompts=tuple(store.StrengthPrompt(group=s.group, prompt=s.prompt, seed=s.seed) for s in shots),
+                prompts=tuple(store.StrengthPrompt.model_validate(shot._asdict()) for shot in shots),
                 frames=tuple(frames),
             ).write(draft / "strength.json")
     return target

@@ -39,10 +39,8 @@ def test_it_tells_the_numbers_of_the_run(fake: Callable[..., Run]) -> None:
     metrics = {metric["type"]: metric["value"] for metric in model["results"][0]["metrics"]}
     assert metrics["ua"] == 0.97
     assert metrics["alignment_change_erased"] == -0.19
-    numbers = (
-        "| Erased | 12 | 97\u00a0% | 3\u00a0% | 0.300 | 0.110 | \u22120.190 [\u22120.195, \u22120.186] | < 0.001 |"
-    )
-    assert f"{numbers} a loss of alignment between 0.186 and 0.195 at 95\u00a0% |" in text
+    assert "| Erased | 12 | 97\u00a0% | 3\u00a0% | 0.300 | 0.110 | \u22120.190 [\u22120.195, \u22120.186] |" in text
+    assert "| < 0.001 | a loss of alignment between 0.186 and 0.195 at 95\u00a0% |" in text
     assert "Erasing is not proof of absence" in text
     assert "Apache-2.0; drawings under MIT" in text
 
