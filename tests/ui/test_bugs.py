@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from markupsafe import escape
 
 from balign.runs.folder import Run
 from balign.ui import page
@@ -47,7 +48,8 @@ def _raise(error: Exception) -> None:
 def honest(message: str, records: list[logging.LogRecord]) -> bool:
     """Whether the message owns up to a bug, and the log has its trace."""
     (record,) = [record for record in records if record.levelno == logging.ERROR]
-    return 'class="notice failed"' in message and BUG in message and "refused" not in message and bool(record.exc_info)
+    owned_up = 'class="notice failed"' in message and escape(BUG) in message and "refused" not in message
+    return owned_up and record.exc_info is not None
 
 
 @pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)

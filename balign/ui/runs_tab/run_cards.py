@@ -13,6 +13,8 @@ from balign.method.objectives import METHODS, settle
 from balign.ui.files import BUNDLE, WEIGHTS, keyed, url
 from balign.ui.page import answering
 
+NO_CONFIG = "The config of this run cannot be read; delete the run, or restore its config.json."
+
 
 def run_list(shown: Sequence[Entry], total: int) -> Markup:
     """The list; without runs, what will be there. A run that cannot be shown says so in its own card."""
@@ -39,6 +41,7 @@ def run_card(entry: Entry) -> Markup:
         settings=_settings(entry),
         made=_made(entry),
         report=facts.report,
+        unreadable=facts.unreadable if facts.config else NO_CONFIG,
         message=facts.last.message if facts.last and entry.state in ("failed", "stopped") else "",
         original=facts.original,
         before=url(run, pair.before) if pair else "",

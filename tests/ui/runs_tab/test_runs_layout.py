@@ -48,7 +48,7 @@ def test_an_empty_list_says_what_will_be_there(new_run: New) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\x00", b'{"groups": 7}', b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b"[" * 100_000])
 def test_a_damaged_run_hides_no_other(finished: Run, new_run: New, name: str, content: bytes) -> None:
     other = new_run(erase=["dog"])
     (finished.path / name).write_bytes(content)

@@ -95,7 +95,7 @@ def test_without_a_readable_report_no_vote_begins(finished: Run, new_run: Callab
 def test_pictures_that_cannot_be_read_are_refused(finished: Run) -> None:
     for picture in (finished.path / "images" / "before").iterdir():
         picture.write_bytes(b"no picture")
-    with pytest.raises(Refusal, match="cannot be read"):
+    with pytest.raises(Refusal, match="missing or unreadable"):
         blind_vote.begin(shows(finished))
 
 
