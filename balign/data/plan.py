@@ -11,7 +11,7 @@ from balign.data.lexicon import Lexicon
 from balign.data.scenes import Labelled, Setting, settings, shuffled
 from balign.data.targets import Lists, Target
 
-NEIGHBOURS_OUT = 4  # one close word in so many is kept from the twins
+NEIGHBOURS_OUT = 4  # one close word in so many is held out from the twins
 SYNONYM_TURN = 4  # one forget prompt in so many uses a synonym
 KEEP_ROUNDS = 8  # most images of one entry of the keep list
 
@@ -34,7 +34,7 @@ class Plan:
         return random.Random(f"{self.seed} {name}")
 
     def _split(self, target: Target, anchor: str) -> tuple[list[str], list[str]]:
-        """The other words of the target's kind: those that twins are made of, and close ones kept from them."""
+        """The other words of the target's kind: those for twins, and close ones held out for testing."""
         members = target.others
         listed = {word.name for _, word in self.kept_words} | {anchor}
         close = [word.name for word in members if word.name not in listed and word.category == target.word.category]

@@ -1,6 +1,6 @@
-"""Where a word is put: a wording and a value for each of its other fields, balanced, in a training and a test half.
+"""The settings a word is put in: a wording and a value for each of its other fields, balanced.
 
-The two halves share no wording and no combination. Nothing is known here of what is erased but the names to avoid.
+There is a training and a test half; they share no wording and no combination.
 """
 
 import random
@@ -11,11 +11,11 @@ from balign.data.lexicon import Lexicon, names
 from balign.refusal import Refusal
 
 HOLD_OUT = 4  # one combination of kinds in so many belongs to the test half
-TRIES = 100  # draws for a setting not seen yet, before one is repeated
+TRIES = 100  # draws for a new setting before one is repeated
 
 
 class Labelled(NamedTuple):
-    """A prompt and what should be seen in its picture: kind -> word. Kinds it says nothing of are left out."""
+    """A prompt and what its image should show: kind -> word, for the kinds that the prompt names."""
 
     prompt: str
     labels: dict[str, str]
@@ -37,9 +37,9 @@ class Setting(NamedTuple):
 
 
 def settings(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str], rng: random.Random) -> Iterator[Setting]:
-    """Settings without end for prompts about a `kind`, new ones for as long as there are any.
+    """An endless sequence of settings for prompts about a `kind`; they repeat only when no new one is left.
 
-    half: "train" or "test". banned: names that no field may contain.
+    half: "train" or "test". banned: names that no field may contain. Raises Refusal if they leave no setting.
     """
     fields = _fields(lexicon, half, kind, banned)
     cycles = {name: shuffled(values, rng) for name, values in fields.items()}
@@ -64,7 +64,7 @@ def settings(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str], rng:
 
 
 def _fields(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str]) -> dict[str, list[str]]:
-    """Every field but the `kind`'s own, and what may stand in it."""
+    """Every field but that of the `kind`, and its possible values."""
     fields = {}
     for other, members in lexicon.words.items():
         if other != kind:
