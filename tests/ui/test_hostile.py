@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balign.host import scheduler, visitors
+from balign.host import processes, visitors
 from balign.host.visitors import Visitor
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import RUN_ID, Run, list_runs
 from balign.ui import files
 from balign.ui.api import endpoints
 from balign.ui.erase_tab import erase_handlers, keep_assistant
@@ -159,13 +159,13 @@ def _a_run_of_anns(
     shutil.copytree(made.path, tmp_path / "runs" / made.id)
     run = Run.open(made.id)
     visitors.sign(run, ANN)
-    monkeypatch.setattr(scheduler, "_launch", lambda run, verb, *options: None)
+    monkeypatch.setattr(processes, "start", lambda run, verb, *options, drawing=False: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "fsync", lambda file: None)  # what is not kept need not reach the disk
-    limit(starts=10**6, drawings=10**6, in_line=3, in_line_each=3)
+    limit(starts=10**6, drawings=10**6, queued=3, queued_each=3)
     yield
     assert {path.name for path in tmp_path.iterdir()} <= {"runs", "cache"}
-    assert all(scheduler.RUN_ID.fullmatch(path.name) for path in (tmp_path / "runs").iterdir())
+    assert all(RUN_ID.fullmatch(path.name) for path in (tmp_path / "runs").iterdir())
     assert (made.path / files.WEIGHTS).read_bytes() == (run.path / files.WEIGHTS).read_bytes()
 
 

@@ -13,7 +13,7 @@ from balign.host import scheduler, visitors, waitlist
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, find, list_runs
 from balign.runs.outcome import bundle
 from balign.ui import files
 from balign.ui.api import endpoints
@@ -43,9 +43,8 @@ def at_work(anns: Run) -> Iterator[Run]:
     """A run of Ann's that goes on."""
     run = Run.create(RunConfig.parse({"erase": ["cat"]}))
     visitors.sign(run, ANN)
-    run.claim()
-    yield run
-    run.release()
+    with run.claim():
+        yield run
 
 
 @pytest.fixture
@@ -114,7 +113,7 @@ def test_another_visitor_cannot_take_a_run_out_of_the_line(at_work: Run) -> None
         erase_handlers.stop(Caller(BOB, hers), keep=False)
     with pytest.raises(gr.Error, match="somebody else's"):
         endpoints.stop(hers.id, owner_secret=BOB.secret)
-    assert waitlist.line() == [hers]
+    assert waitlist.queue() == [hers]
 
 
 def test_the_endpoints_read_by_the_id_and_change_by_the_secret(anns: Run) -> None:
@@ -141,7 +140,7 @@ def test_weights_and_zip_are_sent_to_the_owners_address_alone(anns: Run, client:
 
 def test_a_browser_keeps_its_secret_and_a_new_one_gets_one() -> None:
     browser = erase_handlers.start(Caller(Visitor(), None), {"erase": "cat"})["browser"]
-    begun = scheduler.find(browser["run"])
+    begun = find(browser["run"])
     assert begun is not None
     assert visitors.owns(begun, Visitor(browser["owner"]))
     left = erase_handlers.attach(caller(browser)._replace(link=""))
