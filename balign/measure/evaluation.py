@@ -82,7 +82,7 @@ def evaluate(
 
 
 def recognised(images: Tensor, tests: Sequence[Shot], scorer: Scorer, choices: Choices) -> list[dict[str, bool]]:
-    """For each image (N, H, W, 3), kind by kind, whether the scorer tells its label from the rivals, if it has any."""
+    """For each image (N, H, W, 3), kind by kind, whether the scorer prefers its label to the rivals, if it has any."""
     embedded = scorer.embed_images(images)  # (N, D)
     answers: list[dict[str, bool]] = [{} for _ in tests]
     for kind, rival_sets in choices.items():

@@ -104,7 +104,7 @@ class Recorder:
 
 
 def log(run: Run, error: Exception) -> None:
-    """Add the error with its traceback to the run's log.txt, if the disk has room for it."""
+    """Add the error with its traceback to the run's log.txt, if there is space on the disk."""
     with contextlib.suppress(OSError), open(run.path / "log.txt", "a", encoding="utf-8") as file:
         file.write("".join(traceback.format_exception(error)))
 
@@ -118,6 +118,4 @@ def sentence(error: Exception) -> str:
         return "The memory is full; use smaller batches, train fewer weights, or take a smaller model."
     if isinstance(error, ValueError | OSError | RuntimeError):
         return text if len(text) <= 500 else text[:499] + "…"
-    return (
-        f"Something unexpected happened ({type(error).__name__}: {text[:300]}); log.txt in the run's folder says more."
-    )
+    return f"Something unexpected happened ({type(error).__name__}: {text[:300]}); see log.txt in the run's folder."
