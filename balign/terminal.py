@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
+from balign.host import status
 from balign.markup import formats
 from balign.measure.report import GROUPS, RunReport
 from balign.runs.folder import Run
@@ -103,7 +104,7 @@ class _Bars:
 
 
 def table(report: RunReport) -> Table:
-    """The groups of a report with their intervals, and below it what may be said of each."""
+    """The groups of a report with their intervals, with the verdicts below."""
     verdicts = "\n".join(f"{title}: {group.verdict}." for _, (title, _), group in report.named())
     drawn = Table(title=f"Scored by {escape(report.scorer)}", title_justify="left", caption_justify="left")
     drawn.caption, drawn.caption_style = escape(verdicts), ""
@@ -115,8 +116,8 @@ def table(report: RunReport) -> Table:
         drawn.add_row(
             title,
             str(group.n),
-            f"{formats.percent(group.accuracy_before)} to {formats.percent(group.accuracy_after)}",
-            f"{formats.decimal(group.alignment_before)} to {formats.decimal(group.alignment_after)}",
+            f"{formats.percent(group.accuracy_before)} → {formats.percent(group.accuracy_after)}",
+            f"{formats.decimal(group.alignment_before)} → {formats.decimal(group.alignment_after)}",
             _interval(change.mean, change.low, change.high),
             formats.p_value(change.p),
         )
@@ -136,7 +137,9 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
             if against is not None and against.low is not None:
                 cells[-1] += f"\n{_interval(against.mean, against.low, against.high)}"
         ua, seconds = (report.ua, f"{report.seconds:,.0f} s") if report else (None, formats.NONE)
-        drawn.add_row(escape(f"{each.name}\n{each.run.id}"), each.method, formats.percent(ua), *cells, seconds)
+        state = status.state(each.run)
+        title = "\n".join([each.name, each.run.id, *([] if state == "done" else [status.STATES[state]])])
+        drawn.add_row(escape(title), each.method, formats.percent(ua), *cells, seconds)
     return drawn
 
 

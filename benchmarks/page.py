@@ -71,7 +71,7 @@ def _looking(steps: int, ticks: int) -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run = _long_run(folder / "runs", steps + ticks, steps)
-        with studio(folder) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
+        with run.claim(), studio(folder) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
             page = Ticker(client, run.id)
             first = page.tick()
             taken = []
@@ -115,9 +115,8 @@ class Ticker:
 
 
 def _long_run(root: Path, last: int, steps: int) -> Run:
-    """A run of this process that has taken so many steps, with previews and conflicts as a real one leaves them."""
+    """A run that has taken so many steps, with previews and conflicts as a real one leaves them."""
     run = Run.create(RunConfig.parse({"erase": ["cat"], "steps": last}), root)
-    run.claim()
     for name in ("load", "check", "data"):
         telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase(name, 1, 1, 1.0))
     for step in range(1, steps + 1):

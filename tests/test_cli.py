@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from balign import cli
+from balign.host import status
 from balign.runs.folder import Run, list_runs
 
 
@@ -100,7 +101,7 @@ def test_compare_bundle_and_reproduce(configure, capsys, tmp_path):
     base = configure(preview_every=0, steps=2, n_eval=1)
     runs = [Run.create(base), Run.create(base.model_copy(update={"method": "grad_diff"}))]
     assert cli.main(["run", *(str(run.path) for run in runs)]) == 0
-    assert [run.status() for run in runs] == ["done", "done"]
+    assert [status.state(run) for run in runs] == ["done", "done"]
     told(capsys)
     assert cli.main(["compare", *(str(run.path) for run in runs)]) == 0
     out, _ = told(capsys)
@@ -118,7 +119,7 @@ def test_runs_behind_a_stopped_one_are_not_started(configure, capsys):
     runs[0].request_stop(keep=True)
     assert cli.main(["run", *(str(run.path) for run in runs)]) == 130
     assert "Not started, because the run before it was stopped" in runs[1].telemetry()[0][-1].message
-    assert runs[1].status() == "stopped"
+    assert status.state(runs[1]) == "stopped"
 
 
 def test_a_failed_run_is_one_sentence_and_code_2(configure, capsys):
@@ -147,6 +148,6 @@ def test_ctrl_c_stops_after_the_batch_and_the_run_goes_on(configure, capsys, mon
     _, err = told(capsys)
     assert "Stopping after this batch" in err
     assert "Stopped after step 4 of 6" in err or "Stopped after step 3 of 6" in err
-    assert run.status() == "stopped"
+    assert status.state(run) == "stopped"
     monkeypatch.setattr(execute, "run", real)
     assert cli.main(["run", str(run.path)]) == 0

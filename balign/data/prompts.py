@@ -51,9 +51,9 @@ def build(
     in each of the three test groups. Raises Refusal where the lists leave too little to make prompts of.
     """
     plan, warnings, concepts = Plan(lists, seed), list(lists.warnings), len(lists.targets)
-    room = n_retain // 2
-    if len(lists.keep) > room and not uniform:
-        warnings.append(f"Only {room} of {len(lists.keep)} texts to keep are trained on; more retain images make room.")
+    most = n_retain // 2
+    if len(lists.keep) > most and not uniform:
+        warnings.append(f"Only {most} of {len(lists.keep)} texts to keep are trained on; more retain images make room.")
     if uniform:
         forget, anchor = plan.forget(concepts)
         forget, anchor = ([half[i % concepts] for i in range(n_forget)] for half in (forget, anchor))

@@ -7,7 +7,7 @@ from balign.data.prompts import PromptSets
 from balign.data.targets import Lists, Target
 
 OFFERED = 10
-"""No more close words than this at once."""
+"""The most close words offered at once."""
 
 
 class Breadth(NamedTuple):

@@ -1,6 +1,6 @@
 """Where the two gradients conflict: their cosine within each group of weights, and with little or much noise.
 
-Weights are grouped by their names alone: the first words of a name say where in the model a weight is, the module it
+Weights are grouped by their names alone: the first parts of a name say where in the model a weight is, the module it
 belongs to what it does there. A batch mixes all timesteps, so it is split into quarters by noise: the fourth of its
 images with the least noise, and so on.
 """
@@ -33,12 +33,12 @@ def groups(names: Sequence[str]) -> dict[str, list[int]]:
 
 def _path(name: str) -> tuple[str, list[str]]:
     """Where a weight is, and the modules on the way to it, outermost first, without numbers."""
-    words = name.split(".")[:-1]
-    if not words:
+    parts = name.split(".")[:-1]
+    if not parts:
         return name, []
-    place = ".".join(words[:2]) if len(words) > 1 and words[1].isdigit() else words[0]
-    inner = words[2:] if place != words[0] else words[1:]
-    return place, [word for word in inner if not word.isdigit()]
+    place = ".".join(parts[:2]) if len(parts) > 1 and parts[1].isdigit() else parts[0]
+    inner = parts[2:] if place != parts[0] else parts[1:]
+    return place, [part for part in inner if not part.isdigit()]
 
 
 def places(names: Sequence[str]) -> dict[str, list[int]]:

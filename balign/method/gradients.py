@@ -21,23 +21,23 @@ PIECE = {"cpu": 2**17}
 
 def pieces(*lists: Tensors) -> Iterator[tuple[list[Tensor], ...]]:
     """The same parts of every list of tensors, as views: large tensors cut up, small ones many at a time."""
-    held: list[list[Tensor]] = [[] for _ in lists]
-    room = limit = PIECE.get(lists[0][0].device.type, 2**22) if lists[0] else 0
+    batch: list[list[Tensor]] = [[] for _ in lists]
+    left = limit = PIECE.get(lists[0][0].device.type, 2**22) if lists[0] else 0
     for tensors in zip(*lists, strict=True):
         size = tensors[0].numel()
-        if size > room and held[0]:
-            yield tuple(held)
-            held, room = [[] for _ in lists], limit
+        if size > left and batch[0]:
+            yield tuple(batch)
+            batch, left = [[] for _ in lists], limit
         if size > limit:
             rows = max(1, limit * len(tensors[0]) // size)
             for views in zip(*(tensor.split(rows) for tensor in tensors), strict=True):
                 yield tuple([view] for view in views)
         else:
-            for small, tensor in zip(held, tensors, strict=True):
+            for small, tensor in zip(batch, tensors, strict=True):
                 small.append(tensor)
-            room -= size
-    if held[0]:
-        yield tuple(held)
+            left -= size
+    if batch[0]:
+        yield tuple(batch)
 
 
 def wide(views: list[Tensor]) -> Tensor:
@@ -66,7 +66,7 @@ def gram(f: Tensors, r: Tensors) -> Gram:
 def blend(f: Tensors, r: Tensors, a: float, b: float, g: Gram) -> tuple[Tensors, Callable[[], None]]:
     """Write a*f + b*r over the gradient that counts for more; return it, and a function that restores that gradient.
 
-    No third gradient is ever held. The restored one differs from the original by a rounding or two.
+    No third gradient is ever in memory. The restored one differs from the original by a rounding or two.
     """
     norm_f, norm_r = g.norms
     over_f = a != 0 and abs(a) * norm_f >= abs(b) * norm_r

@@ -108,7 +108,7 @@ METHODS: dict[str, Objective] = {
         combine="plain_sum",
         cite=_CA,
         equation="|eps(x_t, c*) - base(x_t, c)|^2 with c the replacement, plus w times the denoising loss of the rest",
-        note="Draws the replacement where the concept was asked for; both gradients added up, conflict or not.",
+        note="Draws the replacement where a prompt names the concept; both gradients added up, conflict or not.",
     ),
     "esd": Objective(
         title="ESD",
@@ -168,14 +168,14 @@ def find(method: str) -> Objective:
     return METHODS[method]
 
 
-class Choices(Protocol):
-    """What somebody chose: any of the names of `Settings`, None for what is left to the method."""
+class Overrides(Protocol):
+    """Has any of the fields of `Settings`; None leaves one to the method."""
 
     @property
     def method(self) -> str | None: ...
 
 
-def settle(config: Choices | None = None, **choices: str | float | None) -> Settings:
+def settle(config: Overrides | None = None, **choices: str | float | None) -> Settings:
     """The settings of a run's config, or of keywords, which come before it; what is None is left to the method's row.
 
     Raises Refusal for an unknown method or name, and for a count below 1.

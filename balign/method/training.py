@@ -103,7 +103,7 @@ class Unlearner(Iterator[Step]):
 
     def _take_step(self) -> Step:
         started = time.perf_counter()
-        # The gradient of each loss. Both losses are finite before `_before` makes room, so the weights are good.
+        # The gradient of each loss. Once both are finite the weights are good, and `_before` can be freed.
         loss, forget_loss = self._loss("forget")
         f = self._gradient(loss)
         loss, retain_loss = self._loss("retain")

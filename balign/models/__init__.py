@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def load(entry: Entry, device: "str | torch.device" = "cpu", dtype: "torch.dtype | None" = None) -> "BaseModel":
     """The model of a catalogue entry, by its family; fetched from the hub if need be. `dtype` is fp32 if left out.
 
-    Raises Refusal for a family without a file here, or files that hold no model of the family.
+    Raises Refusal for an unknown family, or for files that are not a model of it.
     """
     import torch
 

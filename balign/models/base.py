@@ -85,4 +85,4 @@ class BaseModel(ABC):
 
     @abstractmethod
     def save(self, folder: str) -> None:
-        """Write the whole model, as its denoiser now is, in the form its own library loads."""
+        """Write the whole model, with the denoiser's current weights, in the format that its library loads."""

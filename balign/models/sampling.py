@@ -10,7 +10,7 @@ Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def initial_latents(shape: tuple[int, ...], seeds: Sequence[int]) -> Tensor:
-    """Standard normal noise (N, *shape), one CPU generator a seed: an image's start depends on its own seed only."""
+    """Standard normal noise (N, *shape), one CPU generator a seed: an image's noise depends on its seed alone."""
     noise = torch.empty(len(seeds), *shape)
     for row, seed in zip(noise, seeds, strict=True):
         torch.randn(shape, generator=torch.Generator().manual_seed(seed), out=row)
@@ -37,11 +37,11 @@ def denoise(
     if empty is not None:
         conditions = torch.cat([empty.expand_as(conditions), conditions])
     for timestep in scheduler.timesteps:
-        given = scheduler.scale_model_input(latents, timestep)
+        scaled = scheduler.scale_model_input(latents, timestep)
         if empty is None:
-            prediction = predict(given, timestep, conditions)
+            prediction = predict(scaled, timestep, conditions)
         else:
-            without, with_prompt = predict(torch.cat([given, given]), timestep, conditions).chunk(2)
+            without, with_prompt = predict(torch.cat([scaled, scaled]), timestep, conditions).chunk(2)
             prediction = without + guidance * (with_prompt - without)
         latents = scheduler.step(prediction, timestep, latents).prev_sample
     return latents

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from balign.data import targets
 from balign.data.prompts import PromptSets, build
 from balign.data.targets import Lists
+from balign.measure.report import GROUPS
 from balign.method.objectives import settle
 from balign.models.catalogue import find
 from balign.runs.config import RunConfig
@@ -13,8 +14,6 @@ BATCH = 8
 """Pictures drawn at once. Test pictures are drawn in fixed groups of this many."""
 PREVIEWED = 4
 """Pictures of each group in a preview."""
-GROUPS = 3
-"""Groups of test pictures: erased, kept, neighbours."""
 
 
 class Pictures(NamedTuple):
@@ -49,13 +48,13 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
 
 
 def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
-    """How many pictures the run draws: exactly if its prompts are given, else at most."""
-    prompts = sum(map(len, sets.tests.values())) if sets else GROUPS * config.n_eval
+    """How many pictures the run draws; without its prompts, how many at most."""
+    prompts = sum(map(len, sets.tests.values())) if sets else len(GROUPS) * config.n_eval
     tests = prompts * config.eval_seeds
     return Pictures(
         training=config.n_forget + config.n_retain,
         compared=2 * tests,
         checked=min(BATCH, tests),
         previews=settle(config).steps // config.preview_every if config.preview_every else 0,
-        in_preview=GROUPS * min(PREVIEWED, config.n_eval * config.eval_seeds),
+        in_preview=len(GROUPS) * min(PREVIEWED, config.n_eval * config.eval_seeds),
     )

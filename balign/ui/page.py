@@ -103,7 +103,7 @@ def answering(work: Callable[..., Any], failure: str, say: str) -> Callable[...,
     @functools.wraps(work)
     def answer(*given: Any, **named: Any) -> Answer:
         try:
-            return work(*given, **named)  # type: ignore[no-any-return]
+            return work(*given, **named)
         except Exception as error:
             return explain(error)
 
@@ -143,7 +143,7 @@ def bind(
         return given if names is None else [dict(zip(names, given, strict=True))]
 
     def one(request: Any, store: object, *given: Any) -> Answer:
-        return work(caller(store, request), *values(given))  # type: ignore[no-any-return]
+        return work(caller(store, request), *values(given))
 
     def many(request: Any, store: object, *given: Any) -> Iterator[Answer]:
         yield from work(caller(store, request), *values(given))

@@ -27,9 +27,7 @@ def main(verb: str, folder: str, *options: str) -> None:
     if verb == "export":
         write_export(run, Path(given["out"]))
         return
-    run.claim()
-    os.utime(run.path / "pid", (0, 0))
-    try:
+    with run.claim(drawing=True):
         for done in range(8):
             DrawingProgress(verb=verb, done=done, total=8).write(run.path / store.PROGRESS)
             time.sleep(pause)
@@ -44,8 +42,6 @@ def main(verb: str, folder: str, *options: str) -> None:
         else:
             write_strengths(run)
         store.clear_progress(run)
-    finally:
-        run.release()
 
 
 def write_try(run: Run, prompt: str, seed: int, count: int) -> Path:

@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from balign.host import scheduler, visitors
+from balign.host import visitors
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, find, list_runs
 
 ANN = {"run": "", "owner": "a" * 43}
 HEAVY = ("torch", "diffusers", "transformers", "open_clip", "accelerate", "scipy")
@@ -55,7 +55,7 @@ def test_erase_on_the_page_begins_a_run_of_this_browsers(page) -> None:  # type:
     erase = event(page, "erase")
     answer = erase.fn(None, ANN, *(part.value for part in erase.inputs[1:]))
     (stored,) = [value for part, value in answer.items() if isinstance(part, gr.BrowserState)]
-    run = scheduler.find(stored["run"])
+    run = find(stored["run"])
     assert run is not None
     assert stored["owner"] == ANN["owner"]
     assert visitors.owns(run, visitors.Visitor(ANN["owner"]))

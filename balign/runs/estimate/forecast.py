@@ -1,7 +1,7 @@
 """The estimate before a run: time, memory and disk, by what finished runs of the same model took on this machine.
 
-With no such run it is a guess from the catalogue, and says so. No model is loaded. What else will want the machine
-meanwhile is not foreseen.
+Without such a run it is a guess from the catalogue, and says so. What else will use the machine meanwhile is not
+foreseen.
 """
 
 from collections.abc import Iterator, Sequence
@@ -156,10 +156,10 @@ def _denoiser(entry: Entry) -> float:
 
 
 def _obstacle(config: RunConfig, memory: float, disk: float, spare: Free) -> str:
-    """Why it will hardly work here, and what would make it work; empty if nothing speaks against it."""
+    """Why the run would hardly work here, and what would; empty if it should fit."""
     if disk > spare.disk:
         needed, there = gigabytes(disk), gigabytes(spare.disk)
-        return f"The disk is too full: about {needed} are needed and {there} are free; make room first."
+        return f"The disk is too full: about {needed} are needed and {there} are free; free some first."
     if memory <= spare.memory:
         return ""
     where = "of the graphics card's memory " if spare.gpu else ""

@@ -47,7 +47,7 @@ def _card_memory(moment: int) -> float | None:
 
 
 def peak_gb(device: str) -> float:
-    """The most memory this process has held: on a graphics card what torch took there, else what the system counted."""
+    """The peak memory of this process: on a graphics card what torch allocated there, else what the system counted."""
     if device.startswith("cuda"):
         import torch
 

@@ -36,7 +36,7 @@ class Timings:
     forget: str
     batch: int
     memory_gb: float
-    """0 where the run did not say."""
+    """0 if unknown."""
     disk_gb: float
     drawn: frozenset[str]
     """The prompts of its training pictures."""

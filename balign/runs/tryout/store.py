@@ -178,11 +178,11 @@ def drop_oldest(run: Run) -> None:
 
 def tries(run: Run, most: int = KEPT) -> list[OwnPrompt]:
     """The own prompts, newest first; an unreadable one is left out."""
-    found = []
+    drawn = []
     for name in _names(run)[:most]:
         with suppress(Refusal):
-            found.append(OwnPrompt.read(run.path / "tries" / name / "try.json"))
-    return [drawn for drawn in found if drawn is not None]
+            drawn.append(OwnPrompt.read(run.path / "tries" / name / "try.json"))
+    return [result for result in drawn if result is not None]
 
 
 def strength(run: Run) -> StrengthResult | None:

@@ -63,7 +63,9 @@ def _detail(view: RunView) -> str:
     if view.state == "failed":
         message = last.message if last is not None and last.name == "failed" else ""
         return message or "The process ended before it could say why; log.txt in the run's folder has the details."
-    if view.state in ("new", "stopped") and (last is None or last.name != "stopped"):
+    if view.state == "new":
+        return "It has not begun; Resume puts it into the queue."
+    if view.state == "stopped" and (last is None or last.name != "stopped"):
         return "The process ended before the run did. Resume goes on from the last checkpoint."
     if last is None or view.state == "starting":
         return "The first sign of life takes a few seconds."

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import importlib
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def chunk(folder: str, verb: waitlist.Verb, seconds: float) -> Generator[dict[st
             yield {"kind": "paused"}
 
 
-def drive(caller: Caller) -> Iterator[Answer]:
+def drive(caller: Caller) -> Generator[Answer, None, None]:
     """Go on with the visitor's run for a chunk; a message at the end if one is needed. The page reads the folder."""
     run = caller.owned
     ticket = waitlist.ticket(run) if run else None

@@ -38,7 +38,7 @@ def test_rewinding_keeps_what_the_checkpoint_knows(recorder, back_to, left):
         Preview(2, "b.png"), Phase("unlearn", 2, 3, 0.1), step(3), Phase("evaluate", 0, 3, 0.1),
         Phase("failed", 0, 1, 0.1),
     ):  # fmt: skip
-        recorder.say(event)
+        recorder.record(event)
     with recorder.path.open("a") as file:
         file.write('{"kind": "st')
     recorder.rewind(back_to)
@@ -49,15 +49,15 @@ def test_rewinding_keeps_what_the_checkpoint_knows(recorder, back_to, left):
 @pytest.mark.parametrize(("back_to", "left"), [(-1, []), (1, [1, 1]), (2, [1, 1, 2, 2])])
 def test_what_a_step_told_beside_itself_goes_and_stays_with_it(recorder, back_to, left):
     for number in (1, 2):
-        recorder.say(step(number))
-        recorder.say(Conflict(number, {"a": -0.5}))
+        recorder.record(step(number))
+        recorder.record(Conflict(number, {"a": -0.5}))
     recorder.rewind(back_to)
     assert told(recorder) == left
 
 
 def test_rewinding_keeps_everything_before_the_training(recorder):
-    recorder.say(Phase("load", 1, 1, 0.1))
-    recorder.say(Phase("failed", 0, 1, 0.1))
+    recorder.record(Phase("load", 1, 1, 0.1))
+    recorder.record(Phase("failed", 0, 1, 0.1))
     recorder.rewind(-1)
     assert told(recorder) == ["load", "failed"]
 

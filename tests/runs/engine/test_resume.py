@@ -42,7 +42,7 @@ def check(run: Run, finished) -> None:
     losses = [[(r.forget_loss, r.retain_loss) for r in source if isinstance(r, Step)]
               for source in (records, finished.events)]  # fmt: skip
     assert losses[0] == losses[1]
-    assert run.report()["groups"] == finished.run.report()["groups"]
+    assert run.report().groups == finished.run.report().groups
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -21,6 +21,7 @@ from balign.runs.engine import images
 from balign.runs.folder import Run
 from balign.runs.tryout import redraw, store
 from balign.runs.tryout.store import STRENGTHS, DrawingFailed, PromptRequest
+from tests.conftest import Claim
 from tests.runs.conftest import Finished
 
 
@@ -161,15 +162,17 @@ def test_a_stop_ends_it_and_leaves_nothing(run: Run, monkeypatch: pytest.MonkeyP
     assert run.stop_requested() is None
     assert not run.running()
     assert store.tries(run) == []
-    assert run.status() == "done"
+    assert run.last_phase().name == "done"
 
 
-def test_a_run_at_work_and_one_without_weights_are_refused(run: Run, configure: Callable[..., RunConfig]) -> None:
-    run.claim()
+def test_a_run_at_work_and_one_without_weights_are_refused(
+    run: Run, configure: Callable[..., RunConfig], claim: Claim
+) -> None:
+    leave = claim(run)
     with pytest.raises(Refusal, match="already running"):
         redraw.draw_try(run, PromptRequest(prompt="a cat"))
     assert run.running()
-    run.release()
+    leave()
     with pytest.raises(Refusal, match="no erased weights or no report yet"):
         redraw.draw_try(Run.create(configure()), PromptRequest(prompt="a cat"))
 

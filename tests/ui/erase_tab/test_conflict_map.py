@@ -11,6 +11,7 @@ from balign.host import status
 from balign.runs.folder import Run
 from balign.telemetry import Conflict
 from balign.ui.erase_tab import conflict_map
+from tests.conftest import Claim
 
 EVIL = '<img src=x>"'
 Show = Callable[..., str]
@@ -88,10 +89,10 @@ def test_a_run_shows_it_once_there_is_something(finished: Run, new_run: Callable
     assert conflict_map.conflicts(status.look(new_run())) == ""
 
 
-def test_a_living_run_says_that_it_will_come(new_run: Callable[..., Run]) -> None:
+def test_a_living_run_says_that_it_will_come(new_run: Callable[..., Run], claim: Claim) -> None:
     for every, said in ((10, True), (0, False)):
         run = new_run(measure_every=every)
-        run.claim()
+        leave = claim(run)
         telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("load", 0, 1, 0.0))
         assert ("Waiting for the first measured step" in conflict_map.conflicts(status.look(run))) is said
-        run.release()
+        leave()

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from balign import telemetry
-from balign.host import scheduler, waitlist
+from balign.host import processes, status, waitlist
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs
 from balign.ui.erase_tab import erase_handlers
 from balign.ui.page import NO_RUN, Answer, Caller, answering, caller
+from tests.conftest import Claim
 from tests.host.test_scheduler import wait_for
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -37,7 +38,7 @@ def test_erase_starts_a_run_and_gives_its_id() -> None:
     answer = erase_handlers.start(NOBODY, {"erase": "cat"})
     assert answer["notice"] == ""
     who = caller(answer["browser"])
-    wait_for(lambda: not scheduler.alive(run_of(who)))
+    wait_for(lambda: not processes.alive(run_of(who)))
     updates = erase_handlers.refresh(who, {})
     assert "is gone" in updates["outcome"]["value"]
     assert updates["timer"].active is False
@@ -50,7 +51,7 @@ def test_several_seeds_are_several_runs_and_the_first_is_shown() -> None:
     runs = sorted(list_runs(), key=lambda run: run.config.seed)
     assert [run.config.seed for run in runs] == [4, 6]
     assert answer["browser"]["run"] == runs[0].id
-    wait_for(lambda: not any(scheduler.alive(run) or waitlist.ticket(run) for run in runs))
+    wait_for(lambda: not any(processes.alive(run) or waitlist.ticket(run) for run in runs))
     assert all(run.report() for run in runs)
 
 
@@ -70,20 +71,19 @@ def test_stop_and_resume(monkeypatch: pytest.MonkeyPatch) -> None:
     who = start(erase="cat")
     run = run_of(who)
     assert erase_handlers.stop(who, keep=False) == {"notice": ""}
-    wait_for(lambda: not scheduler.alive(run))
+    wait_for(lambda: not processes.alive(run))
     updates = shown(run)
     assert "thrown away" in updates["progress"]
     assert updates["resume"]["visible"] is True
     assert updates["stop"]["visible"] is False
     assert "Nothing is running here." in erase_handlers.stop(who, keep=False)["notice"]
     assert erase_handlers.resume(who) == {"notice": ""}
-    wait_for(lambda: not scheduler.alive(run))
-    assert run.status() == "done"
+    wait_for(lambda: not processes.alive(run))
+    assert status.state(run) == "done"
 
 
-def test_a_queued_run_says_its_place_and_can_leave(new_run: Callable[..., Run]) -> None:
-    busy = new_run()
-    busy.claim()
+def test_a_queued_run_says_its_place_and_can_leave(new_run: Callable[..., Run], claim: Claim) -> None:
+    claim(new_run())
     for place in ("1st", "2nd"):
         who = start(erase="cat")
         updates = erase_handlers.refresh(who, {})
@@ -93,17 +93,16 @@ def test_a_queued_run_says_its_place_and_can_leave(new_run: Callable[..., Run]) 
     assert updates["timer"].active is True
     assert erase_handlers.stop(who, keep=False) == {"notice": ""}
     updates = erase_handlers.refresh(who, {})
-    assert "aken out of the" in updates["progress"]
+    assert "Taken out of the queue" in updates["progress"]
     assert updates["resume"]["visible"] is True
-    assert len(waitlist.line()) == 1
-    busy.release()
+    assert len(waitlist.queue()) == 1
 
 
 def test_stop_and_keep_offers_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     who = start(erase="cat")
     erase_handlers.stop(who, keep=True)
-    wait_for(lambda: not scheduler.alive(run_of(who)))
+    wait_for(lambda: not processes.alive(run_of(who)))
     updates = erase_handlers.refresh(who, {})
     assert updates["compare"]["visible"] is True
     assert "Changed weights" in updates["outcome"]["value"]

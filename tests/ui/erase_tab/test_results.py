@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from balign.host.status import View, look
+from balign.host.status import RunView, look
 from balign.measure.report import RunReport
 from balign.runs.folder import Run
 from balign.ui import theme
@@ -16,12 +16,12 @@ EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>${alert(1)}{{7*
 
 
 @pytest.fixture
-def view(finished: Run) -> View:
+def view(finished: Run) -> RunView:
     """A finished run as the page sees it."""
     return look(finished)
 
 
-def parsed(view: View, **changes: dict[str, Any] | str | float | None) -> RunReport:
+def parsed(view: RunView, **changes: dict[str, Any] | str | float | None) -> RunReport:
     """The view's report with other values, those of groups by their name."""
     assert view.report is not None
     values = view.report.to_dict()
@@ -33,12 +33,12 @@ def parsed(view: View, **changes: dict[str, Any] | str | float | None) -> RunRep
     return RunReport.parse(values)
 
 
-def outcome(view: View, report: RunReport | None) -> str:
+def outcome(view: RunView, report: RunReport | None) -> str:
     return results.outcome(replace(view, report=report))
 
 
 @pytest.mark.parametrize("prompts", [3, 12])
-def test_page_and_report_say_the_same_of_every_group(view: View, prompts: int) -> None:
+def test_page_and_report_say_the_same_of_every_group(view: RunView, prompts: int) -> None:
     few = {name: {"n": 12, "prompts": prompts} for name in ("erased", "kept", "neighbours")}
     report = parsed(view, **few)
     text = outcome(view, report)
@@ -49,24 +49,24 @@ def test_page_and_report_say_the_same_of_every_group(view: View, prompts: int) -
 
 
 @pytest.mark.parametrize(("after", "words"), [(0.03, "is gone"), (0.4, "is weaker"), (0.9, "is still there")])
-def test_headline(view: View, after: float, words: str) -> None:
+def test_headline(view: RunView, after: float, words: str) -> None:
     text = outcome(view, parsed(view, erased={"accuracy_after": after}, scorer="emoji"))
     assert f'<span class="erased">cat</span> {words}: recognised in 97\u00a0% of its pictures before' in text
     assert "<b>emoji</b>" in text
 
 
-def test_what_the_base_model_never_drew_is_not_called_gone(view: View) -> None:
+def test_what_the_base_model_never_drew_is_not_called_gone(view: RunView) -> None:
     text = outcome(view, parsed(view, erased={"accuracy_before": 0.1, "accuracy_after": 0.0}))
     assert "hardly drew it" in text
     assert "is gone" not in text
 
 
-def test_a_group_without_scores_says_so(view: View) -> None:
+def test_a_group_without_scores_says_so(view: RunView) -> None:
     text = outcome(view, parsed(view, erased={"accuracy_before": None, "accuracy_after": None}))
     assert '<span class="erased">cat</span>: no pictures were scored' in text
 
 
-def test_every_pair_has_both_scores_under_its_pictures(view: View) -> None:
+def test_every_pair_has_both_scores_under_its_pictures(view: RunView) -> None:
     text = results.outcome(view)
     assert text.count('class="pair"') == 36
     assert text.count("<img") == 72
@@ -74,7 +74,7 @@ def test_every_pair_has_both_scores_under_its_pictures(view: View) -> None:
     assert text.count('class="scores"') == 36
 
 
-def test_a_large_group_is_cut_and_says_so(view: View) -> None:
+def test_a_large_group_is_cut_and_says_so(view: RunView) -> None:
     assert view.report is not None
     images = view.report.to_dict()["groups"]["kept"]["images"]
     text = outcome(view, parsed(view, kept={"images": images * 100}))
@@ -82,7 +82,7 @@ def test_a_large_group_is_cut_and_says_so(view: View) -> None:
     assert "48 of 1,200 pairs" in text
 
 
-def test_hostile_text_is_text(view: View) -> None:
+def test_hostile_text_is_text(view: RunView) -> None:
     assert view.report is not None
     images = view.report.to_dict()["groups"]["erased"]["images"]
     evil = {"prompt": EVIL, "before": "../../config.json", "after": "javascript:alert(1)"}
@@ -91,7 +91,7 @@ def test_hostile_text_is_text(view: View) -> None:
         assert mark not in text
 
 
-def test_numbers_that_are_none_are_dashes(view: View) -> None:
+def test_numbers_that_are_none_are_dashes(view: RunView) -> None:
     nothing = {"n": 0, "prompts": 0, "alignment_before": None, "alignment_change": {"mean": None, "p": None}}
     text = outcome(view, parsed(view, kept=nothing, ua=None))
     assert "None" not in text
@@ -101,7 +101,7 @@ def test_numbers_that_are_none_are_dashes(view: View) -> None:
     assert "IRA, in-domain retain accuracy" in text
 
 
-def test_downloads_are_those_of_who_looks(view: View) -> None:
+def test_downloads_are_those_of_who_looks(view: RunView) -> None:
     assert "Changed weights" in results.outcome(view)
     assert "Changed weights" not in results.outcome(replace(view, own=False))
     assert "report.html" in outcome(view, None)

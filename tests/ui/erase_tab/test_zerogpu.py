@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from balign import telemetry
-from balign.host import scheduler, status, visitors, waitlist
+from balign.host import processes, scheduler, status, visitors, waitlist
 from balign.host.visitors import Visitor
 from balign.runs.config import RunConfig
 from balign.runs.engine import execute
@@ -34,9 +34,8 @@ def steps_so_far(run: Run) -> int:
 
 def faked(run: Run) -> Iterator[telemetry.Record]:
     """Six steps that each take a file's worth of work, told and stopped as the real run is."""
-    run.claim()
     path = run.path / "telemetry.jsonl"
-    try:
+    with run.claim():
         for k in range(steps_so_far(run), STEPS):
             if run.stop_requested():
                 run.clear_stop()
@@ -51,8 +50,6 @@ def faked(run: Run) -> Iterator[telemetry.Record]:
             yield event
         telemetry.append(path, telemetry.Phase("done", 1, 1, 0.0))
         yield telemetry.Phase("done", 1, 1, 0.0)
-    finally:
-        run.release()
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +59,7 @@ def _zero(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setenv("BALIGN_PUBLIC", "1")
     monkeypatch.setattr(execute, "run", faked)
-    monkeypatch.setattr(scheduler, "_start", lambda *given: pytest.fail("a process has no device here"))
+    monkeypatch.setattr(processes, "start", lambda *given: pytest.fail("a process has no device here"))
     lent.seen.update(durations=[], pids=[])
     zerogpu.borrowed.cache_clear()
     log.clear()
@@ -116,7 +113,7 @@ def test_a_visitor_who_leaves_ends_the_worker_and_the_run_can_go_on() -> None:
     next(driven)
     driven.close()
     assert not run.running()
-    assert waitlist.line() == []
+    assert waitlist.queue() == []
     assert erase_handlers.resume(Caller(ANN, run)) == {"notice": ""}
     click(run)
     assert (steps_so_far(run), status.look(run).state) == (STEPS, "done")
@@ -125,7 +122,7 @@ def test_a_visitor_who_leaves_ends_the_worker_and_the_run_can_go_on() -> None:
 def test_another_visitor_lends_no_device() -> None:
     run = scheduler.begin(CONFIG, ANN)
     assert click(run, BOB) == []
-    assert (lent.seen["pids"], waitlist.line()) == ([], [run])
+    assert (lent.seen["pids"], waitlist.queue()) == ([], [run])
 
 
 def test_a_device_that_is_not_lent_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,8 +130,8 @@ def test_a_device_that_is_not_lent_is_told_in_a_sentence(monkeypatch: pytest.Mon
     monkeypatch.setattr(lent, "QUOTA", 30)
     (words,) = click(run)
     assert "does not allow a minute at once" in words
-    assert waitlist.line() == []
-    assert status.look(run).state == "stopped"
+    assert waitlist.queue() == []
+    assert status.look(run).state == "new"
 
 
 def test_a_worker_that_is_killed_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,13 +155,13 @@ def test_what_the_lender_says_is_understood() -> None:
 
 def test_a_bug_in_the_worker_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(run: Run) -> Iterator[telemetry.Record]:
-        yield from zip([1], [], strict=True)  # type: ignore[misc]
+        yield from zip([1], [], strict=True)
 
     monkeypatch.setattr(execute, "run", broken)
     (message,) = click(scheduler.begin(CONFIG, ANN))
     assert 'class="notice failed"' in message
     assert "The run could not go on with the device." in message
-    assert waitlist.line() == []
+    assert waitlist.queue() == []
 
 
 CHUNKED = """
@@ -172,7 +169,7 @@ import itertools, sys
 from pathlib import Path
 from tests.ui import lent
 sys.modules["spaces"] = lent
-from balign.host import visitors, waitlist, scheduler
+from balign.host import scheduler, status, visitors, waitlist
 from balign.ui.erase_tab import zerogpu
 from balign.ui.page import Caller
 from balign.runs.folder import Run
@@ -181,7 +178,7 @@ class Clock:
     monotonic = itertools.count().__next__  # a second an event, so that nothing hangs on how fast this machine is
 zerogpu.time, zerogpu.MARGIN = Clock, zerogpu.CHUNK - int(sys.argv[2])
 clicks = 0
-while run.status() != "done":
+while status.state(run) != "done":
     clicks += 1
     scheduler.resume(run)
     for _ in zerogpu.drive(Caller(visitors.Visitor(), run)):
