@@ -82,7 +82,7 @@ def test_a_prompt_is_drawn_in_a_process_and_shown(finished: Run) -> None:
     assert html.count('class="pair"') == 2
     (drawn,) = store.tries(finished)
     assert f"files/{finished.id}/{drawn.images[1].after}" in html
-    assert "mean alignment 0.310 before and 0.120 after, scored by emoji" in html
+    assert "mean alignment</span> 0.310 before and 0.120 after, scored by emoji" in html
     assert "seed 7" in html
     assert "<script" not in html
     assert "<img src=x" not in html
