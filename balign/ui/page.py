@@ -32,7 +32,7 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 
 @dataclass(frozen=True)
 class Page:
-    """What the function that builds a tab is given."""
+    """What a tab is built with."""
 
     blocks: gr.Blocks
     browser: gr.BrowserState
@@ -84,7 +84,7 @@ def plain(value: str, name: str, **more: Any) -> gr.HTML:
 
 
 def answering(work: Callable[..., Any], failure: str, say: str) -> Callable[..., Any]:
-    """The handler, with whatever it raises told in one sentence in the part `say`.
+    """The handler; whatever it raises becomes one sentence in the part `say`.
 
     work: a function that returns an answer, or a generator of answers. failure: what could not be done, such as "The
     run could not be started", for when the disk refuses. A bug of ours is logged with its trace and never shown as if
@@ -101,16 +101,16 @@ def answering(work: Callable[..., Any], failure: str, say: str) -> Callable[...,
         return {say: notice(f"{failure}. {BUG}", "failed")}
 
     @functools.wraps(work)
-    def answer(*given: Any, **named: Any) -> Answer:
+    def answer(*values: Any, **named: Any) -> Answer:
         try:
-            return work(*given, **named)
+            return work(*values, **named)
         except Exception as error:
             return explain(error)
 
     @functools.wraps(work)
-    def answers(*given: Any, **named: Any) -> Iterator[Answer]:
+    def answers(*values: Any, **named: Any) -> Iterator[Answer]:
         try:
-            yield from work(*given, **named)
+            yield from work(*values, **named)
         except Exception as error:
             yield explain(error)
 
@@ -139,14 +139,14 @@ def bind(
     names = list(inputs) if isinstance(inputs, Mapping) else None
     components = list(inputs.values()) if isinstance(inputs, Mapping) else inputs
 
-    def values(given: Sequence[Any]) -> Sequence[Any]:
-        return given if names is None else [dict(zip(names, given, strict=True))]
+    def named(values: Sequence[Any]) -> Sequence[Any]:
+        return values if names is None else [dict(zip(names, values, strict=True))]
 
-    def one(request: Any, store: object, *given: Any) -> Answer:
-        return work(caller(store, request), *values(given))
+    def one(request: Any, store: object, *values: Any) -> Answer:
+        return work(caller(store, request), *named(values))
 
-    def many(request: Any, store: object, *given: Any) -> Iterator[Answer]:
-        yield from work(caller(store, request), *values(given))
+    def many(request: Any, store: object, *values: Any) -> Iterator[Answer]:
+        yield from work(caller(store, request), *named(values))
 
     def by_part(answer: Answer) -> dict[Any, Any]:
         return {parts[name]: value for name, value in answer.items()} or gr.skip()
@@ -154,11 +154,11 @@ def bind(
     streaming = inspect.isgeneratorfunction(work)
     guarded = answering(many if streaming else one, failure, say)
 
-    def handle(request: gr.Request, store: object, *given: Any) -> dict[Any, Any]:
-        return by_part(guarded(request, store, *given))
+    def handle(request: gr.Request, store: object, *values: Any) -> dict[Any, Any]:
+        return by_part(guarded(request, store, *values))
 
-    def stream(request: gr.Request, store: object, *given: Any) -> Iterator[dict[Any, Any]]:
-        yield from map(by_part, guarded(request, store, *given))
+    def stream(request: gr.Request, store: object, *values: Any) -> Iterator[dict[Any, Any]]:
+        yield from map(by_part, guarded(request, store, *values))
 
     targets = [parts[name] for name in dict.fromkeys([say, *outputs])]
     on = triggers.then if isinstance(triggers, Dependency) else functools.partial(gr.on, triggers)

@@ -128,7 +128,7 @@ def _setting(setting: form.Setting, method: str) -> gr.Textbox:
 
 
 def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> Look:
-    """Bind them all; what refreshes the page after an event is given back."""
+    """Bind them all, and return what refreshes the page after an event."""
     browser, every = parts["browser"], parts | fields
 
     def on(
@@ -164,6 +164,12 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     begin(on(parts["compare"].click, erase_handlers.compare, [], [], "The run could not be compared"))
     on(parts["timer"].tick, erase_handlers.refresh, [parts["sent"]], followed, "The run cannot be shown")
 
+    _form_events(page, on, fields, parts)
+    return look
+
+
+def _form_events(page: gr.Blocks, on: Callable[..., Any], fields: dict[str, Any], parts: dict[str, Any]) -> None:
+    """Bind what follows the form while somebody types, an uploaded list, and what is said of a model and a method."""
     typed = [page.load, *(field.change for field in fields.values())]
     shown = ("assist", "prompts", "estimate", "command")
     on(typed, keep_assistant.follow, fields, shown, "The form could not be read", trigger_mode="always_last")
@@ -173,4 +179,3 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     on(model.change, erase_handlers.model_info, [model], ["model"], "The model could not be looked up")
     numbers = [setting.name for setting in form.SETTINGS if setting.none]
     on(method.change, erase_handlers.method_info, [method], ["method", *numbers], "The method could not be looked up")
-    return look

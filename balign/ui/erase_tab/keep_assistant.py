@@ -1,5 +1,7 @@
-"""What is shown while somebody types: close words to add with one press, what is odd about the lists, the prompts they
-would give, and what a run would take. An uploaded list is read once and not kept."""
+"""What is shown while somebody types: close words, remarks, the prompts of a run, its estimate and its command.
+
+An uploaded list is read once and not kept.
+"""
 
 import contextlib
 import os
@@ -58,7 +60,7 @@ def prompts(draft: Draft) -> Markup:
 
 
 def estimate(draft: Draft) -> Markup:
-    """What each run of the form will take; empty while it is none, which is said elsewhere."""
+    """What each run of the form will take; empty while the form is refused, which `assist` says."""
     if draft.sets is None:
         return Markup()
     expected = forecast.estimate(draft.configs[0], draft.sets)

@@ -22,7 +22,7 @@ Chunk = Callable[[str, waitlist.Verb, float], Generator[dict[str, Any], None, No
 CHUNK = 60
 """Seconds of the visitor's quota that one click asks for."""
 MARGIN = 15
-"""Seconds before their end at which the run is asked to stop: a batch and a checkpoint fit in."""
+"""Seconds before their end at which the run is stopped: a batch and a checkpoint fit in."""
 PAUSED = "The device was lent for a minute and the run is not finished; press Resume to go on from here."
 TROUBLES = {
     "illegal duration": "Your quota of the device does not allow a minute at once; sign in to the Hub, or come later.",
@@ -46,14 +46,14 @@ def chunk(folder: str, verb: waitlist.Verb, seconds: float) -> Generator[dict[st
     """Go on with a run and yield its events as plain values; when the time is up it stops and keeps what it has."""
     from balign.runs.engine import execute
 
-    run, until, asked = Run.open(folder, Path(folder).parent), time.monotonic() + seconds, False
+    run, until, stopping = Run.open(folder, Path(folder).parent), time.monotonic() + seconds, False
     for event in execute.run(run) if verb == "run" else execute.evaluate(run):
         waitlist.leave(run)
         yield event.to_dict()
-        if not asked and time.monotonic() >= until and run.stop_requested() is None:
+        if not stopping and time.monotonic() >= until and run.stop_requested() is None:
             run.request_stop(keep=True)
-            asked = True
-    if asked:
+            stopping = True
+    if stopping:
         run.clear_stop()  # left over if the run came to its end by itself
         last = run.last_phase()
         if last is not None and last.name == "stopped":
