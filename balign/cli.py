@@ -56,7 +56,7 @@ def erase(
     Args:
         concepts: What to erase, such as `cat`. With methods that replace, `cat=dog` draws a dog instead of a cat.
         keep: Prompts or words to keep on purpose, beside what is kept anyway.
-        settings: Left out, a setting is the method's or the model's own.
+        settings: A setting that is left out has the default of the method or the model.
     """
     try:
         erased = [Concept.parse(text).model_dump() for text in concepts]
@@ -106,7 +106,7 @@ def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lo
         folder: the run's folder.
         out: where to write; left out, `pipeline` or `lora.safetensors` inside the run's folder. A name that ends in
             .safetensors takes the changed weights alone, or the LoRA.
-        strength: how much of the erasure to apply: 0 none, 1 all. A LoRA is given its strength where it is used.
+        strength: how much of the erasure to apply: 0 none, 1 all. The strength of a LoRA is set where it is used.
         lora: write a LoRA of this rank instead, for diffusers, A1111 or ComfyUI; what the rank cannot hold is lost.
     """
     from balign.runs.engine import execute

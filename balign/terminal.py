@@ -104,7 +104,7 @@ class _Bars:
 
 
 def table(report: RunReport) -> Table:
-    """The groups of a report with their intervals, and below it what may be said of each."""
+    """The groups of a report with their intervals, with the verdicts below."""
     verdicts = "\n".join(f"{title}: {group.verdict}." for _, (title, _), group in report.named())
     drawn = Table(title=f"Scored by {escape(report.scorer)}", title_justify="left", caption_justify="left")
     drawn.caption, drawn.caption_style = escape(verdicts), ""

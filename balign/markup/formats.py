@@ -41,7 +41,7 @@ def between(low: Any, high: Any) -> str:
 
 
 def p_value(value: Any) -> str:
-    """A p-value; one below 0.001 is not given more exactly."""
+    """A p-value; below 0.001 only that."""
     known = number(value)
     return NONE if known is None else "< 0.001" if known < 0.001 else f"{known:.3f}"
 
@@ -59,7 +59,7 @@ def duration(seconds: Any) -> str:
 
 
 def gigabytes(amount: float) -> str:
-    """An amount of memory or disk, given in GB."""
+    """An amount of memory or disk in GB."""
     return f"{amount:.0f} GB" if amount >= 10 else f"{max(amount, 0.1):.1f} GB"
 
 

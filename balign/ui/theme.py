@@ -1,8 +1,12 @@
 """The look: one theme in light and dark, system fonts, colours with a fixed meaning. Nothing is fetched."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from gradio.themes import Base, colors, sizes
+from markupsafe import Markup
+
+from balign.markup.render import render
 
 HERE = Path(__file__).parent
 SHARED = HERE.parent / "markup" / "shared.css"
@@ -10,15 +14,15 @@ SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-s
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
 
-def head() -> str:
-    """The shared style sheet, then every style sheet and script of the page by name, to stand in the page itself."""
-    return f"<style>{SHARED.read_text(encoding='utf-8')}{_joined('css')}</style><script>{_joined('js')}</script>"
+def head() -> Markup:
+    """The page's style sheets and scripts: first what it shares with the report, then its own, then each tab's."""
+    css = [SHARED, HERE / "page.css", *sorted(HERE.glob("*/*.css"))]
+    js = [HERE / "page.js", *sorted(HERE.glob("*/*.js"))]
+    return render("ui/head.html", css=_joined(css), js=_joined(js))
 
 
-def _joined(kind: str) -> str:
-    return "\n".join(
-        path.read_text(encoding="utf-8") for path in sorted(HERE.rglob(f"*.{kind}"), key=lambda path: path.name)
-    )
+def _joined(files: Iterable[Path]) -> Markup:
+    return Markup("\n".join(file.read_text(encoding="utf-8") for file in files))
 
 
 def theme() -> Base:

@@ -77,7 +77,7 @@ def test_a_shared_run_is_watched_resumed_outlives_the_server_and_is_tried(
     watches_only(stranger)
     second.close()
 
-    scrubbed(page, server, run)
+    strengthened(page, server, run)
     exported(page, stranger, server, run, tmp_path)
 
 
@@ -87,15 +87,15 @@ def watches_only(stranger: Page) -> None:
         expect(stranger.locator(button)).to_have_count(0)
 
 
-def scrubbed(page: Page, server: Studio, run: Run) -> None:
+def strengthened(page: Page, server: Studio, run: Run) -> None:
     """Draw the strengths and move the slider; at 0 it shows the base model's pictures, byte for byte."""
     page.get_by_role("tab", name="Try", exact=True).click()
     page.click("#try-frames")
-    slider = page.locator("section.scrub input")
-    now = page.locator("section.scrub .now span[data-frame]:not([hidden]) > b").first
+    slider = page.locator("section.strength input")
+    now = page.locator("section.strength .now span[data-frame]:not([hidden]) > b").first
     expect(now).to_have_text("1.00")
     slider.focus()
-    shown = "section.scrub figure.frame img:not([hidden])"
+    shown = "section.strength figure.frame img:not([hidden])"
     seen = {}
     for key, amount in (("Home", "0.00"), ("End", "1.50"), *[("ArrowLeft", "")] * 2):
         page.keyboard.press(key)
@@ -120,7 +120,7 @@ def scrubbed(page: Page, server: Studio, run: Run) -> None:
 
 def exported(page: Page, stranger: Page, server: Studio, run: Run, folder: Path) -> None:
     """The owner downloads the weights at half the strength; who has the link only does not."""
-    slider = page.locator("section.scrub input")
+    slider = page.locator("section.strength input")
     slider.focus()
     for key in ("Home", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)

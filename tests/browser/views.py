@@ -95,7 +95,7 @@ def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     page.get_by_text("The prompts this gives").click()
     page.locator("#field-keep textarea").fill("dog\na gryphon")
     page.wait_for_selector(".remarks p")
-    page.wait_for_selector(".said li")
+    page.wait_for_selector(".prompts li")
     yield "form", page
     page.goto(f"{url}?run={runs.working.id}")
     page.wait_for_selector("#stop")
@@ -124,8 +124,8 @@ def trying(page: Page, url: str, runs: Runs) -> Iterator[View]:
     _open_try(page, url, runs.other)
     yield "try-empty", page
     _open_try(page, url, runs.done)
-    page.wait_for_selector("section.scrub input")
-    page.locator("section.scrub input").focus()
+    page.wait_for_selector("section.strength input")
+    page.locator("section.strength input").focus()
     page.keyboard.press("ArrowLeft")
     yield "try", page
     page.click("#vote-start")
@@ -145,20 +145,20 @@ def _open_try(page: Page, url: str, run: Run) -> None:
     page.wait_for_selector("#try-draw")
 
 
-def shelved(page: Page, url: str, runs: Runs) -> Iterator[View]:
-    """The Runs tab: the list, a comparison, a duel being chosen, the question before deleting."""
+def listed(page: Page, url: str, runs: Runs) -> Iterator[View]:
+    """The Runs tab: the list, a comparison, methods being selected, the question before deleting."""
     page.get_by_role("tab", name="Runs").click()
-    page.wait_for_selector("#part-shelf .card")
+    page.wait_for_selector("#part-run-list .card")
     yield "runs", page
     for run in (runs.done, runs.other):
         page.locator(f"input[value='{run.id}']").check()
-    page.click("#shelf-compare")
-    page.wait_for_selector(".duel table")
-    page.locator("#shelf-duel button").first.click()
-    page.locator("#shelf-rivals").get_by_label(re.compile("the paper")).check()
-    yield "duel", page
-    page.click("#shelf-delete")
-    page.wait_for_selector("#shelf-really")
+    page.click("#runs-compare")
+    page.wait_for_selector(".comparison table")
+    page.locator("#runs-methods button").first.click()
+    page.locator("#runs-others").get_by_label(re.compile("the paper")).check()
+    yield "comparison", page
+    page.click("#runs-delete")
+    page.wait_for_selector("#runs-really")
     yield "delete", page
 
 
@@ -167,7 +167,7 @@ def shared(page: Page, url: str, runs: Runs) -> Iterator[View]:
     page.wait_for_selector(".notice.shared")
     yield "public-first", page
     page.get_by_role("tab", name="Runs").click()
-    page.wait_for_selector("#part-shelf .nothing")
+    page.wait_for_selector("#part-run-list .nothing")
     yield "public-runs", page
     page.goto(f"{url}?run={runs.done.id}")
     page.wait_for_selector(".verdict")
@@ -185,7 +185,7 @@ def reported(page: Page, url: str, runs: Runs) -> Iterator[View]:
 
 
 Walk = Callable[[Page, str, Runs], Iterator[View]]
-OWN: tuple[Walk, ...] = (erasing, trying, shelved, reported)
+OWN: tuple[Walk, ...] = (erasing, trying, listed, reported)
 """On a machine of one's own."""
 PUBLIC: tuple[Walk, ...] = (shared,)
 """With BALIGN_PUBLIC=1."""

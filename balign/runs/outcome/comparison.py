@@ -16,10 +16,18 @@ from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 
 MOST = 8
-"""Most runs in one comparison; more cannot be told apart in a chart."""
-OWN = ("train", "learning_rate", "retain_weight", "truncation", "negative_guidance", "batch_forget", "batch_retain")
-"""The numbers a method brings along; two methods may differ in them and still be compared fairly."""
-ASIDE = ("method", *OWN, "measure_every", "preview_every", "checkpoint_every", "device")
+"""Most runs in one comparison; more cannot be distinguished in a chart."""
+METHOD_SETTINGS = (
+    "train",
+    "learning_rate",
+    "retain_weight",
+    "truncation",
+    "negative_guidance",
+    "batch_forget",
+    "batch_retain",
+)
+"""Settings that a method has its own defaults for; methods that differ in them still compare fairly."""
+ASIDE = ("method", *METHOD_SETTINGS, "measure_every", "preview_every", "checkpoint_every", "device")
 """Settings that do not decide what is compared."""
 
 
@@ -60,9 +68,9 @@ def settings(config: RunConfig) -> dict[str, str]:
         entry = catalogue.find(config.model)
     except Refusal:  # a folder that is not here any more: what it would have decided stays open
         entry = None
-    for name, own in (("sampling_steps", "steps"), ("guidance", "guidance"), ("scorer", "scorer")):
+    for name, default in (("sampling_steps", "steps"), ("guidance", "guidance"), ("scorer", "scorer")):
         if values[name] is None and entry is not None:
-            values[name] = getattr(entry, own)
+            values[name] = getattr(entry, default)
     erased = ", ".join(f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in config.erase)
     lists = {"erase": erased, "keep": "; ".join(config.keep) or "nothing named"}
     return lists | {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
@@ -79,9 +87,9 @@ def sentence(runs: Sequence[Run]) -> str:
     differ = differing(runs)
     unfair = {name: values for name, values in differ.items() if name not in ASIDE}
     if not unfair and "method" in differ:
-        own = [name.replace("_", " ") for name in OWN if name in differ]
-        brought = f" and the numbers it brings along ({', '.join(own)})" if own else ""
-        return f"Same model, lists, data, seed and steps: the runs differ only in the method{brought}."
+        defaults = ", ".join(name.replace("_", " ") for name in METHOD_SETTINGS if name in differ)
+        ending = f" and its own defaults ({defaults})" if defaults else ""
+        return f"Same model, lists, data, seed and steps: the runs differ only in the method{ending}."
     if not unfair:
         small = ", ".join(name.replace("_", " ") for name in differ)
         return f"The runs differ only in {small}." if small else "The runs have the same settings throughout."

@@ -110,7 +110,7 @@ def _scores(report: RunReport) -> str:
     """The groups as a table, and the published accuracies in a sentence."""
     rows = [
         "| Group | Images | Recognised before | after | Alignment before | after | Change, 95 % interval | p "
-        "| What may be said |",
+        "| Verdict |",
         "|---|---:|---:|---:|---:|---:|---|---:|---|",
     ]
     for _, (title, _), group in report.named():

@@ -43,8 +43,8 @@ def charts(steps: Sequence[Step], previews: Sequence[Preview], last_step: int) -
 
 def cells(steps: Sequence[Step]) -> list[Cell]:
     """For each step whether it was predicted, and measured, to raise neither loss."""
-    found = []
+    cells = []
     for step in steps:
         measured = ledger.measured(step)
-        found.append(Cell(step.step, not any(ledger.predicted(step)), None if measured is None else not any(measured)))
-    return found
+        cells.append(Cell(step.step, not any(ledger.predicted(step)), None if measured is None else not any(measured)))
+    return cells

@@ -1,4 +1,4 @@
-"""Draw with a finished run's weights: a prompt of your own, the change at several strengths, probes.
+"""Draw with a finished run's weights: your own prompt, the change at several strengths, probes.
 
 The run is claimed meanwhile and otherwise left as it is. Every picture goes through `store`'s types.
 """
@@ -142,11 +142,11 @@ def draw_probes(run: Run) -> Path:
     with drawing(run, "probe") as on_progress:
         job = load(run)
         lists = job.prompts.lists
-        asked, left_out = probes(lists, job.prompts.forget, run.config.seed)
-        seeds = image_seeds([probe.prompt for probe in asked], run.config.seed + PROBE_SEEDS)
-        shots = [Shot("probe", p.prompt, {p.kind: p.concept}, seed) for p, seed in zip(asked, seeds, strict=True)]
+        ways, left_out = probes(lists, job.prompts.forget, run.config.seed)
+        seeds = image_seeds([probe.prompt for probe in ways], run.config.seed + PROBE_SEEDS)
+        shots = [Shot("probe", p.prompt, {p.kind: p.concept}, seed) for p, seed in zip(ways, seeds, strict=True)]
         captions = {target.word.name: target.lexicon.captions(target.word)[0] for target in lists.targets}
-        rows = [probe._asdict() | {"seed": seed} for probe, seed in zip(asked, seeds, strict=True)]
+        rows = [probe._asdict() | {"seed": seed} for probe, seed in zip(ways, seeds, strict=True)]
         target = run.path / "probes"
         with atomic(target) as draft:
             draft.mkdir(parents=True)
@@ -158,7 +158,7 @@ def draw_probes(run: Run) -> Path:
                     on_progress(turn * len(shots) + start, 2 * len(shots))
                     parts.append(images.render(job.model, shots[start : start + images.BATCH], job.sampling))
                 drawn = torch.cat(parts)
-                _add(rows, drawn, side, [captions[probe.concept] for probe in asked], job, draft, "probes")
+                _add(rows, drawn, side, [captions[probe.concept] for probe in ways], job, draft, "probes")
                 shown = recognised(drawn, shots, job.scorer, job.prompts.choices)
                 for row, kinds in zip(rows, shown, strict=True):
                     row[f"shows_{side}"] = kinds.get(row["kind"])

@@ -10,12 +10,12 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from balign import atomic
-from balign.measure.report import GroupName, Pair
+from balign.measure.report import Pair
 from balign.refusal import Refusal
 from balign.runs.config import Prompt, explain
 from balign.runs.folder import Run
@@ -93,7 +93,7 @@ class OwnPrompt(StoredResult):
 class StrengthPrompt(StoredResult):
     """A test prompt that was drawn at every strength, and its group."""
 
-    group: GroupName
+    group: Literal["erased", "kept"]
     prompt: str
     seed: int
 
@@ -178,11 +178,11 @@ def drop_oldest(run: Run) -> None:
 
 def tries(run: Run, most: int = KEPT) -> list[OwnPrompt]:
     """The own prompts, newest first; an unreadable one is left out."""
-    found = []
+    drawn = []
     for name in _names(run)[:most]:
         with suppress(Refusal):
-            found.append(OwnPrompt.read(run.path / "tries" / name / "try.json"))
-    return [drawn for drawn in found if drawn is not None]
+            drawn.append(OwnPrompt.read(run.path / "tries" / name / "try.json"))
+    return [result for result in drawn if result is not None]
 
 
 def strength(run: Run) -> StrengthResult | None:
