@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 
 from balign import telemetry
 from balign.atomic import write
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.telemetry import Conflict, Phase, Preview, Record, Step
 
@@ -116,6 +117,6 @@ def sentence(error: Exception) -> str:
         return "The disk is full; what was written before is intact, so free some room and run the folder again."
     if isinstance(error, MemoryError) or "out of memory" in text.lower():
         return "The memory is full; use smaller batches, train fewer weights, or take a smaller model."
-    if isinstance(error, ValueError | OSError | RuntimeError):
+    if isinstance(error, Refusal | OSError | RuntimeError):
         return text if len(text) <= 500 else text[:499] + "…"
     return f"Something unexpected happened ({type(error).__name__}: {text[:300]}); see log.txt in the run's folder."

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from balign.measure.report import RunReport
 from balign.method.objectives import settle
 from balign.models.catalogue import find
 from balign.refusal import Refusal
@@ -59,8 +58,6 @@ def earlier_runs(config: RunConfig) -> list[Timings]:
 @until_changed("report.json", most=512)
 def _timings(run: Run, model: str, device: str, precision: str) -> Timings | None:
     """What the run took; None if it is not finished, if it was another model's, or if it is unreadable."""
-    if not (run.path / "report.json").is_file():
-        return None
     try:
         config = run.config
         return _read(run) if (config.model, config.device, config.precision) == (model, device, precision) else None
@@ -69,12 +66,12 @@ def _timings(run: Run, model: str, device: str, precision: str) -> Timings | Non
 
 
 def _read(run: Run) -> Timings | None:
-    """None where the telemetry lacks a step or a complete evaluation. Raises Refusal for an unreadable file."""
-    records, report = run.telemetry()[0], RunReport.parse((run.path / "report.json").read_bytes())
+    """None without a report, a step or a complete evaluation. Raises Refusal for an unreadable file."""
+    records, report = run.telemetry()[0], run.report()
     ends = {record.name: record for record in records if isinstance(record, Phase)}
     steps = [record.seconds for record in records if isinstance(record, Step)]
     compared = ends.get("evaluate")
-    if not steps or compared is None or compared.done < 1 or compared.done != compared.total:
+    if report is None or not steps or compared is None or compared.done < 1 or compared.done != compared.total:
         return None
     settings, config = settle(run.config), run.config
     batch = settings.batch_forget + settings.batch_retain

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.engine.recorder import Recorder, Stopped, sentence
 from balign.runs.folder import Run
@@ -107,5 +108,6 @@ def test_errors_become_sentences():
     assert "disk is full" in sentence(OSError(28, "No space left on device"))
     assert "disk is full" in sentence(RuntimeError("I/O error: No space left on device (os error 28)"))
     assert "memory is full" in sentence(RuntimeError("CUDA out of memory. Tried to allocate"))
-    assert sentence(ValueError("steps is 0;\n 1 is accepted.")) == "steps is 0; 1 is accepted."
-    assert "KeyError" in sentence(KeyError("x"))
+    assert sentence(Refusal("steps is 0;\n 1 is accepted.")) == "steps is 0; 1 is accepted."
+    for bug in (KeyError("x"), ValueError("zip() argument 2 is longer")):
+        assert sentence(bug).startswith(f"Something unexpected happened ({type(bug).__name__}: ")
