@@ -2,54 +2,35 @@
 
 import functools
 import os
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from balign.runs.folder import Run
 
-Runs = TypeVar("Runs", Run, tuple[Run, ...])
-More = ParamSpec("More")
-Value = TypeVar("Value")
-Stamp = tuple[tuple[int, int, int], ...]
+Reader = TypeVar("Reader", bound=Callable[..., Any])
 
 
-def until_changed(
-    *names: str, most: int
-) -> Callable[[Callable[Concatenate[Runs, More], Value]], Callable[Concatenate[Runs, More], Value]]:
+def until_changed(*names: str, most: int) -> Callable[[Reader], Reader]:
     """Decorate a reader of a run, or of a tuple of runs: it reads again only when one of these files has changed.
 
     most: how many values are kept; the one that was not asked for the longest goes first.
     """
 
-    def decorate(read: Callable[Concatenate[Runs, More], Value]) -> Callable[Concatenate[Runs, More], Value]:
-        kept: OrderedDict[Hashable, tuple[Stamp, Value]] = OrderedDict()
-        lock = threading.Lock()
+    def decorate(read: Reader) -> Reader:
+        @functools.lru_cache(maxsize=most)
+        def read_at(changed: object, runs: Run | tuple[Run, ...], *args: Any) -> Any:
+            return read(runs, *args)
 
         @functools.wraps(read)
-        def cached(runs: Runs, *args: More.args, **options: More.kwargs) -> Value:
-            key = (runs, args, tuple(options.items()))
-            now = stamp(runs if isinstance(runs, tuple) else (runs,), names)
-            with lock:
-                known = kept.get(key)
-                if known is not None and known[0] == now:
-                    kept.move_to_end(key)
-                    return known[1]
-            value = read(runs, *args, **options)
-            with lock:
-                kept[key] = now, value
-                kept.move_to_end(key)
-                while len(kept) > most:
-                    kept.popitem(last=False)
-            return value
+        def cached(runs: Run | tuple[Run, ...], *args: Any) -> Any:
+            return read_at(stamp(runs if isinstance(runs, tuple) else (runs,), names), runs, *args)
 
-        return cached
+        return cached  # type: ignore[return-value]
 
     return decorate
 
 
-def stamp(runs: Sequence[Run], names: Sequence[str]) -> Stamp:
+def stamp(runs: Sequence[Run], names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
     """What changes when one of these files of the runs does: its date, its size, or which file it is."""
     stamps = []
     for run in runs:
