@@ -127,7 +127,7 @@ def test_the_owner_draws_and_stops(anns: Run, monkeypatch: pytest.MonkeyPatch) -
 
 
 @public
-def test_a_shared_instance_exports_no_pipelines_but_weights_for_the_owner(anns: Run, client: TestClient) -> None:
+def test_a_public_instance_exports_weights_and_no_pipelines(anns: Run, client: TestClient) -> None:
     assert try_layout.shown(caller_of(anns, ANN))["export"]["visible"] is True
     assert try_actions.export(caller_of(anns, ANN), "0.50") == {"say": ""}
     wait_for(lambda: not processes.alive(anns))

@@ -89,9 +89,7 @@ def test_a_prompt_is_drawn_in_a_process_and_shown(finished: Run) -> None:
     assert try_layout.refreshed(shows(finished), parts["sent"]) == {"trouble": "", "sent": parts["sent"]}
 
 
-def test_while_it_draws_the_run_stays_done_and_the_machine_is_taken(
-    finished: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_it_draws_the_run_stays_done(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "1")
     monkeypatch.setattr(scheduler, "LEAVING", 0.2)
     assert try_actions.draw_strengths(shows(finished)) == {"say": ""}
