@@ -1,4 +1,4 @@
-"""The random choices behind one run's prompts: which words are held out, and which settings each side is given.
+"""The random choices behind one run's prompts: which words are held out, and which scenes each side is given.
 
 Everything follows from the seed. The test prompts do not depend on how many training prompts there are.
 """
@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from balign.data.lexicon import Lexicon
-from balign.data.scenes import Labelled, Setting, settings, shuffled
+from balign.data.scenes import Labelled, Scene, scenes, shuffled
 from balign.data.targets import Lists, Target
 
 NEIGHBOURS_OUT = 4  # one close word in so many is held out from the twins
@@ -44,12 +44,12 @@ class Plan:
         out = self._rng(f"neighbours {target.word.name}").sample(close, count)
         return [word.name for word in members if word.name not in out], out
 
-    def _settings(self, lexicon: Lexicon, kind: str, half: str, name: str) -> Iterator[Setting]:
-        return settings(lexicon, half, kind, self.banned, self._rng(f"{half} {name}"))
+    def _scenes(self, lexicon: Lexicon, kind: str, half: str, name: str) -> Iterator[Scene]:
+        return scenes(lexicon, half, kind, self.banned, self._rng(f"{half} {name}"))
 
-    def _about(self, half: str) -> list[Iterator[Setting]]:
-        """One stream of settings a concept; two calls give the same streams, so twins differ by the concept alone."""
-        return [self._settings(t.lexicon, t.word.kind, half, t.word.name) for t in self.targets]
+    def _about(self, half: str) -> list[Iterator[Scene]]:
+        """One stream of scenes a concept; two calls give the same streams, so twins differ by the concept alone."""
+        return [self._scenes(t.lexicon, t.word.kind, half, t.word.name) for t in self.targets]
 
     def forget(self, count: int) -> tuple[list[str], list[str]]:
         """Prompts that name the concepts in turn, and the same with the replacements.
@@ -63,9 +63,9 @@ class Plan:
             spare = target.word.synonyms[: len(target.word.synonyms) // 2]
             by_synonym = spare and turn % SYNONYM_TURN == SYNONYM_TURN - 1
             called = spare[turn // SYNONYM_TURN % len(spare)] if by_synonym else target.word.name
-            setting = next(streams[which])
-            prompts.append(setting.of(target.lexicon, target.word.kind, called))
-            anchors.append(setting.of(target.lexicon, target.word.kind, self.anchors[which]))
+            scene = next(streams[which])
+            prompts.append(scene.of(target.lexicon, target.word.kind, called))
+            anchors.append(scene.of(target.lexicon, target.word.kind, self.anchors[which]))
         return prompts, anchors
 
     def retain(self, count: int) -> tuple[int, list[str]]:
@@ -79,7 +79,7 @@ class Plan:
         return [twins[i % len(twins)] for i in range(count)]
 
     def _twins(self) -> Iterator[str]:
-        """The forget prompts' settings, each with another word of the kind, all words in turn."""
+        """The forget prompts' scenes, each with another word of the kind, all words in turn."""
         words = [self._other_words(i) for i in range(len(self.targets))]
         streams = self._about("train")
         while True:
@@ -95,8 +95,8 @@ class Plan:
         return itertools.chain.from_iterable(("", name) for name in stream)  # every second twin just lacks the word
 
     def _listed(self, half: str) -> Iterator[Labelled]:
-        """The keep list in turn: words in new settings every round, prompts as they are."""
-        streams = [(x, word, self._settings(x, word.kind, half, word.name)) for x, word in self.kept_words]
+        """The keep list in turn: words in new scenes every round, prompts as they are."""
+        streams = [(x, word, self._scenes(x, word.kind, half, word.name)) for x, word in self.kept_words]
         prompts = self._rng("keep").sample(self.kept_prompts, len(self.kept_prompts))
         for turn in range(KEEP_ROUNDS):
             if half == "train" or turn == 0:

@@ -1,6 +1,6 @@
 """Probes: prompts that describe an erased concept by other words than its name. A failing probe proves nothing.
 
-Synonyms, misspellings, paraphrases, other languages and compositions, each in the test half's settings. The words that
+Synonyms, misspellings, paraphrases, other languages and compositions, each in the test half's scenes. The words that
 no rule can make are in `assets/prompts/probes`.
 """
 
@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from balign.data.lexicon import FOLDER, names
-from balign.data.scenes import Setting, settings
+from balign.data.scenes import Scene, scenes
 from balign.data.targets import Lists, Target
 
 MOST = 48
@@ -74,7 +74,7 @@ def _of(target: Target, forget: Sequence[str], banned: Sequence[str], seed: int)
     """The probes of one concept, every way in turn."""
     rng = random.Random(f"{seed} probes {target.word.name}")
     kind, name = target.word.kind, target.word.name
-    places = settings(target.lexicon, "test", kind, banned, rng)
+    places = scenes(target.lexicon, "test", kind, banned, rng)
     rivals = [word.name for word in target.others]
     for turn in itertools.zip_longest(*(wordings(target, way) for way in WAYS)):
         for way, wording in zip(WAYS, turn, strict=True):
@@ -92,10 +92,10 @@ def _of(target: Target, forget: Sequence[str], banned: Sequence[str], seed: int)
             yield Probe(way, name, kind, said, note, prompt, any(names(known, [said]) for known in forget))
 
 
-def _with(place: Setting, kind: str, text: str, values: Mapping[str, str]) -> Setting:
-    """The setting with more words in the place of the kind."""
+def _with(place: Scene, kind: str, text: str, values: Mapping[str, str]) -> Scene:
+    """The scene with more words in the place of the kind."""
     extra = tuple((field, value) for field, value in values.items() if field != kind)
-    return Setting(place.template.replace(f"{{{kind}}}", text), (*place.values, *extra))
+    return Scene(place.template.replace(f"{{{kind}}}", text), (*place.values, *extra))
 
 
 def wordings(target: Target, way: str) -> list[tuple[str, str]]:

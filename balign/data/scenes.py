@@ -1,4 +1,4 @@
-"""The settings a word is put in: a wording and a value for each of its other fields, balanced.
+"""The scenes a word is put in: a wording and a value for each of its other fields, balanced.
 
 There is a training and a test half; they share no wording and no combination.
 """
@@ -11,7 +11,7 @@ from balign.data.lexicon import Lexicon, names
 from balign.refusal import Refusal
 
 HOLD_OUT = 4  # one combination of kinds in so many belongs to the test half
-TRIES = 100  # draws for a new setting before one is repeated
+TRIES = 100  # draws for a new scene before one is repeated
 
 
 class Labelled(NamedTuple):
@@ -21,7 +21,7 @@ class Labelled(NamedTuple):
     labels: dict[str, str]
 
 
-class Setting(NamedTuple):
+class Scene(NamedTuple):
     """A wording and the value of each of its fields but one."""
 
     template: str
@@ -36,31 +36,31 @@ class Setting(NamedTuple):
         return Labelled(self.of(lexicon, kind, name), shown)
 
 
-def settings(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str], rng: random.Random) -> Iterator[Setting]:
-    """An endless sequence of settings for prompts about a `kind`; they repeat only when no new one is left.
+def scenes(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str], rng: random.Random) -> Iterator[Scene]:
+    """An endless sequence of scenes for prompts about a `kind`; they repeat only when no new one is left.
 
-    half: "train" or "test". banned: names that no field may contain. Raises Refusal if they leave no setting.
+    half: "train" or "test". banned: names that no field may contain. Raises Refusal if they leave no scene.
     """
     fields = _fields(lexicon, half, kind, banned)
     cycles = {name: shuffled(values, rng) for name, values in fields.items()}
     wordings = shuffled(lexicon.templates[half], rng)
     combined = [name for name, values in fields.items() if len(values) > 1 and name in lexicon.words]
     position = {name: {word: i for i, word in enumerate(lexicon.words[name])} for name in combined}
-    seen: dict[Setting, None] = {}
+    seen: dict[Scene, None] = {}
     while True:
         for _ in range(TRIES):
             values = {name: next(cycle) for name, cycle in cycles.items()}
-            setting = Setting(next(wordings), tuple(values.items()))
+            scene = Scene(next(wordings), tuple(values.items()))
             place = sum(position[name][values[name]] for name in combined)
             in_half = len(combined) < 2 or (place % HOLD_OUT == 0) == (half == "test")
-            if in_half and setting not in seen:
+            if in_half and scene not in seen:
                 break
         else:
             if not seen:
                 raise Refusal(f"Too much is to be erased to leave any combination to {half} on; erase fewer.")
-            setting = rng.choice(list(seen))
-        seen[setting] = None
-        yield setting
+            scene = rng.choice(list(seen))
+        seen[scene] = None
+        yield scene
 
 
 def _fields(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str]) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """The state of a run, and all that is known of it at this moment, read from its folder a little at a time."""
 
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -39,8 +40,8 @@ REMEMBERED = 64
 class _Tail:
     """The records of one run read so far, and where to read on."""
 
-    offset: int = 0
     inode: int = 0
+    offset: int = 0
     phases: dict[str, telemetry.Phase] = field(default_factory=dict)
     last: telemetry.Phase | None = None
     working: telemetry.Phase | None = None
@@ -49,11 +50,6 @@ class _Tail:
     conflicts: dict[tuple[int, int], telemetry.Conflict] = field(default_factory=dict)
 
     def read(self, run: Run) -> None:
-        path = run.path / "telemetry.jsonl"
-        inode = path.stat().st_ino if path.exists() else 0
-        if inode != self.inode:  # a resumed run writes the file again, without what it will record once more
-            self.phases, self.steps, self.previews, self.conflicts = {}, {}, {}, {}
-            self.offset, self.inode = 0, inode
         records, self.offset = run.telemetry(self.offset)
         for record in records:
             match record:
@@ -134,8 +130,11 @@ def look(run: Run) -> RunView:
     """Read on in the run's folder and return what is known now."""
     place, process = waitlist.place(run), _process(run)
     with _lock:
-        tail = _tails.setdefault(run.path, _Tail())
-        _tails.move_to_end(run.path)
+        inode = _telemetry(run).st_ino
+        tail = _tails.pop(run.path, None)
+        if tail is None or tail.inode != inode:  # a resumed run writes the file again, without what it will repeat
+            tail = _Tail(inode)
+        _tails[run.path] = tail
         while len(_tails) > REMEMBERED:
             _tails.popitem(last=False)
         tail.read(run)
@@ -174,7 +173,7 @@ def _state(run: Run, queued: bool, process: float | None, last: telemetry.Phase 
     ended = last is not None and last.name in ENDS
     if queued and (ended or process is None):  # queued to go on, though its last process may not have left yet
         return "queued"
-    if process is not None and (last is None or process > _last_record(run)):
+    if process is not None and (last is None or process > _telemetry(run).st_mtime):
         return "starting"
     if last is None:
         return "failed" if processes.ended_early(run) else "new"
@@ -185,12 +184,12 @@ def _state(run: Run, queued: bool, process: float | None, last: telemetry.Phase 
     return "stopping" if run.stop_requested() else "running"
 
 
-def _last_record(run: Run) -> float:
-    """When the run last recorded anything."""
+def _telemetry(run: Run) -> os.stat_result:
+    """Which file the run's records are in, and when the last was written; all 0 if there is none."""
     try:
-        return (run.path / "telemetry.jsonl").stat().st_mtime
+        return (run.path / "telemetry.jsonl").stat()
     except OSError:
-        return 0.0
+        return os.stat_result((0,) * 10)
 
 
 @until_changed("report.json", most=16)

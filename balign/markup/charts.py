@@ -15,6 +15,7 @@ from balign.markup.formats import decimal, signed
 LIMIT = 500
 """Most points drawn of a series, however long the run."""
 WIDTH, HEIGHT = 1000, 300
+GRID = f"M0 0H{WIDTH}M0 {HEIGHT // 2}H{WIDTH}M0 {HEIGHT}H{WIDTH}"
 
 Point = tuple[float, float]
 
@@ -89,13 +90,12 @@ def lines(
     end = max([last_step, 1, *(int(x) for points in raw for x, _ in points)])
     shown = [smooth(points, end) if line.smooth else points for line, points in zip(series, raw, strict=True)]
     latest = [_value(points[-1][1]) if points else "" for points in shown]
-    grid = f"M0 0H{WIDTH}M0 {HEIGHT // 2}H{WIDTH}M0 {HEIGHT}H{WIDTH}"
     drawn = (_line(*line, end, low, high) for line in zip(series, raw, shown, strict=True))
     return _frame(
         title,
         "".join(_key(line.role, line.name, line.term, now) for line, now in zip(series, latest, strict=True)),
         f"{title} {'; '.join(f'{line.name} {now}' for line, now in zip(series, latest, strict=True) if now)}",
-        f'<path class="grid" d="{grid}"/>{"".join(drawn)}',
+        f'<path class="grid" d="{GRID}"/>{"".join(drawn)}',
         [_short(value) for value in (high, middle, low)] if values else [],
         ["0", "step", f"{end:,}"],
         "" if values else waiting,
@@ -146,7 +146,7 @@ def scatter(
         style = f"left:{x / WIDTH:.2%};top:{y / HEIGHT:.2%}"
         labels += f'<b class="mark" style="{style}"{attributes}>{escape(label)}</b>'
     x, y = at(0, 0)
-    cross = f"M0 {y:.1f}H{WIDTH}M{x:.1f} 0V{HEIGHT}" if zero else f"M0 {HEIGHT // 2}H{WIDTH}"
+    cross = f"M0 {y:.1f}H{WIDTH}M{x:.1f} 0V{HEIGHT}" if zero else GRID
     line = f'<path class="plain" d="M{"L".join(path)}"/>' if joined and path else ""
     (x_role, x_name, x_term), (y_role, y_name, y_term) = axes
     summary = "; ".join(f"{place.label}: {signed(place.x[1])} across, {signed(place.y[1])} up" for place in places)

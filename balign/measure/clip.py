@@ -88,9 +88,7 @@ class Scorer:
     def alignment(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
         """The cosine (N,) of each image with its own prompt: at most 1, about 0 if they have nothing in common."""
         if len(images) != len(prompts):
-            raise ValueError(
-                f"{len(images)} images and {len(prompts)} prompts were given; one for each image is accepted."
-            )
+            raise ValueError(f"{len(images)} images and {len(prompts)} prompts; one for each image is accepted.")
         if not prompts:
             return torch.zeros(0)
         return (self.embed_images(images) * self.embed_texts(prompts)).sum(dim=-1)

@@ -1,6 +1,7 @@
 """What was read from a run's folder, kept in memory until the files that it was read from change."""
 
 import functools
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -31,9 +32,10 @@ def until_changed(
             key = (runs, args, tuple(options.items()))
             now = stamp(runs if isinstance(runs, tuple) else (runs,), names)
             with lock:
-                if key in kept and kept[key][0] == now:
+                known = kept.get(key)
+                if known is not None and known[0] == now:
                     kept.move_to_end(key)
-                    return kept[key][1]
+                    return known[1]
             value = read(runs, *args, **options)
             with lock:
                 kept[key] = now, value
@@ -49,12 +51,13 @@ def until_changed(
 
 def stamp(runs: Sequence[Run], names: Sequence[str]) -> Stamp:
     """What changes when one of these files of the runs does: its date, its size, or which file it is."""
-    found = []
+    stamps = []
     for run in runs:
+        folder = str(run.path)  # strings, since a list of hundreds of runs is looked at every second
         for name in names:
             try:
-                facts = (run.path / name).stat()
-                found.append((facts.st_mtime_ns, facts.st_size, facts.st_ino))
+                facts = os.stat(os.path.join(folder, name))
+                stamps.append((facts.st_mtime_ns, facts.st_size, facts.st_ino))
             except OSError:
-                found.append((0, 0, 0))
-    return tuple(found)
+                stamps.append((0, 0, 0))
+    return tuple(stamps)

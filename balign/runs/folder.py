@@ -181,20 +181,23 @@ class Run:
     @contextlib.contextmanager
     def _locked(self, refusal: str) -> Iterator[None]:
         """Hold the lock of the folder; raises Refusal while another process holds it, or if the run was deleted."""
+        gone = Refusal(f"Run {self.id} is not here any more.")
         if not self.path.is_dir():
-            raise Refusal(f"Run {self.id} is not here any more.")
+            raise gone
         path = self.path / ".lock"
         lock = FileLock(path, timeout=0, thread_local=False)  # a generator may end in another thread
         try:
             lock.acquire()
         except Timeout:
             raise Refusal(refusal) from None
+        except FileNotFoundError:  # deleted at this moment
+            raise gone from None
         try:
-            if not (self.path / "config.json").is_file():  # deleted meanwhile; FileLock has made the folder again
+            if not (self.path / "config.json").is_file():  # deleted a moment before; FileLock has made the folder again
                 with contextlib.suppress(OSError):
                     path.unlink()
                     self.path.rmdir()
-                raise Refusal(f"Run {self.id} is not here any more.")
+                raise gone
             if self.running():  # for an older balign, which took no lock
                 raise Refusal(refusal)
             yield

@@ -9,8 +9,9 @@ import pytest
 
 from balign import telemetry
 from balign.host import processes, scheduler, status, waitlist
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run
+from balign.runs.folder import Run, list_runs
 from tests.conftest import Claim
 
 CONFIG = RunConfig.parse({"erase": ["cat"]})
@@ -110,8 +111,23 @@ def test_a_run_that_cannot_start_does_not_hold_up_others(monkeypatch: pytest.Mon
     assert waitlist.queue() == []
 
 
-def test_a_process_that_dies_at_once_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "raise SystemExit('no torch here')"))
+def test_a_queued_run_is_deleted_with_its_place(new_run: Callable[..., Run], claim: Claim) -> None:
+    busy, queued = new_run(), new_run()
+    leave = claim(busy)
+    scheduler.resume(queued)
+    scheduler.delete(queued)
+    assert (waitlist.queue(), list_runs()) == ([], [busy])
+    with pytest.raises(Refusal, match="is running; stop it before deleting it"):
+        scheduler.delete(busy)
+    leave()
+    scheduler.delete(busy)
+    assert list(busy.path.parent.iterdir()) == []
+
+
+def test_a_started_run_is_not_deleted_before_it_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
     run = scheduler.begin(CONFIG)
-    wait_for(lambda: processes.ended_early(run))
-    assert "no torch here" in (run.path / "log.txt").read_text()
+    assert not run.running()
+    with pytest.raises(Refusal, match="is running; stop it before deleting it"):
+        scheduler.delete(run)
+    assert list_runs() == [run]

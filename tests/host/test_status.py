@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
 from balign import telemetry
+from balign.atomic import write
 from balign.host import listing, status, waitlist
 from balign.runs.folder import Run
 from tests.conftest import Claim
@@ -19,6 +21,13 @@ def tell(run: Run, *records: telemetry.Record) -> None:
         telemetry.append(run.path / "telemetry.jsonl", record)
 
 
+def state_of(run: Run) -> status.State:
+    """The state, which is the same for the page that looks at one run and for the list of all."""
+    state = status.state(run)
+    assert state == status.look(run).state == listing.entry(run).state
+    return state
+
+
 def phase(name: str, done: int = 0, total: int = 1, seconds: float = 1.0) -> telemetry.Phase:
     return telemetry.Phase(name, done, total, seconds)
 
@@ -28,6 +37,11 @@ def test_a_finished_run(finished: Run) -> None:
     assert (seen.state, seen.live, seen.fraction, seen.last_step) == ("done", False, 1.0, 10)
     assert [step.step for step in seen.steps] == list(range(1, 11))
     assert seen.report is not None
+
+
+def test_a_run_that_never_began_is_new(new_run: New) -> None:
+    assert state_of(new_run()) == "new"
+    assert status.STATES.keys() == set(get_args(status.State))
 
 
 def test_a_killed_run_is_stopped_and_keeps_its_place(new_run: New) -> None:
@@ -40,43 +54,49 @@ def test_a_killed_run_is_stopped_and_keeps_its_place(new_run: New) -> None:
 
 def test_a_living_run(new_run: New, claim: Claim) -> None:
     run = new_run()
-    leave = claim(run)
-    assert status.look(run).state == "starting"
+    claim(run)
+    assert state_of(run) == "starting"
     tell(run, phase("load", 1, 1, 10))
-    assert status.look(run).state == "running"
+    assert state_of(run) == "running"
     run.request_stop(keep=True)
-    assert status.look(run).state == "stopping"
-    leave()
+    assert state_of(run) == "stopping"
 
 
 def test_a_resumed_run_starts_until_it_speaks(new_run: New, claim: Claim) -> None:
     run = new_run()
     tell(run, phase("unlearn", 1), phase("stopped"))
     os.utime(run.path / "telemetry.jsonl", (1, 1))
-    leave = claim(run)
-    assert status.look(run).state == "starting"
+    claim(run)
+    assert state_of(run) == "starting"
     tell(run, phase("load"))
-    assert status.look(run).state == "running"
-    leave()
+    assert state_of(run) == "running"
+
+
+def test_a_resumed_run_does_not_seem_stopped_while_it_rewinds(new_run: New, claim: Claim) -> None:
+    run = new_run()
+    tell(run, phase("load"), phase("unlearn", 1), phase("stopped"))
+    assert state_of(run) == "stopped"
+    claim(run)
+    path = run.path / "telemetry.jsonl"
+    write(path, b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    assert state_of(run) == "running"
 
 
 @pytest.mark.parametrize("end", status.ENDS)
-def test_a_run_that_is_to_go_on_waits_while_its_last_process_still_leaves(new_run: New, end: str, claim: Claim) -> None:
+def test_a_run_to_go_on_is_queued_while_its_process_ends(new_run: New, end: str, claim: Claim) -> None:
     run = new_run()
     tell(run, phase("unlearn", 1), phase(end))
-    leave = claim(run)
-    os.utime(run.path / "pid", (1, 1))  # before its last word
+    claim(run)
+    os.utime(run.path / "pid", (1, 1))  # before its last record
     waitlist.join(run)
-    seen = status.look(run)
-    assert (seen.state, seen.live) == ("queued", True)  # else the page would look no more
-    assert listing.entry(run).state == "queued"
-    leave()
+    assert state_of(run) == "queued"
+    assert status.look(run).live  # else the page would look no more
 
 
 def test_failed(new_run: New) -> None:
     run = new_run()
     tell(run, phase("load"), telemetry.Phase("failed", 0, 1, 0.0, "No memory."))
-    assert status.look(run).state == "failed"
+    assert state_of(run) == "failed"
 
 
 def test_a_torn_last_line_is_read_when_it_is_whole(new_run: New) -> None:
@@ -92,7 +112,7 @@ def test_a_torn_last_line_is_read_when_it_is_whole(new_run: New) -> None:
     assert seen.name == "check"
 
 
-def test_a_file_written_anew_by_a_resumed_run_is_read_from_its_start(finished: Run) -> None:
+def test_a_file_written_again_is_read_from_its_start(finished: Run) -> None:
     assert len(status.look(finished).steps) == 10
     path = finished.path / "telemetry.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
@@ -102,17 +122,21 @@ def test_a_file_written_anew_by_a_resumed_run_is_read_from_its_start(finished: R
     assert 0 < len(status.look(finished).steps) < 10
 
 
-def test_time_left_is_a_guess_only_when_there_is_ground_for_one(new_run: New) -> None:
+def test_time_left_needs_something_to_guess_from(new_run: New) -> None:
     run = new_run()
     assert status.look(run).seconds_left is None
     tell(run, phase("load", 1, 1, 4), phase("check", 1, 1, 4), phase("data", 50, 100, 17.5))
     assert status.look(run).seconds_left == pytest.approx(74.5)
 
 
-def test_a_report_that_is_no_json_is_no_report(new_run: New) -> None:
+def test_a_report_that_is_no_json_is_unreadable(new_run: New) -> None:
     run = new_run()
     (run.path / "report.json").write_text("{")
-    assert status.look(run).report is None
+    seen = status.look(run)
+    assert seen.report is None
+    assert "unreadable" in seen.unreadable
+    (run.path / "report.json").unlink()
+    assert status.look(run).unreadable == ""
 
 
 def test_memory_holds_only_so_many_runs(new_run: New, monkeypatch: pytest.MonkeyPatch) -> None:

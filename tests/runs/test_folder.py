@@ -1,5 +1,6 @@
 """A run is a folder: found again, never outside its root, never half written."""
 
+import contextlib
 import errno
 import json
 import os
@@ -97,68 +98,101 @@ def test_the_last_phase_is_found_at_the_end(tmp_path, padding):
     assert run.last_phase() == telemetry.Phase("done", 1, 1, 0.0)
 
 
-AT_ONCE = """
+CLAIMER = """
 import sys, time
 from pathlib import Path
 from balign.refusal import Refusal
 from balign.runs.folder import Run
-run = Run(Path(sys.argv[1]))
 print("ready", flush=True)
 for line in sys.stdin:
-    if line == "leave\\n":
-        held.__exit__(None, None, None)
-        print("left", flush=True)
-        continue
-    time.sleep(max(0.0, float(line) - time.time()))
-    held = run.claim()
+    moment, path = line.split()
+    time.sleep(max(0.0, float(moment) - time.time()))
     try:
-        held.__enter__()
-        print("entered", flush=True)
+        with Run(Path(path)).claim():
+            print("entered", flush=True)
+            input()
     except Refusal:
-        print("refused", flush=True)
+        pass
+    print("out", flush=True)
 """
 ROUNDS = 500
 
 
-def test_two_processes_that_claim_at_once_never_both_enter(tmp_path):
+class Claimer:
+    """Another process that claims runs at given moments."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", CLAIMER]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.answer() == "ready"
+
+    def ask(self, line: str = "") -> None:
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> str:
+        return self.process.stdout.readline().strip()
+
+
+@pytest.fixture
+def claimers():
+    with contextlib.ExitStack() as stack:
+        pair = [Claimer(), Claimer()]
+        for claimer in pair:
+            stack.enter_context(claimer.process)
+            stack.callback(claimer.process.kill)
+        yield pair
+
+
+def test_two_processes_that_claim_at_once_never_both_enter(tmp_path, claimers):
     run = Run.create(CONFIG, tmp_path)
-    command = [sys.executable, "-c", AT_ONCE, str(run.path)]
-    pair = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-
-    def ask(process, line):
-        process.stdin.write(f"{line}\n")
-        process.stdin.flush()
-
-    assert [process.stdout.readline() for process in pair] == ["ready\n"] * 2
     winners = [0, 0]
     for _ in range(ROUNDS):
         moment = time.time() + 0.002
-        for process in pair:
-            ask(process, moment)
-        answers = [process.stdout.readline().strip() for process in pair]
-        assert sorted(answers) == ["entered", "refused"]
+        for claimer in claimers:
+            claimer.ask(f"{moment} {run.path}")
+        answers = [claimer.answer() for claimer in claimers]
+        assert sorted(answers) == ["entered", "out"]
         winner = answers.index("entered")
         winners[winner] += 1
-        ask(pair[winner], "leave")
-        assert pair[winner].stdout.readline() == "left\n"
-    print(f"{ROUNDS} rounds: exactly one of two entered in each, {winners[0]} times the first, {winners[1]} the second")
-    for process in pair:
-        process.communicate()
-        assert process.returncode == 0
+        claimers[winner].ask()
+        assert claimers[winner].answer() == "out"
+    print(f"{ROUNDS} rounds, exactly one of two entered in each: {winners[0]} times the first, {winners[1]} the second")
     assert sum(winners) == ROUNDS
     assert min(winners) > 0  # they really met
 
 
-def test_the_claim_of_a_killed_process_is_free(tmp_path):
+def test_a_run_is_either_deleted_or_claimed(tmp_path, claimers):
+    deleted = 0
+    for _ in range(60):
+        run, moment = Run.create(CONFIG, tmp_path), time.time() + 0.002
+        claimers[0].ask(f"{moment} {run.path}")
+        time.sleep(max(0.0, moment - time.time()))
+        try:
+            run.delete()
+            gone = True
+        except Refusal:
+            gone = False
+        entered = claimers[0].answer() == "entered"
+        assert not (gone and entered)
+        assert run.path.exists() is not gone
+        deleted += gone
+        if entered:
+            claimers[0].ask()
+            assert claimers[0].answer() == "out"
+    print(f"{deleted} of 60 runs were deleted, no claimed one among them")
+
+
+def test_the_claim_of_a_killed_process_is_free(tmp_path, claimers):
     run = Run.create(CONFIG, tmp_path)
-    command = [sys.executable, "-c", AT_ONCE, str(run.path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        process.stdin.write("0\n")
-        process.stdin.flush()
-        assert [process.stdout.readline() for _ in range(2)] == ["ready\n", "entered\n"]
-        with pytest.raises(Refusal, match="already running"), run.claim():
-            pass
-        process.kill()
+    claimers[0].ask(f"0 {run.path}")
+    assert claimers[0].answer() == "entered"
+    assert run.running()
+    with pytest.raises(Refusal, match="already running"), run.claim():
+        pass
+    claimers[0].process.kill()
+    claimers[0].process.wait()
+    assert not run.running()
     with run.claim():
         assert run.running()
 

@@ -80,8 +80,8 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
     def act(
         event: Any, work: Callable[..., Answer], failure: str, inputs: list[str], outputs: list[str], **more: Any
     ) -> Any:
-        given = [parts[name] for name in inputs]
-        return bind(event, work, page.browser, given, parts, outputs, failure=failure, say="say", **more)
+        components = [parts[name] for name in inputs]
+        return bind(event, work, page.browser, components, parts, outputs, failure=failure, say="say", **more)
 
     refresh([tab.select, parts["timer"].tick])
     first = act(

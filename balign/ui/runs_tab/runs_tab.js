@@ -1,4 +1,4 @@
-/* Which runs are selected in the Runs tab. The list is rendered again while runs go on; selection is put back by run. */
+/* Which runs are selected in the Runs tab. The list is sent again while runs go on; selection is put back by run. */
 (() => {
   "use strict";
   const LIST = "part-run-list";

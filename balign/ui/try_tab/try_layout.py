@@ -97,13 +97,13 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
     def act(
         triggers: Any, work: Callable[..., Answer], failure: str, inputs: tuple[str, ...] = (), **more: Any
     ) -> None:
-        given = [parts[name] for name in inputs]
-        refresh(shared.bind(triggers, work, page.browser, given, parts, [], failure=failure, say="say", **more))
+        components = [parts[name] for name in inputs]
+        refresh(shared.bind(triggers, work, page.browser, components, parts, [], failure=failure, say="say", **more))
 
     refresh([tab.select, parts["timer"].tick])
     failure = "The drawing could not be started"
-    asked = [parts["draw"].click, parts["prompt"].submit]
-    act(asked, try_actions.draw_prompt, failure, ("prompt", "seed", "images"))
+    submitted = [parts["draw"].click, parts["prompt"].submit]
+    act(submitted, try_actions.draw_prompt, failure, ("prompt", "seed", "images"))
     act(parts["probe"].click, try_actions.draw_probes, failure)
     act(parts["frames"].click, try_actions.draw_strengths, failure)
     act(parts["export"].click, try_actions.export, "The export could not be started", ("amount",), js=STRENGTH)

@@ -196,7 +196,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
 
 
 @pytest.mark.slow
-def test_a_client_starts_two_runs_and_the_second_waits_through_a_restart(served: Studio) -> None:
+def test_a_queued_run_of_a_client_outlives_a_restart(served: Studio) -> None:
     client = Client(served.url, verbose=False)
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {f"/{name}" for name in NAMES}
     first = client.predict("cat", api_name="/start")

@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from balign.host import disk, housekeeping, limits, scheduler, visitors, waitlist
+from balign.host import disk, housekeeping, limits, processes, scheduler, status, visitors, waitlist
 from balign.host.visitors import NOT_YOURS, Visitor
 from balign.refusal import Refusal
 from balign.runs.config import MAX_PROMPT
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.runs.tryout import ballots, store
 from balign.ui import files
 from balign.ui.page import Caller, caller
 from balign.ui.try_tab import blind_vote, try_actions, try_layout
+from tests.conftest import Claim
 from tests.host import fake_tryout
 from tests.host.test_scheduler import wait_for
 from tests.ui.test_visitors import ANN, BOB, browser_of
@@ -42,7 +44,7 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
-def caller_of(run: Run, visitor: Visitor = scheduler.NOBODY) -> Caller:
+def caller_of(run: Run, visitor: Visitor = visitors.NOBODY) -> Caller:
     return caller(browser_of(run, visitor))
 
 
@@ -61,13 +63,13 @@ def test_who_has_the_link_only_starts_nothing(anns: Run, other: Visitor) -> None
             work(caller_of(anns, other), *values)
     assert "Nothing is being drawn" in try_actions.stop(caller_of(anns, other))["say"]
     assert anns.stop_requested() is None
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 @public
 def test_who_has_the_link_only_sees_nothing_of_what_was_drawn(anns: Run) -> None:
     parts = try_layout.shown(caller_of(anns, BOB))
-    assert NOT_YOURS in parts["about"]
+    assert escape(NOT_YOURS) in parts["about"]
     assert parts["room"]["visible"] is False
     assert "ink cat" not in str(parts)
     assert visitors.key(anns) not in str(parts)
@@ -125,10 +127,10 @@ def test_the_owner_draws_and_stops(anns: Run, monkeypatch: pytest.MonkeyPatch) -
 
 
 @public
-def test_a_shared_instance_exports_no_pipelines_but_weights_for_the_owner(anns: Run, client: TestClient) -> None:
+def test_a_public_instance_exports_weights_and_no_pipelines(anns: Run, client: TestClient) -> None:
     assert try_layout.shown(caller_of(anns, ANN))["export"]["visible"] is True
     assert try_actions.export(caller_of(anns, ANN), "0.50") == {"say": ""}
-    wait_for(lambda: not scheduler.alive(anns))
+    wait_for(lambda: not processes.alive(anns))
     name = "exports/strength-0.50.safetensors"
     assert [str(path.relative_to(anns.path)) for path in (anns.path / "exports").iterdir()] == [name]
     address = files.keyed(anns, name)
@@ -161,13 +163,13 @@ def test_weights_are_exported_as_long_as_the_run_has_room(anns: Run, limit: Call
     limit(run_bytes=disk.size(anns.path))
     with pytest.raises(Refusal, match="as many files as a shared instance keeps"):
         try_actions.export(caller_of(anns, ANN), "0.50")
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 @public
 def test_the_changeshold_for_drawings(anns: Run, limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
-    monkeypatch.setattr(scheduler, "_launch", lambda run, verb, *options: started.append(verb))
+    monkeypatch.setattr(processes, "start", lambda run, verb, *options, drawing: started.append(verb))
     ann = caller_of(anns, ANN)
     for prompt, images, words in (("a cat", 9, "images is 9"), ("x" * (MAX_PROMPT + 1), 1, "characters")):
         with pytest.raises(Refusal, match=words):
@@ -196,14 +198,14 @@ def test_addresses_are_counted_too(anns: Run, public: None, limit: Callable[...,
 
 
 def test_while_another_run_works_or_waits_nothing_is_drawn(
-    anns: Run, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    anns: Run, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, claim: Claim
 ) -> None:
     monkeypatch.setattr(scheduler, "LEAVING", 0.2)
     busy, owner = new_run(), caller_of(anns)
-    busy.claim()
+    leave = claim(busy)
     with pytest.raises(Refusal, match="Another run is using this machine"):
         try_actions.draw_strengths(owner)
-    busy.release()
+    leave()
     waitlist.join(busy)
     with pytest.raises(Refusal, match="Another run is using this machine"):
         try_actions.draw_strengths(owner)
@@ -211,43 +213,40 @@ def test_while_another_run_works_or_waits_nothing_is_drawn(
     assert try_actions.draw_strengths(owner) == {"say": ""}
     begun = scheduler.begin(anns.config)
     assert waitlist.place(begun) == 1  # and a run waits for what is drawn
-    wait_for(lambda: begun.status() == "done")
+    wait_for(lambda: status.state(begun) == "done")
 
 
-def test_a_run_that_has_said_its_last_is_waited_for(anns: Run, new_run: Callable[..., Run]) -> None:
+def test_a_run_about_to_leave_is_waited_for(anns: Run, new_run: Callable[..., Run], claim: Claim) -> None:
     leaving = new_run()
     (leaving.path / "telemetry.jsonl").write_bytes((anns.path / "telemetry.jsonl").read_bytes())
-    leaving.claim()
+    leave = claim(leaving)
     asked = iter([True, False])
     began = time.monotonic()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scheduler, "alive", lambda run: run == leaving and next(asked, False))
-        patch.setattr(scheduler, "_launch", lambda run, verb, *options: None)
-        scheduler.visit(anns, "strength")
+        patch.setattr(processes, "alive", lambda run: run == leaving and next(asked, False))
+        patch.setattr(processes, "start", lambda run, verb, *options, drawing: None)
+        scheduler.draw(anns, "strength")
     assert time.monotonic() - began < scheduler.LEAVING
-    leaving.release()
+    leave()
 
 
 def test_on_a_device_that_is_lent_nothing_is_drawn(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
     with pytest.raises(Refusal, match="has a device for runs only"):
         try_actions.draw_strengths(caller_of(anns))
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 @public
 def test_a_drawing_has_its_own_time_and_is_ended_after_it(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
-    monkeypatch.setitem(
-        scheduler._started, anns.id, time.time() - 9 * limits.LIMITS.seconds
-    )  # when the run itself began
-    scheduler.visit(anns, "strength", visitor=ANN)
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
+    scheduler.draw(anns, "strength", visitor=ANN)
     housekeeping.restrain(anns)
     assert anns.stop_requested() is None
-    assert scheduler.alive(anns)
+    assert processes.alive(anns)
     housekeeping.restrain(anns, time.time() + limits.LIMITS.seconds + housekeeping.GRACE + 5)
-    scheduler._children[anns.id].wait()
-    assert scheduler.failed(anns)
+    wait_for(lambda: not processes.alive(anns))
+    assert processes.drawing_failed(anns)
 
 
 @public
@@ -257,7 +256,7 @@ def test_a_run_that_is_drawn_with_does_not_expire(anns: Run, tmp_path: Path) -> 
     age(anns, limits.LIMITS.hours + 1)
     fake_tryout.write_try(anns, "a cat", 0, 1)
     scheduler.sweep()
-    assert scheduler.find(anns.id) == anns
+    assert find(anns.id) == anns
     age(anns, limits.LIMITS.hours + 1)
     scheduler.sweep()
-    assert scheduler.find(anns.id) is None
+    assert find(anns.id) is None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from balign.host import scheduler
+from balign.host import processes, scheduler
 from balign.host.status import look
 from balign.refusal import Refusal
 from balign.runs.folder import Run
@@ -39,7 +39,7 @@ def test_without_a_run_nothing_is_drawn(browser: object, finished: Run) -> None:
     parts = try_layout.shown(stranger)
     assert "Open a run that has finished" in parts["about"]
     assert parts["room"]["visible"] is False
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 def test_a_run_that_is_not_finished_is_waited_for(new_run: Callable[..., Run]) -> None:
@@ -69,29 +69,27 @@ def test_what_cannot_be_drawn_is_refused(
 ) -> None:
     with pytest.raises(Refusal, match=words):
         try_actions.draw_prompt(shows(finished), prompt, seed, images)
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 def test_a_prompt_is_drawn_in_a_process_and_shown(finished: Run) -> None:
     sent = try_layout.refreshed(shows(finished), None)["sent"]
     assert try_actions.draw_prompt(shows(finished), EVIL[:200], "7", 2) == {"say": ""}
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts = try_layout.refreshed(shows(finished), sent)
     assert set(parts) == {"trouble", "sent", "own_prompts"}  # only what changed goes to the page
     html = parts["own_prompts"]
     assert html.count('class="pair"') == 2
     (drawn,) = store.tries(finished)
     assert f"files/{finished.id}/{drawn.images[1].after}" in html
-    assert "mean alignment 0.310 before and 0.120 after, scored by emoji" in html
+    assert "mean alignment</span> 0.310 before and 0.120 after, scored by emoji" in html
     assert "seed 7" in html
     assert "<script" not in html
     assert "<img src=x" not in html
     assert try_layout.refreshed(shows(finished), parts["sent"]) == {"trouble": "", "sent": parts["sent"]}
 
 
-def test_while_it_draws_the_run_stays_done_and_the_machine_is_taken(
-    finished: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_it_draws_the_run_stays_done(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "1")
     monkeypatch.setattr(scheduler, "LEAVING", 0.2)
     assert try_actions.draw_strengths(shows(finished)) == {"say": ""}
@@ -112,20 +110,20 @@ def test_while_it_draws_the_run_stays_done_and_the_machine_is_taken(
 def test_why_it_failed_is_shown_until_the_next(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_FAIL", "try")
     try_actions.draw_prompt(shows(finished), "a cat", "0", 1)
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     assert "The memory is full" in try_layout.shown(shows(finished))["progress"]
     monkeypatch.setenv("FAKE_FAIL", "")
     try_actions.draw_prompt(shows(finished), "a cat", "0", 1)
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     assert try_layout.shown(shows(finished))["progress"] == ""
 
 
 def test_a_process_that_dies_silently_is_noticed(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
     try_actions.draw_strengths(shows(finished))
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts = try_layout.shown(shows(finished))
     assert "ended early" in parts["progress"]
     assert parts["dock"]["visible"] is True
@@ -133,8 +131,8 @@ def test_a_process_that_dies_silently_is_noticed(finished: Run, monkeypatch: pyt
 
 def test_a_failed_evaluation_is_no_failed_drawing(finished: Run) -> None:
     scheduler.resume(finished, "evaluate")
-    scheduler._children[finished.id].wait()
-    scheduler._children[finished.id].returncode = 2
+    processes._children[0].process.kill()
+    processes._children[0].process.wait()
     assert try_layout.shown(shows(finished))["progress"] == ""
 
 
@@ -142,12 +140,12 @@ def test_strengths_are_drawn_once_and_then_exported(finished: Run) -> None:
     parts = try_layout.shown(shows(finished))
     assert (parts["frames"]["visible"], parts["export"]["visible"]) == (True, False)
     try_actions.draw_strengths(shows(finished))
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts = try_layout.refreshed(shows(finished), None)
     sent = parts["sent"]
     assert (parts["frames"]["visible"], parts["export"]["visible"]) == (False, True)
     assert try_actions.export(shows(finished), "1.25") == {"say": ""}
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts = try_layout.refreshed(shows(finished), sent)
     assert "exports/strength-1.25" in parts["exports"]["value"]
     assert "strength" not in parts  # sent again, the slider would jump back
@@ -160,7 +158,7 @@ def test_probes_are_drawn_once(finished: Run) -> None:
     sent = parts["sent"]
     assert parts["probe"]["visible"] is True
     assert try_actions.draw_probes(shows(finished)) == {"say": ""}
-    wait_for(lambda: not scheduler.alive(finished))
+    wait_for(lambda: not processes.alive(finished))
     parts = try_layout.refreshed(shows(finished), sent)
     assert set(parts) == {"trouble", "sent", "probes", "probe"}
     assert parts["probe"]["visible"] is False
@@ -171,7 +169,7 @@ def test_probes_are_drawn_once(finished: Run) -> None:
 def test_only_a_strength_of_the_slider_is_exported(finished: Run, amount: object) -> None:
     with pytest.raises(Refusal, match="is not one of"):
         try_actions.export(shows(finished), amount)
-    assert scheduler._children == {}
+    assert processes._children == []
     assert not (finished.path / "exports").exists()
 
 
