@@ -34,6 +34,7 @@ PLACES = {"down_blocks": ("coarser", 1), "mid_block": ("middle", 2), "up_blocks"
 TERM = "cosine of the forget and the retain gradient, mean of the steps that were measured"
 FULL = 0.5
 """A cosine of this size has the full colour."""
+NUMBERS = (int, float)
 NOISE = ("least noise", "less", "more", "most noise")
 
 
@@ -89,12 +90,14 @@ def _map(label: str, columns: Mapping[str, tuple[str, str]], values: Mapping[tup
 
 def mean(records: Sequence[Conflict]) -> dict[str, float]:
     """The mean cosine of every group over the records that have a number for it."""
-    seen: dict[str, list[float]] = {}
+    sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
     for record in records:
         for name, cosine in record.cosines.items():
-            if isinstance(cosine, int | float) and math.isfinite(cosine):
-                seen.setdefault(name, []).append(max(-1.0, min(1.0, cosine)))
-    return {name: sum(values) / len(values) for name, values in seen.items()}
+            if isinstance(cosine, NUMBERS) and math.isfinite(cosine):
+                sums[name] = sums.get(name, 0.0) + (cosine if -1 <= cosine <= 1 else math.copysign(1, cosine))
+                counts[name] = counts.get(name, 0) + 1
+    return {name: total / counts[name] for name, total in sums.items()}
 
 
 def _cell(cosine: float | None) -> HeatCell | None:
