@@ -185,7 +185,7 @@ print(clicks)
 @pytest.mark.slow
 def test_a_real_run_in_chunks_has_the_weights_of_one_in_one_go(configure: Callable[..., RunConfig]) -> None:
     runs = [Run.create(configure(steps=14)) for _ in range(2)]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = os.environ | {"BALIGN_PUBLIC": "0", "PYTHONPATH": str(root)}
     clicks = []
     for run, seconds in zip(runs, ("24", "9999"), strict=True):
