@@ -12,6 +12,7 @@ from balign.data.probes import WAYS
 from balign.runs.folder import Run
 from balign.runs.tryout import store
 from balign.runs.tryout.store import STRENGTHS, Progress
+from tests.host import journal
 
 VERBS = ("try", "strength", "probe", "export")
 GROUPS = ("erased", "kept")
@@ -26,7 +27,7 @@ def main(verb: str, folder: str, *options: str) -> None:
     if verb == "export":
         write_export(run, Path(given["out"]))
         return
-    with run.claim(drawing=True):
+    with run.claim(drawing=True), journal.noted(run, "draw"):
         for done in range(8):
             store.tell(run, Progress(verb, done, 8))
             time.sleep(pause)
