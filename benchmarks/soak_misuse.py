@@ -1,5 +1,6 @@
 """The other half of a soak's visitors' habits: what belongs to somebody else, and calls that are none."""
 
+import copy
 import json
 import secrets
 from collections.abc import Callable
@@ -126,7 +127,8 @@ class Stranger(Visitor):
         """A program that polls under a new name each time."""
         known = self._others()
         for _ in range(SESSIONS):
-            page = Session(self.client)
+            page = copy.copy(self.page)
+            page.hash = secrets.token_hex(5)
             page.ask(page.endpoint("status"), [known.id if known else "none"])
         self.book.done["pages opened by a program"] += SESSIONS
 
