@@ -100,11 +100,11 @@ class Chaos(threading.Thread):
         self.all += [self.fill_disk] if mounted else []
 
     def run(self) -> None:
-        bag: list[Callable[[], None]] = []
+        bag = [self.damage]
         while not self.world.over.wait(self.chance.uniform(0.5, 1.5) * self.pause):
             bag = bag or self.chance.sample(self.all, len(self.all))
             deed = bag.pop()
-            self.world.book.count(f"chaos: {deed.__name__.replace('_', ' ')}")
+            self.world.book.happened(deed.__name__.replace("_", " "))
             deed()
 
     def kill_server(self) -> None:
@@ -141,7 +141,7 @@ class Chaos(threading.Thread):
     def damage(self) -> None:
         """Plant folders of a visitor's that are damaged, in place of those of the last time."""
         undamage(self.world.root)
-        for kind in self.chance.sample(list(DAMAGES), 5):
+        for kind in DAMAGES:
             run = Run(self.world.root / f"{UNCLAIMED}-{kind}")
             with suppress(OSError):  # the disk may be full of runs
                 run.path.mkdir()

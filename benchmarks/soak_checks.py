@@ -35,7 +35,13 @@ class Book:
         self.refused: Counter[str] = Counter()
         self.breaches: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = defaultdict(list)
+        self.deed, self.since = "", 0.0
+        """What went wrong on the machine last, and when."""
         self._lock = threading.Lock()
+
+    def happened(self, deed: str) -> None:
+        self.count(f"chaos: {deed}")
+        self.deed, self.since = deed, time.monotonic()
 
     def count(self, what: str, refused: bool = False) -> None:
         with self._lock:
@@ -46,7 +52,8 @@ class Book:
         with self._lock:
             self.breaches[rule] += times
             if len(self.examples[rule]) < SHOWN:
-                self.examples[rule].append(" ".join(detail.split())[:400])
+                after = f"; {time.monotonic() - self.since:.0f} s after {self.deed}" if self.deed else ""
+                self.examples[rule].append(" ".join(detail.split())[:400] + after)
 
     def table(self) -> str:
         lines = [f"{'what':<34}{'times':>9}{'refused':>9}"]

@@ -42,7 +42,7 @@ class Visitor(threading.Thread):
     def actions(self) -> dict[Callable[[], None], float]:
         """What this visitor does, and how often of all."""
         more = {self.download: 3, self.leave_download: 1, self.upload: 2, self.draw: 2, self.delete: 2}
-        return {self.start_run: 5, self.look: 4, self.browse: 2, self.stop: 1, self.resume: 3, **more}
+        return {self.start_run: 4, self.look: 4, self.browse: 2, self.stop: 1, self.resume: 3, **more}
 
     @property
     def mine(self) -> list[Known]:
@@ -162,9 +162,14 @@ class Visitor(threading.Thread):
 
     def browse(self) -> None:
         shown = self.chance.choice([known.id for known in self.mine] or [""])
-        for event in self.chance.sample(self.page.events("tick"), 2):
-            refusal = self.ask(event, self.page.values(event, {"run": shown, "owner": self.secret}, {}))[0]
+        mine = [known.id for known in self.mine]
+        for event in self.page.events("tick"):
+            values = self.page.values(event, {"run": shown, "owner": self.secret}, {})
+            refusal, answer = self.ask(event, values)
             self.book.count("look at the page", bool(refusal))
+            missing = [run for run in mine if run not in json.dumps(answer)]
+            if len(values) > 4 and missing:  # the list, which is asked for with a search
+                self.book.breach("not in the list of runs", f"{missing}: {refusal} {json.dumps(answer)[:200]}")
         if shown:
             self.book.count("look at files")
             for name in ("report.html", "images/before/0000.png"):
@@ -186,9 +191,9 @@ class Visitor(threading.Thread):
 
     def delete(self) -> None:
         if known := self._one("done", "stopped", "failed"):
-            refusal = self.press("Delete", _=known.id)[0]
-            known.deleted = not refusal  # from now on it may be gone, even if the server dies before it answers
-            refusal = refusal or self.press("Delete for good")[0]
+            known.deleted = True  # from now on it may be gone, even if the server dies before it answers
+            self.press("Delete", _=known.id)
+            refusal = self.press("Delete for good")[0]
             self.book.count("delete", bool(refusal))
             known.deleted = not refusal
             if not refusal and (self.world.root / known.id).exists():
