@@ -20,7 +20,7 @@ from balign.runs.folder import Run
 from balign.runs.outcome import reproduce
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a script, it is in no package
-from tests.host import fake_tryout
+from tests.host import fake_tryout, journal
 
 SIDE = 64
 GROUPS = [(place, part) for place in ("down_blocks.0", "mid_block", "up_blocks.1") for part in ("to_k", "to_v")]
@@ -76,7 +76,7 @@ def main(folder: str) -> bool:
         if name == fail:
             raise RuntimeError("The weights became non-finite at step 12; the last good ones were kept.")
 
-    with run.claim():
+    with run.claim(), journal.noted(run, "run"):
         try:
             for name in ("load", "check"):
                 phase(name, 0, 1)

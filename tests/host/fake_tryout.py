@@ -13,6 +13,7 @@ from balign.data.probes import WAYS
 from balign.runs.folder import Run
 from balign.runs.tryout import store
 from balign.runs.tryout.store import STRENGTHS, DrawingProgress
+from tests.host import journal
 
 VERBS = ("try", "strength", "probe", "export")
 GROUPS = ("erased", "kept")
@@ -27,7 +28,7 @@ def main(verb: str, folder: str, *options: str) -> None:
     if verb == "export":
         write_export(run, Path(given["out"]))
         return
-    with run.claim(drawing=True):
+    with run.claim(drawing=True), journal.noted(run, "draw"):
         for done in range(8):
             DrawingProgress(verb=verb, done=done, total=8).write(run.path / store.PROGRESS)
             time.sleep(pause)
