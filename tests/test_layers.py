@@ -17,7 +17,7 @@ from balign.host import status
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "balign"
 FLOORS = [
-    ["telemetry", "atomic", "refusal", "markup"],
+    ["telemetry", "atomic", "refusal", "machine", "markup"],
     ["models"],
     ["data"],
     ["method"],

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from balign import telemetry
+from balign import machine, telemetry
 from balign.atomic import write
 from balign.data import latents
 from balign.measure.evaluation import evaluate as score
@@ -27,7 +27,6 @@ from balign.models import weight_file
 from balign.runs.engine import checkpoint, images
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
-from balign.runs.estimate import machine
 from balign.runs.outcome import report_page, reproduce
 from balign.telemetry import Phase, Preview, Record, Step
 

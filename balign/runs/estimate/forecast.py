@@ -10,13 +10,14 @@ from statistics import median
 from typing import NamedTuple
 
 from balign.data.prompts import PromptSets
+from balign.machine import GB, Free, free
 from balign.markup.formats import counted, duration, gigabytes
 from balign.method.objectives import settle
 from balign.models.catalogue import Entry, find, locate
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.estimate.machine import GB, Free, free
 from balign.runs.estimate.timings import Timings, earlier_runs
+from balign.runs.folder import runs_root
 from balign.runs.prompt_lists import Pictures, pictures, prompt_sets, resolve
 
 DENOISE = 0.0067
@@ -60,7 +61,12 @@ class Estimate(NamedTuple):
 
 def estimate(config: RunConfig, sets: PromptSets) -> Estimate:
     """Time, memory and disk for this run and its prompts."""
-    entry, drawn, same, spare = find(config.model), pictures(config, sets), earlier_runs(config), free(config)
+    entry, drawn, same, spare = (
+        find(config.model),
+        pictures(config, sets),
+        earlier_runs(config),
+        free(config.device, runs_root()),
+    )
     memory = _memory(config, same)
     disk = _disk(config, entry, drawn, same)
     return Estimate(

@@ -11,10 +11,10 @@ from PIL import Image
 from balign import atomic
 from balign.markup import charts, formats
 from balign.markup.render import PACKAGE, render
+from balign.measure import training_charts
 from balign.measure.report import RATES, RunReport
 from balign.refusal import Refusal
 from balign.runs.folder import Run
-from balign.runs.outcome import training_charts
 from balign.telemetry import Preview, Step
 
 THUMBNAIL = 256

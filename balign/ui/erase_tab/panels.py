@@ -10,7 +10,7 @@ from balign.host.status import SHARES, STATES, RunView
 from balign.markup.charts import ledger, ledger_words
 from balign.markup.formats import counted, duration, ordinal
 from balign.markup.render import render
-from balign.runs.outcome import training_charts
+from balign.measure import training_charts
 from balign.ui.erase_tab import conflict_map
 
 PHASES = {

@@ -8,10 +8,10 @@ import pytest
 from balign import telemetry
 from balign.data.prompts import build
 from balign.data.targets import resolve
+from balign.machine import Free
 from balign.runs import prompt_lists
 from balign.runs.config import RunConfig
 from balign.runs.estimate import forecast
-from balign.runs.estimate.machine import Free
 from balign.runs.estimate.timings import earlier_runs
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Step
@@ -63,7 +63,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """``room(memory=3)``: what the machine has free."""
 
     def make(memory: float = 64.0, disk: float = 500.0, gpu: bool = False) -> None:
-        monkeypatch.setattr(forecast, "free", lambda _: Free(memory, disk, gpu))
+        monkeypatch.setattr(forecast, "free", lambda *_: Free(memory, disk, gpu))
 
     make()
     return make

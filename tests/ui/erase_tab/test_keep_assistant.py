@@ -10,10 +10,10 @@ from balign.data import targets
 from balign.data.prompts import build
 from balign.data.targets import resolve
 from balign.host.visitors import Visitor
+from balign.machine import Free
 from balign.models import catalogue
 from balign.runs import prompt_lists
 from balign.runs.estimate import forecast
-from balign.runs.estimate.machine import Free
 from balign.ui import form
 from balign.ui.erase_tab import draft, keep_assistant
 from balign.ui.page import Caller, answering
@@ -146,7 +146,7 @@ def test_no_file_is_a_sentence(file: object) -> None:
 
 
 def test_the_line_above_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "free", lambda _: Free(1.0, 100.0, False))
+    monkeypatch.setattr(forecast, "free", lambda *_: Free(1.0, 100.0, False))
     small = estimate({"erase": "cat"})
     assert "About " in small
     assert "The memory is too small: about " in small

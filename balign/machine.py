@@ -6,12 +6,10 @@ import subprocess
 import sys
 import time
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-
-from balign.runs.config import RunConfig
-from balign.runs.folder import runs_root
 
 GB = 1e9
 
@@ -24,11 +22,10 @@ class Free(NamedTuple):
     gpu: bool
 
 
-def free(config: RunConfig) -> Free:
-    """What this run could take now. The limits of a container are not seen."""
-    root = runs_root().absolute()
-    existing = next(folder for folder in (root, *root.parents) if folder.exists())
-    card = None if config.device in ("cpu", "mps") else _card_memory(int(time.monotonic() // 20))
+def free(device: str, root: Path) -> Free:
+    """What is free now for a run on this device whose files go below `root`. A container's limits are not seen."""
+    existing = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists())
+    card = None if device in ("cpu", "mps") else _card_memory(int(time.monotonic() // 20))
     memory = psutil.virtual_memory().available / GB if card is None else card
     return Free(memory, shutil.disk_usage(existing).free / GB, card is not None)
 

@@ -1,18 +1,14 @@
 """Free memory and disk are read from the machine; a card out of order counts as none."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from balign.runs.config import RunConfig
-from balign.runs.estimate import machine
+from balign import machine
 
 
-def config(**changes: object) -> RunConfig:
-    return RunConfig.parse({"erase": ["cat"], **changes})
-
-
-def test_the_card_is_asked_and_may_be_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_card_is_asked_and_may_be_out_of_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def answer(text: str) -> None:
         done = subprocess.CompletedProcess([], 0, text, "")
         monkeypatch.setattr(machine.subprocess, "run", lambda *a, **k: done)
@@ -20,10 +16,10 @@ def test_the_card_is_asked_and_may_be_out_of_order(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(machine.shutil, "which", lambda name: name)
     answer("1000\n8000\n")
-    assert machine.free(config()).memory == pytest.approx(8000 * 2**20 / 1e9)
-    assert machine.free(config(device="cpu")).gpu is False
+    assert machine.free("auto", tmp_path / "runs").memory == pytest.approx(8000 * 2**20 / 1e9)
+    assert machine.free("cpu", tmp_path).gpu is False
     answer("No devices were found")
-    assert machine.free(config()).gpu is False
+    assert machine.free("auto", tmp_path).gpu is False
     machine._card_memory.cache_clear()
 
 
