@@ -95,9 +95,10 @@ def test_defaults_then_two_concepts_stopped_compared_and_deleted(studio: Serve, 
     expect(page.locator(".verdict")).to_contain_text("emoji")
     expect(page.locator(".pair")).to_have_count(12)
     loaded(page, ".pair img")
-    report = second.report() or {}
-    assert report["steps"] == len(taken) == len(steps(second))
-    prompts = " ".join(image["prompt"] for image in report["groups"]["erased"]["images"])
+    report = second.report()
+    assert report is not None
+    assert report.steps == len(taken) == len(steps(second))
+    prompts = " ".join(pair.prompt for pair in report.groups["erased"].images)
     assert "cat" in prompts
     assert "pizza" in prompts
     after = load_file(second.path / "erased.safetensors")
