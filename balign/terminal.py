@@ -38,8 +38,8 @@ def show(run: Run, events: Iterator[Record]) -> int:
     """Print a run's events to their end and return the exit code: 0 done, 2 failed, 130 stopped."""
     console = Console()
     console.print(f"Run folder: {run.path}", highlight=False, soft_wrap=True, markup=False)
-    last = None
-    with _Bars(console) as bars:
+    bars, last = _Bars(console), None
+    with bars.progress:
         for event in events:
             bars.take(event)
             last = event if isinstance(event, Phase | Report) else last
@@ -72,21 +72,13 @@ class _Bars:
             disable=not console.is_terminal,
         )
 
-    def __enter__(self) -> "_Bars":
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
     def take(self, event: Record) -> None:
         match event:
             case Phase(name=name) if name in NAMES:
                 self._phase(event)
             case Step():
-                self.losses = (
-                    f"forget {event.forget_loss:.4f}  retain {event.retain_loss:.4f}  cosine {event.cosine:+.2f}"
-                )
+                losses = f"forget {event.forget_loss:.4f}  retain {event.retain_loss:.4f}"
+                self.losses = f"{losses}  cosine {event.cosine:+.2f}"
                 if "unlearn" in self.tasks:
                     self.progress.update(self.tasks["unlearn"], completed=event.step, note=self.losses)
             case Preview() if self.console.is_terminal:
