@@ -20,7 +20,7 @@ from balign.runs.folder import Run
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import gentle_interrupt, show
 
-Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The run's folder.")]
+Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="the run's folder")]
 Folders = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...", help_behavior_hint="")]
 STOPPED = 130
 

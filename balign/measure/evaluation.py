@@ -90,9 +90,8 @@ def recognised(images: Tensor, tests: Sequence[Shot], scorer: Scorer, choices: C
             rows = [i for i, t in enumerate(tests) if t.labels.get(kind) in rivals and kind not in answers[i]]
             if len(rivals) < 2 or not rows:
                 continue
-            labels = list(rivals)
-            for i, best in zip(rows, scorer.classify(embedded[rows], labels, rivals).tolist(), strict=True):
-                answers[i][kind] = labels[best] == tests[i].labels[kind]
+            for i, nearest in zip(rows, scorer.classify(embedded[rows], rivals), strict=True):
+                answers[i][kind] = nearest == tests[i].labels[kind]
     return answers
 
 

@@ -93,12 +93,9 @@ def sentence(runs: Sequence[Run]) -> str:
     if not unfair:
         small = ", ".join(name.replace("_", " ") for name in differ)
         return f"The runs differ only in {small}." if small else "The runs have the same settings throughout."
-    listed = "; ".join(f"{name.replace('_', ' ')} ({', '.join(map(_short, unfair[name]))})" for name in unfair)
+    short = {name: [text if len(text) <= 60 else text[:59] + "…" for text in unfair[name]] for name in unfair}
+    listed = "; ".join(f"{name.replace('_', ' ')} ({', '.join(texts)})" for name, texts in short.items())
     return f"The runs differ in more than the method, so not all that follows is due to it: {listed}."
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _against(first: RunReport | None, other: RunReport | None) -> dict[GroupName, Change]:
@@ -107,15 +104,14 @@ def _against(first: RunReport | None, other: RunReport | None) -> dict[GroupName
         return {}
     changes = {}
     for name in GROUPS:
-        ours, theirs = _scores(first, name), _scores(other, name)
+        ours, theirs = (
+            {(image.prompt, image.seed): image.alignment_after for image in report.groups[name].images}
+            if name in report.groups
+            else {}
+            for report in (first, other)
+        )
         pairs = [pair for pair in ours if pair in theirs]
         if pairs:
             prompts = [prompt for prompt, _ in pairs]
             changes[name] = change([ours[pair] for pair in pairs], [theirs[pair] for pair in pairs], prompts)
     return changes
-
-
-def _scores(report: RunReport, name: GroupName) -> dict[tuple[str, int], float]:
-    """The alignment after erasing of each picture of a group, by prompt and seed."""
-    group = report.groups.get(name)
-    return {(image.prompt, image.seed): image.alignment_after for image in group.images} if group else {}
