@@ -1,7 +1,4 @@
-"""A run in a terminal: a progress bar for each phase with the time left, the losses, and a table at the end.
-
-Where there is no terminal it prints one line for each phase. Ctrl-C is passed on to the run.
-"""
+"""A run in a terminal: a progress bar for each phase with the time left, the losses, and a table at the end."""
 
 import signal
 import sys
@@ -75,7 +72,13 @@ class _Bars:
     def take(self, event: Record) -> None:
         match event:
             case Phase(name=name) if name in NAMES:
-                self._phase(event)
+                note = event.message or (self.losses if name == "unlearn" else "")
+                if name not in self.tasks:
+                    self.tasks[name] = self.progress.add_task(NAMES[name], note="")
+                self.progress.update(self.tasks[name], completed=event.done, total=event.total, note=escape(note))
+                if event.done == event.total and not self.console.is_terminal:
+                    line = f"{NAMES[name]}: {event.done} of {event.total}, {event.seconds:.1f} s  {note}"
+                    self.console.print(line.rstrip(), highlight=False, soft_wrap=True, markup=False)
             case Step():
                 losses = f"forget {event.forget_loss:.4f}  retain {event.retain_loss:.4f}"
                 self.losses = f"{losses}  cosine {event.cosine:+.2f}"
@@ -84,15 +87,6 @@ class _Bars:
             case Preview() if self.console.is_terminal:
                 scores = ", ".join(f"{name} {value:.3f}" for name, value in event.alignment.items())
                 self.progress.console.print(f"step {event.step}: alignment {scores}", style="dim", highlight=False)
-
-    def _phase(self, phase: Phase) -> None:
-        note = phase.message or (self.losses if phase.name == "unlearn" else "")
-        if phase.name not in self.tasks:
-            self.tasks[phase.name] = self.progress.add_task(NAMES[phase.name], total=phase.total, note=note)
-        self.progress.update(self.tasks[phase.name], completed=phase.done, total=phase.total, note=escape(note))
-        if phase.done == phase.total and not self.console.is_terminal:
-            line = f"{NAMES[phase.name]}: {phase.done} of {phase.total}, {phase.seconds:.1f} s  {note}"
-            self.console.print(line.rstrip(), highlight=False, soft_wrap=True, markup=False)
 
 
 def table(report: RunReport) -> Table:

@@ -1,15 +1,15 @@
 """A comparison of several runs: in which settings they differ, and what that did to the same pictures.
 
 The pictures of two runs pair by group, prompt and seed, so that the difference of two runs has an interval like the
-change within one. Nothing is scored here, and torch is not needed.
+change within one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from balign.measure.intervals import Change, change
 from balign.measure.report import GROUPS, GroupName, RunReport
-from balign.method.objectives import settle
+from balign.method.objectives import Settings, settle
 from balign.models import catalogue
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
@@ -17,15 +17,7 @@ from balign.runs.folder import Run
 
 MOST = 8
 """Most runs in one comparison; more cannot be distinguished in a chart."""
-METHOD_SETTINGS = (
-    "train",
-    "learning_rate",
-    "retain_weight",
-    "truncation",
-    "negative_guidance",
-    "batch_forget",
-    "batch_retain",
-)
+METHOD_SETTINGS = tuple(f.name for f in fields(Settings) if f.name not in ("method", "steps", "measure_every"))
 """Settings that a method has its own defaults for; methods that differ in them still compare fairly."""
 ASIDE = ("method", *METHOD_SETTINGS, "measure_every", "preview_every", "checkpoint_every", "device")
 """Settings that do not decide what is compared."""

@@ -1,7 +1,4 @@
-"""The model card of an erased model: a README.md as a hub reads it, with the scores of the run and its limits.
-
-Every text is escaped, because concepts come from strangers. It needs no torch.
-"""
+"""The model card of an erased model: a README.md as a hub reads it, with the scores of the run and its limits."""
 
 import json
 import re

@@ -1,7 +1,4 @@
-"""Draw with a finished run's weights: your own prompt, the change at several strengths, probes.
-
-The run is claimed meanwhile and otherwise left as it is. Every picture goes through `store`'s types.
-"""
+"""Draw with a finished run's weights: your own prompt, the change at several strengths, probes."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
