@@ -79,6 +79,6 @@ def exports(run: Run) -> Markup:
     return render(
         "ui/try_tab/exports.html",
         folders=store.exports(run),
-        files=store.exported_weights(run),
+        files=store.exports(run, whole=False),
         address=partial(keyed, run),
     )
