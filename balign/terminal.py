@@ -85,7 +85,7 @@ class _Bars:
                 if "unlearn" in self.tasks:
                     self.progress.update(self.tasks["unlearn"], completed=event.step, note=self.losses)
             case Preview() if self.console.is_terminal:
-                scores = ", ".join(f"{name} {value:.3f}" for name, value in event.alignment.items())
+                scores = ", ".join(f"{name} {formats.decimal(value)}" for name, value in event.alignment.items())
                 self.progress.console.print(f"step {event.step}: alignment {scores}", style="dim", highlight=False)
 
 

@@ -1,7 +1,6 @@
 """Files of what is drawn with a finished run's weights: own prompts, strengths, probes, exports, and the progress.
 
-Each kind has a folder in the run's folder, `tries`, `strength` and `probes`, written whole or not at all. Nothing here
-needs torch; `redraw` draws.
+Each kind has a folder in the run's folder, `tries`, `strength` and `probes`, written whole or not at all.
 """
 
 import re
