@@ -118,8 +118,8 @@ def _scores(report: RunReport) -> str:
 def _use(base: Entry) -> str:
     source = f"assets/models/{base.id}" if base.bundled else base.id
     return (
-        "```python\nfrom diffusers import StableDiffusionPipeline\nfrom safetensors.torch import load_file\n\n"
-        f"pipeline = StableDiffusionPipeline.from_pretrained({json.dumps(source)})\n"
+        "```python\nfrom diffusers import DiffusionPipeline\nfrom safetensors.torch import load_file\n\n"
+        f"pipeline = DiffusionPipeline.from_pretrained({json.dumps(source)})\n"
         'pipeline.unet.load_state_dict(load_file("erased.safetensors"), strict=False)\n```\n\n'
         "`erased.safetensors` holds only the weights that changed. A folder with `model_index.json` beside this card "
         "is the whole pipeline instead, and is loaded by `from_pretrained` alone."
