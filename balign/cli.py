@@ -1,30 +1,32 @@
-"""The command line: erase, run, evaluate, export, try, compare and so on. Built from the config by tyro.
+"""The command line: erase, run, evaluate, export, try, compare and so on. Its flags are those of the config, by tyro.
 
-It shows events and knows nothing about how they come about. Errors are one sentence on standard error, exit code 2.
+A refusal, and an error of the disk, is one sentence on standard error with exit code 2; any other exception is a bug
+and ends the command with its traceback.
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
 
 import tyro
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from balign import telemetry
 from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.folder import Run
+from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import gentle_interrupt, show
 
-Folder = Annotated[Path, tyro.conf.Positional]
+Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="the run's folder")]
 Folders = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...", help_behavior_hint="")]
 STOPPED = 130
 
 
 def _flags() -> Any:
-    """The config's options as flags: only those given reach the config, which alone judges them."""
+    """The config's options as flags: only those that are set reach the config, which checks them."""
     flags = {}
     for name, field in Options.model_fields.items():
         kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
@@ -54,7 +56,7 @@ def erase(
     Args:
         concepts: What to erase, such as `cat`. With methods that replace, `cat=dog` draws a dog instead of a cat.
         keep: Prompts or words to keep on purpose, beside what is kept anyway.
-        settings: Left out, a setting is the method's or the model's own.
+        settings: A setting that is left out has the default of the method or the model.
     """
     try:
         erased = [Concept.parse(text).model_dump() for text in concepts]
@@ -65,30 +67,27 @@ def erase(
 
 
 def run(folders: Folders, /) -> int:
-    """Start a run's folder, or go on where it was stopped or killed.
+    """Start a run, or continue it where it was stopped or killed.
 
     Args:
-        folders: the run's folder; of several, one after another until one is stopped.
+        folders: the run's folder, or several to run one after another until one is stopped.
     """
-    waiting = [_open(folder) for folder in folders]
-    if not waiting:
+    if not folders:
         raise Refusal("No folder was given; name at least one run's folder.")
-    codes = []
-    while waiting:
-        codes.append(_follow(waiting.pop(0)))
-        if codes[-1] == STOPPED:
-            break
-    for left in waiting:
-        words = "Not begun, because the run before it was stopped; running the folder begins it."
-        telemetry.append(left.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, words))
-    return max(codes)
+    code = 0
+    for opened in [_open(folder) for folder in folders]:
+        if code != STOPPED:
+            code = max(code, _follow(opened))
+        else:
+            message = "Not started, because the run before it was stopped; running the folder starts it."
+            telemetry.append(opened.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, message))
+    return code
 
 
 def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
     """Score a run's erased weights again and rewrite its report.
 
     Args:
-        folder: the run's folder.
         scorer: another CLIP model to score with, such as ViT-L-14/laion2b_s32b_b82k.
     """
     from balign.runs.engine import execute
@@ -101,10 +100,9 @@ def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lo
     """Write the erased model as a whole diffusers folder, its changed weights alone, or the change as a LoRA file.
 
     Args:
-        folder: the run's folder.
         out: where to write; left out, `pipeline` or `lora.safetensors` inside the run's folder. A name that ends in
             .safetensors takes the changed weights alone, or the LoRA.
-        strength: how much of the erasure to apply: 0 none, 1 all. A LoRA is given its strength where it is used.
+        strength: how much of the erasure to apply: 0 none, 1 all. The strength of a LoRA is set where it is used.
         lora: write a LoRA of this rank instead, for diffusers, A1111 or ComfyUI; what the rank cannot hold is lost.
     """
     from balign.runs.engine import execute
@@ -119,56 +117,45 @@ def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lo
 
 
 def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:
-    """Draw a prompt of your own with the model before and after erasing, from the same noise.
+    """Draw your own prompt with the model before and after erasing, from the same noise.
 
     Args:
-        folder: the run's folder.
         prompt: what to draw.
-        seed: the noise of the first image; the others follow from the numbers after it.
+        seed: the seed of the first image; the others take the seeds after it.
         images: how many, 1 to 8.
     """
     from balign.runs.tryout import redraw, store
 
-    ask = store.Ask.parse(prompt=prompt, seed=seed, images=images)
-    return _wrote(redraw.draw_try(_open(folder), ask))
+    request = store.PromptRequest.parse(prompt=prompt, seed=seed, images=images)
+    return _wrote(redraw.draw_try(_open(folder), request))
 
 
 def strength(folder: Folder, /) -> int:
-    """Draw a few test prompts with more and less of the change, from none of it to half more than all.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Draw a few test prompts with more and less of the change, from none of it to half more than all."""
     from balign.runs.tryout import redraw
 
     return _wrote(redraw.draw_strengths(_open(folder)))
 
 
 def probe(folder: Folder, /) -> int:
-    """Ask for what was erased by other words than its name, and say which still show it.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Draw what was erased by other words than its name, and report which pictures still show it."""
     from balign.runs.tryout import redraw
 
     return _wrote(redraw.draw_probes(_open(folder)))
 
 
 def compare(folders: Folders, /) -> int:
-    """Hold runs against each other: in what they differ, and what that did to the same pictures.
+    """Compare runs: in which settings they differ, and what that did to the same pictures.
 
     Args:
-        folders: the runs' folders; the first is the one the others are held against.
+        folders: the runs' folders; the others are compared with the first.
     """
     from balign.runs.outcome import comparison as comparing
     from balign.terminal import comparison
 
     runs = [_open(folder) for folder in folders]
-    rows = comparing.compare(runs)
-    console = Console()
-    console.print(comparing.sentence(runs), highlight=False, markup=False)
-    console.print(comparison(rows))
+    table = comparison(comparing.compare(runs))
+    Console().print(escape(comparing.sentence(runs)), table, sep="\n", highlight=False)
     return 0
 
 
@@ -176,31 +163,29 @@ def bundle(folder: Folder, /, out: Path | None = None) -> int:
     """Write a run as one zip: config, seeds, versions, prompts, metrics, pictures, weights, and their sha256.
 
     Args:
-        folder: the run's folder.
         out: where to write; left out, a zip named after the run, here.
     """
     from balign.runs.outcome import bundle as bundling
 
     opened = _open(folder)
-    written = bundling.write(opened, out or Path(f"balign-{opened.id}.zip"))
-    return _wrote(written)
+    return _wrote(bundling.write(opened, out or Path(f"balign-{opened.id}.zip")))
 
 
 def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
-    """Make the run of a zip again, in a new run folder, and say whether the weights are the same bit for bit.
+    """Repeat the run of a zip in a new run folder, and report whether the weights are the same, bit for bit.
 
     Args:
-        bundle: the zip. Nothing in it is run; the exit code is 1 if the weights differ.
+        bundle: the zip. Nothing in it is executed; the exit code is 1 if the weights differ.
     """
     from balign.runs.outcome import reproduce as reproducing
 
     opened = reproducing.begin(reproducing.read(bundle))
     code = _follow(opened)
-    told = (opened.report() or {}).get("reproduces")
-    if code or not told:
+    report = opened.report()
+    if code or report is None or report.reproduces is None:
         return code
-    Console().print(told["words"], highlight=False, soft_wrap=True, markup=False)
-    return 0 if told["equal"] else 1
+    Console().print(report.reproduces.words, highlight=False, soft_wrap=True, markup=False)
+    return 0 if report.reproduces.equal else 1
 
 
 def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
@@ -218,40 +203,24 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    commands: dict[str, Callable[..., int]] = {
-        "erase": erase,
-        "run": run,
-        "evaluate": evaluate,
-        "export": export,
-        "try": try_,
-        "strength": strength,
-        "probe": probe,
-        "compare": compare,
-        "bundle": bundle,
-        "reproduce": reproduce,
-        "studio": studio,
-    }
+    commands = (erase, run, evaluate, export, try_, strength, probe, compare, bundle, reproduce, studio)
     try:
         return tyro.extras.subcommand_cli_from_dict(
-            commands,
+            {command.__name__.rstrip("_"): command for command in commands},
             prog="balign",
             description="Make a text-to-image model forget a concept and keep the rest.",
             args=arguments,
         )
-    except (ValueError, OSError) as error:
-        return _fail(str(error))
+    except (Refusal, DrawingFailed, OSError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        return 130
+        return STOPPED
 
 
 def _wrote(path: Path) -> int:
     Console().print(f"Wrote {path}", highlight=False, soft_wrap=True, markup=False)
     return 0
-
-
-def _fail(sentence: str) -> int:
-    print(" ".join(sentence.split()), file=sys.stderr)
-    return 2
 
 
 def _open(folder: Path) -> Run:
@@ -262,7 +231,7 @@ def _follow(opened: Run) -> int:
     from balign.runs.engine import execute
     from balign.runs.estimate import forecast
 
-    expected = forecast.told(opened.config) if opened.status() == "new" else ""
+    expected = forecast.summary(opened.config) if opened.last_phase() is None else ""
     if expected:
         Console().print(expected, highlight=False, soft_wrap=True, markup=False)
     with gentle_interrupt(opened):

@@ -23,7 +23,8 @@ class _Record:
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain json values, its kind first; a number json cannot hold (nan, inf) becomes null."""
-        return {"kind": self.kind} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
+        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
+        return {"kind": self.kind} | values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.ledger runs/benchmark/FOLDER runs/benchmark/OTHER --out assets/ledger.png
 
-Reads finished run folders and draws, for each, g.dtheta of the forget and of the retain loss at every step; a step
-above zero broke the promise. Prints how many did, and how often a loss rose where it was measured. It trains nothing.
+Reads finished run folders and draws, for each, g.dtheta of the forget and of the retain loss at every step; above zero
+the step was predicted to raise that loss. Prints how many steps did, and how often a loss rose where it was measured.
 """
 
 import argparse
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from balign.measure.ledger import ledger, raises
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.runs.folder import Run
-from balign.runs.outcome.report_page import ledger, violated
 from balign.telemetry import Step
 
 WIDTH, HEIGHT, MARGIN = 860, 150, 14
@@ -22,7 +22,7 @@ SIDES = (("forget", "#b84a14"), ("retain", "#1f6f8c"))
 
 
 def bars(draw: ImageDraw.ImageDraw, steps: list[Step], side: str, colour: str, top: int) -> None:
-    """One bar a step: down lowers the loss, up (red) raises it. Heights are relative to the largest of the run."""
+    """One bar for each step: down lowers the loss, up (red) raises it. Heights are relative to the run's largest."""
     values = [getattr(step, f"{side}_change") or 0.0 for step in steps]
     losses = [getattr(step, f"{side}_loss") for step in steps]
     largest = max(map(abs, values), default=0.0) or 1.0
@@ -33,12 +33,12 @@ def bars(draw: ImageDraw.ImageDraw, steps: list[Step], side: str, colour: str, t
     for k, (value, loss) in enumerate(zip(values, losses, strict=True)):
         x = MARGIN + 90 + k * width
         end = middle - half * value / largest
-        fill = "#d0021b" if violated(value, loss) else colour
+        fill = "#d0021b" if raises(value, loss) else colour
         draw.rectangle([x, min(middle, end), x + max(width - 1, 0.6), max(middle, end)], fill=fill)
 
 
 def measured(steps: list[Step], side: str) -> str:
-    """How often one loss really rose where it was measured again on the same batch, and by how much on average."""
+    """How often one loss rose where it was measured again on the same batch, and its mean change there."""
     changes = [change for step in steps if (change := getattr(step, f"measured_{side}_change")) is not None]
     if not changes:
         return f"{side} loss not measured"
@@ -53,8 +53,8 @@ def panel(run: Run) -> tuple[Image.Image, str]:
     counts = ledger(steps)
     method = run.config.method or DEFAULT_METHOD
     words = (
-        f"{METHODS[method].title}: of {counts['steps']} steps, {counts['forget_violations']} raise the forget loss and "
-        f"{counts['retain_violations']} the retain loss, to first order on their own batch"
+        f"{METHODS[method].title}: of {counts.steps} steps, {counts.forget_violations} raise the forget loss and "
+        f"{counts.retain_violations} the retain loss, to first order on their own batch"
     )
     image = Image.new("RGB", (WIDTH, HEIGHT + 12), PAPER)
     draw = ImageDraw.Draw(image)
@@ -68,15 +68,15 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("folders", nargs="+", type=Path)
     options.add_argument("--out", type=Path, default=Path("assets/ledger.png"))
-    asked = options.parse_args()
-    panels = [panel(Run.open(folder.absolute(), folder.absolute().parent)) for folder in asked.folders]
+    chosen = options.parse_args()
+    panels = [panel(Run.open(folder.absolute(), folder.absolute().parent)) for folder in chosen.folders]
     whole = Image.new("RGB", (WIDTH, sum(image.height for image, _ in panels)), PAPER)
     top = 0
     for image, words in panels:
         whole.paste(image, (0, top))
         top += image.height
         print(words)
-    whole.save(asked.out, optimize=True)
+    whole.save(chosen.out, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A training run and thirty visitors on one machine: what they cost each other, and whether the line is fair.
+"""A training run and thirty visitors on one machine: what they cost each other, and whether the queue is fair.
 
     python -m benchmarks.load                                # 30 visitors for 300 s
     python -m benchmarks.load --clients 10 --seconds 40      # to see that it works
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import psutil
 from gradio_client import Client
 
-from balign.host.scheduler import STARTER, end
+from balign.host.processes import STARTER, end
 from balign.runs.folder import Run, list_runs
 from balign.telemetry import Phase, Step
 from benchmarks.served import ROOT, connected, environment, studio
@@ -49,7 +49,7 @@ def main() -> None:
     options.add_argument("--quiet", type=float, default=60, help="seconds alone before and after")
     options.add_argument("--think", type=float, nargs=2, default=(2.0, 5.0), help="seconds between two calls")
     options.add_argument("--nice", type=int, default=10, help="priority of the visitors' own work; 0 is the run's")
-    options.add_argument("--line", type=int, default=5, help="runs that wait in line")
+    options.add_argument("--line", type=int, default=5, help="runs that wait in the queue")
     options.add_argument("--steps", type=int, default=100, help="steps of the run that is finished first")
     options.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings other than the defaults")
     asked = options.parse_args()
@@ -59,7 +59,7 @@ def main() -> None:
         client = connected(url)
         try:
             finished = _alone(client, asked)
-            good = [_loaded(client, url, server.pid, finished, asked), _in_line(url, asked.line)]
+            good = [_loaded(client, url, server.pid, finished, asked), _queue_fair(url, asked.line)]
         finally:
             for run in list_runs():
                 end(run)
@@ -143,7 +143,7 @@ def _calls(calls: list[tuple[str, float, str | None]]) -> bool:
     return not wrong and waited < WAIT
 
 
-def _in_line(url: str, count: int) -> bool:
+def _queue_fair(url: str, count: int) -> bool:
     """Let clients ask for small runs while another has the machine, stop that one, and see who begins when."""
     clients = [connected(url) for _ in range(count)]
     runs = [_begin(client, seed, SMALL) for seed, client in enumerate(clients)]

@@ -12,10 +12,8 @@ same node of the page after an update is a test, in tests/browser/test_studio.py
 """
 
 import argparse
-import json
 import math
 import random
-import secrets
 import statistics
 import subprocess
 import sys
@@ -29,6 +27,7 @@ from balign import telemetry
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from benchmarks.served import environment, studio
+from benchmarks.session import Session
 
 RATIO, MILLISECONDS, BYTES = 1.5, 100, 100_000
 """What is claimed: start-up against the import, one look's time and size."""
@@ -71,7 +70,7 @@ def _looking(steps: int, ticks: int) -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run = _long_run(folder / "runs", steps + ticks, steps)
-        with studio(folder) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
+        with run.claim(), studio(folder) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
             page = Ticker(client, run.id)
             first = page.tick()
             taken = []
@@ -90,34 +89,27 @@ def _looking(steps: int, ticks: int) -> bool:
 
 
 class Ticker:
-    """A browser's page, as far as the server can tell: a session whose timer ticks."""
+    """A page whose timer ticks."""
 
     def __init__(self, client: httpx.Client, run: str) -> None:
-        self.client, self.session = client, secrets.token_hex(5)
-        config = client.get("config").json()
-        self.api = config["api_prefix"].strip("/")
-        self.event = next(d for d in config["dependencies"] if any(kind == "tick" for _, kind in d["targets"]))
-        self.data = [{"run": run}, None]
+        self.session, self.data = Session(client), [{"run": run}, None]
+        self.event = self.session.events("tick")[0]
 
     def tick(self) -> tuple[float, int]:
         """Seconds until all of the answer was there, and its bytes."""
-        asked = {"data": self.data, "fn_index": self.event["id"], "session_hash": self.session}
         began = time.perf_counter()
-        joined = self.client.post(f"{self.api}/queue/join", json=asked).raise_for_status()
-        with self.client.stream("GET", f"{self.api}/queue/data", params={"session_hash": self.session}) as stream:
-            body = stream.read()
+        reply = self.session.ask(self.event, self.data)
         spent = time.perf_counter() - began
-        last = [json.loads(line[6:]) for line in body.decode().splitlines() if '"process_completed"' in line]
-        if len(last) != 1 or not last[0]["success"]:
-            raise SystemExit(f"The tick was not answered: {body[:500]!r}")
-        heads = sum(len(name) + len(value) + 4 for answer in (joined, stream) for name, value in answer.headers.raw)
-        return spent, heads + joined.num_bytes_downloaded + stream.num_bytes_downloaded
+        if [outcome["success"] for outcome in reply.outcomes] != [True]:
+            raise SystemExit(f"The tick was not answered: {reply.body[:500]!r}")
+        answers = (reply.joined, reply.stream)
+        heads = sum(len(name) + len(value) + 4 for answer in answers for name, value in answer.headers.raw)
+        return spent, heads + sum(answer.num_bytes_downloaded for answer in answers)
 
 
 def _long_run(root: Path, last: int, steps: int) -> Run:
-    """A run of this process that has taken so many steps, with previews and conflicts as a real one leaves them."""
+    """A run that has taken so many steps, with previews and conflicts as a real one leaves them."""
     run = Run.create(RunConfig.parse({"erase": ["cat"], "steps": last}), root)
-    run.claim()
     for name in ("load", "check", "data"):
         telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase(name, 1, 1, 1.0))
     for step in range(1, steps + 1):

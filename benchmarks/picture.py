@@ -2,7 +2,7 @@
 
     python -m benchmarks.picture runs/ID --out assets/before-after.png
 
-Reads a finished run's folder and draws nothing anew; the pictures are the run's own, pixel by pixel.
+Reads a finished run's folder; the pictures are the run's own, pixel by pixel.
 """
 
 import argparse
@@ -23,21 +23,21 @@ def rows(run: Run) -> list[tuple[str, str, list[Path]]]:
     if report is None:
         raise SystemExit(f"{run.path} has no report yet; `balign run {run.path}` finishes it.")
     return [
-        (group, side, [run.path / image[side] for image in report["groups"][group]["images"][:ACROSS]])
-        for group in COLOURS
-        if report["groups"][group]["images"]
+        (name, side, [run.path / getattr(image, side) for image in group.images[:ACROSS]])
+        for name, _, group in report.named()
+        if group.images
         for side in ("before", "after")
     ]
 
 
 def picture(run: Run) -> Image.Image:
     """All rows under each other, each with its group and side beside it."""
-    found = rows(run)
+    lines = rows(run)
     step = CELL + GAP
-    groups = len(found) // 2
-    whole = Image.new("RGB", (LABEL + ACROSS * step, len(found) * step + groups * GAP * 2), PAPER)
+    groups = len(lines) // 2
+    whole = Image.new("RGB", (LABEL + ACROSS * step, len(lines) * step + groups * GAP * 2), PAPER)
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(15)
-    for k, (group, side, files) in enumerate(found):
+    for k, (group, side, files) in enumerate(lines):
         top = k * step + (k // 2) * GAP * 2
         if side == "before":
             draw.text((4, top + 22), group, fill=COLOURS[group], font=font)
@@ -52,9 +52,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("folder", type=Path)
     options.add_argument("--out", type=Path, default=Path("assets/before-after.png"))
-    asked = options.parse_args()
-    path = asked.folder.absolute()
-    picture(Run.open(path, path.parent)).save(asked.out, optimize=True)
+    chosen = options.parse_args()
+    path = chosen.folder.absolute()
+    picture(Run.open(path, path.parent)).save(chosen.out, optimize=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,16 +45,33 @@ def connected(url: str) -> "Client":
 def studio(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """`python app.py` with its runs and its log in this folder: its address and process, once the page is there."""
     port = free_port()
-    url = f"http://127.0.0.1:{port}/"
-    given = environment(BALIGN_RUNS=str(folder / "runs"), GRADIO_SERVER_PORT=str(port))
-    with open(folder / "server.log", "ab") as log:
-        server = subprocess.Popen([sys.executable, str(ROOT / "app.py")], env=given, cwd=folder, stdout=log, stderr=log)
+    more = {"BALIGN_RUNS": str(folder / "runs"), "GRADIO_SERVER_PORT": str(port)}
+    server = start([sys.executable, str(ROOT / "app.py")], port, folder, **more)
     try:
-        _wait(url, server, folder)
-        yield url, server
+        yield address(port), server
     finally:
         server.kill()
         server.wait()
+
+
+def address(port: int) -> str:
+    return f"http://127.0.0.1:{port}/"
+
+
+def start(command: Sequence[str], port: int, folder: Path, **more: str) -> subprocess.Popen[bytes]:
+    """A server's process, with its log in this folder, once it answers with a page. Raises SystemExit if it never does.
+
+    more: variables of its environment.
+    """
+    with open(folder / "server.log", "ab") as log:
+        server = subprocess.Popen(command, env=environment(**more), cwd=folder, stdout=log, stderr=log)
+    try:
+        _wait(address(port), server, folder)
+    except BaseException:
+        server.kill()
+        server.wait()
+        raise
+    return server
 
 
 def _wait(url: str, server: subprocess.Popen[bytes], folder: Path) -> None:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from balign.data.latents import TrainingData
-from balign.method.batches import Share, draw
+from balign.method.batches import draw
 from balign.method.objectives import METHODS, Objective, settle
 from balign.method.training import Unlearner
 from balign.models.stable_diffusion import StableDiffusion
@@ -96,7 +96,7 @@ def plain_sum(setup: Setup) -> Callable[[], object]:
         select(setup.model.denoiser, setup.train)
         number = next(count)
         for side, weight in (("forget", -1.0), ("retain", RETAIN_WEIGHT)):
-            batch, _ = draw(setup.model, setup.data, side, setup.batch, 0, number, Share())
+            batch, _ = draw(setup.model, setup.data, side, setup.batch, 0, number)
             error = (setup.model.predict(*batch[:3]) - batch.target).square().mean()
             (weight * (error.clamp(max=TRUNCATION) if side == "forget" else error)).backward()
         optimizer.step()

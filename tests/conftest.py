@@ -1,17 +1,20 @@
 """Fixtures that every floor's tests share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from balign.runs.config import RunConfig
+from balign.runs.folder import Run
 from tests.measure.tiny_clip import tiny_clip
 from tests.pipelines import tiny_pipeline
 from tests.runs.small import small_config
 
+Claim = Callable[[Run], Callable[[], None]]
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub anything; its client reads this once, when it is imported
 
 
@@ -31,6 +34,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 def tiny_model_path(tiny_model: Callable[..., str]) -> str:
     """The folder of a tiny epsilon-predicting Stable Diffusion 1."""
     return tiny_model()
+
+
+@pytest.fixture
+def claim() -> Iterator[Claim]:
+    """``leave = claim(run)``: this process has the run until ``leave()``, at the latest until the test ends."""
+    with ExitStack() as all_claims:
+
+        def enter(run: Run) -> Callable[[], None]:
+            one = all_claims.enter_context(ExitStack())
+            one.enter_context(run.claim())
+            return one.close
+
+        yield enter
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from balign import cli
+from balign.host import status
 from balign.runs.folder import Run, list_runs
 
 
@@ -39,6 +40,12 @@ def test_errors_are_one_sentence_and_code_2(arguments, words, capsys, tmp_path, 
     assert words in err
     assert err.count("\n") == 1
     assert list_runs() == []
+
+
+def test_a_bug_of_ours_is_no_sentence_but_a_traceback(monkeypatch):
+    monkeypatch.setattr(cli, "_open", lambda folder: list(zip([1], [], strict=True)))
+    with pytest.raises(ValueError, match="zip"):
+        cli.main(["evaluate", "run"])
 
 
 def test_a_mistyped_flag_is_named_with_the_nearest(capsys):
@@ -80,6 +87,7 @@ def test_erase_export_and_run_again(configure, capsys):
     assert run.config.keep == ("a pizza",)
     assert "Unlearn: 2 of 2" in out
     assert "Erased" in out
+    assert "Erased: too few prompts to say (1, of at least 8)." in out
     assert "report.html" in out
     assert cli.main(["run", str(run.path)]) == 0
     assert "Erased" in told(capsys)[0]
@@ -93,7 +101,7 @@ def test_compare_bundle_and_reproduce(configure, capsys, tmp_path):
     base = configure(preview_every=0, steps=2, n_eval=1)
     runs = [Run.create(base), Run.create(base.model_copy(update={"method": "grad_diff"}))]
     assert cli.main(["run", *(str(run.path) for run in runs)]) == 0
-    assert [run.status() for run in runs] == ["done", "done"]
+    assert [status.state(run) for run in runs] == ["done", "done"]
     told(capsys)
     assert cli.main(["compare", *(str(run.path) for run in runs)]) == 0
     out, _ = told(capsys)
@@ -106,12 +114,12 @@ def test_compare_bundle_and_reproduce(configure, capsys, tmp_path):
     assert len(list_runs()) == 3
 
 
-def test_runs_behind_a_stopped_one_are_not_begun(configure, capsys):
+def test_runs_behind_a_stopped_one_are_not_started(configure, capsys):
     runs = [Run.create(configure()) for _ in range(2)]
     runs[0].request_stop(keep=True)
     assert cli.main(["run", *(str(run.path) for run in runs)]) == 130
-    assert "Not begun, because the run before it was stopped" in runs[1].telemetry()[0][-1].message
-    assert runs[1].status() == "stopped"
+    assert "Not started, because the run before it was stopped" in runs[1].telemetry()[0][-1].message
+    assert status.state(runs[1]) == "stopped"
 
 
 def test_a_failed_run_is_one_sentence_and_code_2(configure, capsys):
@@ -140,6 +148,6 @@ def test_ctrl_c_stops_after_the_batch_and_the_run_goes_on(configure, capsys, mon
     _, err = told(capsys)
     assert "Stopping after this batch" in err
     assert "Stopped after step 4 of 6" in err or "Stopped after step 3 of 6" in err
-    assert run.status() == "stopped"
+    assert status.state(run) == "stopped"
     monkeypatch.setattr(execute, "run", real)
     assert cli.main(["run", str(run.path)]) == 0

@@ -1,60 +1,19 @@
-"""The house rules: floors, who may import what, what is light to import, and a README that says what is there."""
+"""The house rules that no linter knows: light imports, line lengths, documents that are true of the files they name."""
 
-import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted((ROOT / "balign").rglob("*.py"))
-PUBLIC = ROOT / "balign" / "__init__.py"  # holds the public names, which come from every floor
-FLOORS = ["telemetry", "models", "data", "method", "measure", "run", "top"]
-TOP = {"cli", "progress", "ui", "__main__"}
-HOMES = {"gradio": ("ui",), "diffusers": ("models",)}
-
-
-def floor_of(module: str) -> int | None:
-    """The floor of a module of balign; None for `balign` itself and for modules of others."""
-    parts = module.split(".")
-    if parts[0] != "balign" or len(parts) == 1:
-        return None
-    return FLOORS.index("top" if parts[1] in TOP else parts[1])
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in it, by its absolute name."""
-    package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else ()
-            name = ".".join([*above, *filter(None, [node.module])])
-            yield from (f"{name}.{alias.name}" if name == "balign" else name for alias in node.names)
-
-
-@pytest.mark.parametrize(
-    "path", [path for path in SOURCES if path != PUBLIC], ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_imports_only_from_own_and_lower_floors(path: Path) -> None:
-    relative = path.relative_to(ROOT).with_suffix("")
-    own = floor_of(".".join(relative.parts))
-    assert own is not None
-    above = [name for name in imports(path) if (floor_of(name) or 0) > own]
-    assert not above, f"{relative} imports from a floor above its own: {', '.join(above)}"
-
-
-@pytest.mark.parametrize("library", HOMES)
-def test_a_library_stays_on_its_floor(library: str) -> None:
-    users = {
-        path.relative_to(ROOT / "balign") for path in SOURCES if library in {n.split(".")[0] for n in imports(path)}
-    }
-    assert users, f"nothing in balign imports {library}"
-    assert not [user for user in users if user.parts[0] not in HOMES[library]]
+PACKAGE = ROOT / "balign"
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+WIDTH = 120
 
 
 def test_reading_a_run_imports_no_torch() -> None:
@@ -67,8 +26,73 @@ def test_reading_a_run_imports_no_torch() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_readme_tree_names_every_file() -> None:
-    tree = (ROOT / "README.md").read_text("utf-8").split("## The tree")[1].split("```")[1]
-    named = set(re.findall(r"[\w.]+\.(?:py|css|js)\b", tree))
-    there = {path.name for path in (ROOT / "balign").rglob("*") if path.suffix in {".py", ".css", ".js"}}
-    assert named - {"app.py"} == there - {"__init__.py", "__main__.py"}
+@pytest.mark.parametrize("suffix", ["py", "html", "css", "js"])
+def test_no_line_is_longer_than_120(suffix: str) -> None:
+    files = sorted(PACKAGE.rglob(f"*.{suffix}"))
+    assert files
+    long = [
+        f"{path.relative_to(ROOT)}:{number} ({len(line)})"
+        for path in files
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if len(line) > WIDTH
+    ]
+    assert long == []
+
+
+def test_the_readme_is_short_and_names_both_commands() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert len(readme.splitlines()) <= 200
+    assert "\npip install -r requirements.txt && python app.py\n" in readme
+    assert "\npip install -r requirements.txt -r tests/requirements.txt && python -m pytest\n" in readme
+
+
+def in_the_tree() -> Iterator[str]:
+    """Every path that docs/tree.md names; a folder ends with a slash, and two spaces are one level."""
+    block = (ROOT / "docs" / "tree.md").read_text("utf-8").split("```")[1]
+    folders: list[str] = []
+    for line in block.strip("\n").splitlines():
+        name = line.split()[0]
+        folders = folders[: (len(line) - len(line.lstrip())) // 2]
+        yield "".join(folders) + name
+        if name.endswith("/"):
+            folders.append(name)
+
+
+def test_the_tree_names_every_file_and_no_other() -> None:
+    named = list(in_the_tree())
+    assert len(named) == len(set(named))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    suffixes, silent = {".py", ".html", ".css", ".js", ".webp"}, {"__init__.py", "__main__.py"}
+    files = {path for path in PACKAGE.rglob("*") if path.suffix in suffixes and path.name not in silent}
+    assert sorted({path.relative_to(ROOT).as_posix() for path in files} - set(named)) == []
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text("utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = document.parent / path if path else document
+        assert there.exists(), f"{target} is not there"
+        assert not anchor or anchor in anchors(there), f"{target} names no heading"
+
+
+def test_every_file_of_the_package_goes_into_a_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    patterns = ["*.py", *project["tool"]["setuptools"]["package-data"]["*"]]
+    files = {path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert [path.name for path in files if not any(fnmatch(path.name, pattern) for pattern in patterns)] == []
+
+
+def test_files_named_by_the_documents_are_there() -> None:
+    """Paths in backquotes that begin with a folder of this repository."""
+    for document in DOCUMENTS:
+        for name in re.findall(r"`((?:balign|assets|benchmarks|tests|docs)/[\w./-]+)`", document.read_text("utf-8")):
+            assert (ROOT / name).exists(), f"{document.name} names {name}, which is not there"

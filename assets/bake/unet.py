@@ -82,6 +82,16 @@ def latents() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return torch.load(file, weights_only=True)
 
 
+def others(rows: torch.Tensor, without: list[str]) -> torch.Tensor:
+    """Places of the rows (N, 4) that show none of these words: for a denoiser that never knew them, as a control."""
+    unknown = [word for word in without if word not in (*OBJECTS, *STYLES)]
+    if unknown:
+        raise SystemExit(f"{unknown[0]!r} is no object and no style of the bake.")
+    objects = torch.tensor([name in without for name in OBJECTS])
+    styles = torch.tensor([name in without for name in STYLES])
+    return (~objects[rows[:, 0]] & ~styles[rows[:, 1]]).nonzero().flatten()
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--steps", type=int, default=12000)
@@ -89,9 +99,11 @@ def main() -> None:
     options.add_argument("--rate", type=float, default=4e-3)
     options.add_argument("--skew", type=float, default=0.6, help="timesteps are 1000 * u**skew: small for high noise")
     options.add_argument("--warm", action="store_true", help="start from the work folder's unet-average.pt")
+    options.add_argument("--without", nargs="*", default=[], metavar="WORD", help="objects and styles never shown")
     options = options.parse_args()
     torch.set_num_threads(2)
     encoded, rows, _ = latents()
+    shown = others(rows[0], options.without)
     words, text, unet, noise_schedule = (
         tokenizer(),
         CLIPTextModel.from_pretrained(WORK / "text_encoder"),
@@ -104,7 +116,7 @@ def main() -> None:
 
     def loss_of(step: int, generator: torch.Generator):
         moved = (torch.rand(BATCH, generator=generator) > STILL).long()
-        chosen = torch.randint(encoded.shape[1], (BATCH,), generator=generator)
+        chosen = shown[torch.randint(len(shown), (BATCH,), generator=generator)]
         clean, index = encoded[moved, chosen], rows[moved, chosen]
         texts, _ = captions(index, generator, partial=0.1)
         dropped = torch.rand(BATCH, generator=generator) < DROPPED

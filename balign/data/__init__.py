@@ -1,1 +1,1 @@
-"""Words, prompts and the training images made from them; knows base models only by their five verbs."""
+"""Words, prompts and the training images made from them."""

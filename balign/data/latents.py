@@ -1,8 +1,8 @@
-"""The training images, made by the base model itself and kept as latents; a second run makes next to nothing.
+"""The training images: drawn by the base model itself and kept as latents in a cache that all runs share.
 
-Every latent is a file named by what it was made from: the model's fingerprint, prompt, seed and sampler. Files are
-written to another name and renamed, and hold a checksum: a torn or rotten one is noticed and made again. Nothing is
-ever removed from the cache here; delete its folder to get the room back.
+Every latent is a file named by what it was drawn from: the model's fingerprint, prompt, seed and sampler. Files are
+written whole and hold a checksum: a damaged one is noticed and drawn again. Nothing is ever removed from the cache;
+delete its folder to free the space.
 """
 
 import hashlib
@@ -19,14 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from balign.atomic import atomic
 from balign.data.prompts import PromptSets
 from balign.models.base import BaseModel
 
-VERSION = 1  # raise when the same inputs come to mean another latent
+VERSION = 1  # raise when the same inputs come to give another latent
 
 
 class Latents(NamedTuple):
-    """What the base model drew, one (C, h, w) a prompt, and where each is kept."""
+    """What the base model drew for the forget and retain prompts (N, C, h, w), and where each latent is kept."""
 
     forget: Tensor
     retain: Tensor
@@ -35,7 +36,7 @@ class Latents(NamedTuple):
 
 
 class TrainingData(NamedTuple):
-    """All that training needs of text and images; N differs between the two sides. Everything is on the CPU."""
+    """The latents and conditions of both sides, on the CPU."""
 
     forget_latents: Tensor  # (N, C, h, w)
     retain_latents: Tensor  # (M, C, h, w)
@@ -51,7 +52,7 @@ def cache_folder() -> Path:
 
 
 def image_seeds(prompts: Sequence[str], seed: int) -> list[int]:
-    """One seed an image, from its prompt and how often the prompt came before: other runs that say it draw the same."""
+    """A seed for each image, from its prompt and how often that came before: other runs draw the same for a prompt."""
     count: Counter[str] = Counter()
     seeds = []
     for prompt in prompts:
@@ -74,43 +75,42 @@ def make(
 ) -> Latents:
     """The latents of the forget and retain prompts, from the cache or else drawn in batches and put there.
 
-    on_progress is called with how many are done and how many there are; what it raises ends the work, and every
-    finished batch stays in the cache.
+    on_progress is called with how many are done and how many there are; an exception it raises ends the work, and every
+    finished batch stays in the cache. Raises OSError if the cache cannot be written.
     """
     folder = (Path(cache_dir) if cache_dir is not None else cache_folder()) / "latents" / model.fingerprint[:16]
-    said = [*prompts.forget, *prompts.retain]
-    seeds = image_seeds(said, seed)
+    texts = [*prompts.forget, *prompts.retain]
+    seeds = image_seeds(texts, seed)
     files = [
         folder / f"{_key(model, prompt, image_seed, steps, guidance)}.npz"
-        for prompt, image_seed in zip(said, seeds, strict=True)
+        for prompt, image_seed in zip(texts, seeds, strict=True)
     ]
-    found = [_read(file, model.latent_shape) for file in files]
-    missing = [i for i, latent in enumerate(found) if latent is None]
-    done = len(said) - len(missing)
+    latents = [_read(file, model.latent_shape) for file in files]
+    missing = [i for i, latent in enumerate(latents) if latent is None]
+    done = len(texts) - len(missing)
     if on_progress is not None:
-        on_progress(done, len(said))
+        on_progress(done, len(texts))
     for start in range(0, len(missing), batch):
         chunk = missing[start : start + batch]
         # Always a full batch: in a smaller one a latent differs in its last bits, and then what was cached before, or
         # where a run was killed, would show in the weights. Which others share the batch changes nothing.
         full = (chunk * batch)[:batch]
         drawn = model.generate(
-            [said[i] for i in full], [seeds[i] for i in full], steps=steps, guidance=guidance, batch=batch
+            [texts[i] for i in full], [seeds[i] for i in full], steps=steps, guidance=guidance, batch=batch
         )
         for i, latent in zip(chunk, drawn[: len(chunk)], strict=True):
-            kept = latent.detach().to("cpu", torch.float32)
-            _write(files[i], kept)
-            found[i] = kept
+            latents[i] = stored = latent.detach().to("cpu", torch.float32)
+            _write(files[i], stored)
         done += len(chunk)
         if on_progress is not None:
-            on_progress(done, len(said))
-    latents = torch.stack([latent for latent in found if latent is not None])
+            on_progress(done, len(texts))
+    whole = torch.stack([latent for latent in latents if latent is not None])
     n = len(prompts.forget)
     manifest = [
         {"prompt": prompt, "seed": image_seed, "file": str(file), "side": "forget" if i < n else "retain"}
-        for i, (prompt, image_seed, file) in enumerate(zip(said, seeds, files, strict=True))
+        for i, (prompt, image_seed, file) in enumerate(zip(texts, seeds, files, strict=True))
     ]
-    return Latents(latents[:n], latents[n:], manifest)
+    return Latents(whole[:n], whole[n:], manifest)
 
 
 def training_data(model: BaseModel, prompts: PromptSets, latents: Latents, batch: int = 32) -> TrainingData:
@@ -121,8 +121,8 @@ def training_data(model: BaseModel, prompts: PromptSets, latents: Latents, batch
     encoded = torch.cat(parts)
     place = {prompt: i for i, prompt in enumerate(different)}
 
-    def conditions(said: Sequence[str]) -> Tensor:
-        return encoded[[place[prompt] for prompt in said]]
+    def conditions(texts: Sequence[str]) -> Tensor:
+        return encoded[[place[prompt] for prompt in texts]]
 
     return TrainingData(
         forget_latents=latents.forget,
@@ -135,37 +135,34 @@ def training_data(model: BaseModel, prompts: PromptSets, latents: Latents, batch
 
 
 def _key(model: BaseModel, prompt: str, seed: int, steps: int, guidance: float) -> str:
-    made_from = [VERSION, model.fingerprint, model.device.type, prompt, seed, steps, float(guidance)]
-    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+    drawn_from = [VERSION, model.fingerprint, model.device.type, prompt, seed, steps, float(guidance)]
+    return hashlib.sha256(json.dumps(drawn_from).encode()).hexdigest()
 
 
 def _read(file: Path, shape: tuple[int, ...]) -> Tensor | None:
-    """The latent in the file; None when there is none, or none that can be trusted."""
+    """The latent (C, h, w) in the file; None if there is none, or it is damaged or of another model."""
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             latent = torch.from_numpy(archive["latent"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        warnings.warn(f"The cached latent {file} is unreadable and is made again: {error}", stacklevel=3)
+        warnings.warn(f"The cached latent {file} is unreadable and is drawn again: {error}", stacklevel=3)
         return None
     if tuple(latent.shape) != tuple(shape) or latent.dtype != torch.float32 or not bool(latent.isfinite().all()):
-        warnings.warn(f"The cached latent {file} is not one of this model and is made again.", stacklevel=3)
+        warnings.warn(f"The cached latent {file} is not one of this model and is drawn again.", stacklevel=3)
         return None
     return latent
 
 
 def _write(file: Path, latent: Tensor) -> None:
-    partial = file.with_name(f"{file.stem}.{os.getpid()}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
+        with atomic(file) as draft, draft.open("wb") as stream:
             np.savez(stream, latent=latent.numpy())
-        partial.replace(file)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise OSError(
-            f"The image cache {file.parent} cannot be written ({reason}); free some room, "
+            f"The image cache {file.parent} cannot be written ({reason}); free some space, "
             "or name another folder in BALIGN_CACHE."
         ) from error

@@ -1,8 +1,8 @@
-"""Words that can be erased or kept, what else a prompt says, and the wordings that join them.
+"""Words that can be erased or kept, the other parts of a prompt, and the wordings that join them.
 
-A lexicon is a json file in `assets/prompts`. It does not know any model: whether a model can draw a word is for the
-lexicon's author to see to. A *closed* lexicon lists every word its model knows (the bundled model); an *open* one is a
-set of examples, and a word it does not list is taken as one more of its kind.
+A lexicon is a json file in `assets/prompts`; its author sees to it that the model can draw its words. A *closed*
+lexicon lists every word its model knows (the bundled model); an *open* one is a set of examples, and a word it does not
+list is taken as one more of its kind.
 """
 
 import difflib
@@ -18,7 +18,7 @@ from balign.refusal import Refusal
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "prompts"
 OPEN = ("objects", "styles", "people")  # lexicons for hub models; a concept is looked for in all of them
-KINDS = {  # key of the file -> what one of its words is
+KINDS = {  # key of the file -> the kind of its words
     "objects": "object",
     "styles": "style",
     "backgrounds": "background",
@@ -39,7 +39,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class Lexicon:
-    """One file of words: kind -> name -> Word, and the train and test halves of what else prompts say."""
+    """One file of words: kind -> name -> Word, and the train and test halves of the other parts of a prompt."""
 
     name: str
     closed: bool
@@ -47,7 +47,7 @@ class Lexicon:
     dimensions: Mapping[str, Mapping[str, Sequence[str]]]
     templates: Mapping[str, Sequence[str]]
     optional: frozenset[str] = frozenset()  # kinds that a prompt may leave out
-    usual: Mapping[str, Sequence[str]] = field(default_factory=dict)  # kind -> the words used when nobody asks
+    usual: Mapping[str, Sequence[str]] = field(default_factory=dict)  # kind -> the words used by default
     generic: Mapping[str, str] = field(default_factory=dict)  # kind -> what stands for an unlisted word
     zero_shot: Mapping[str, Sequence[str]] = field(default_factory=dict)  # kind -> captions to recognise it by
     plurals: frozenset[str] = frozenset()  # names that take no article
@@ -57,15 +57,15 @@ class Lexicon:
         return (word for members in self.words.values() for word in members.values())
 
     def find(self, name: str) -> Word | None:
-        """The word called `name`, by its own name, a synonym, a plural or another case."""
+        """The word called `name`: by its name, a synonym, a plural or another case."""
         for members in self.words.values():
             if name in members:
                 return members[name]
-        return next((word for said, word in self._beginning(spoken(name)[:1]) if same(name, said)), None)
+        return next((word for known, word in self._beginning(tokens(name)[:1]) if same(name, known)), None)
 
-    def _beginning(self, tokens: Iterable[frozenset[str]]) -> Iterator[tuple[str, Word]]:
+    def _beginning(self, starts: Iterable[frozenset[str]]) -> Iterator[tuple[str, Word]]:
         """Every name that begins with one of the tokens, and its word, in the file's order for one token."""
-        for token in tokens:
+        for token in starts:
             yield from dict.fromkeys(entry for form in token for entry in self.index.get(form, ()))
 
     def near(self, name: str, count: int = 3) -> list[str]:
@@ -75,16 +75,16 @@ class Lexicon:
         return list(dict.fromkeys(names[match] for match in close))[:count]
 
     def named_in(self, text: str) -> list[Word]:
-        """Words whose own name the text contains, each kind's longest one only."""
-        found: dict[str, Word] = {}
-        for said, word in self._beginning(spoken(text)):
-            best = found.get(word.kind)
-            if said == word.name and names(text, [said]) and (best is None or len(best.name) < len(said)):
-                found[word.kind] = word
-        return list(found.values())
+        """Words whose name (not a synonym) the text contains, each kind's longest one only."""
+        longest: dict[str, Word] = {}
+        for known, word in self._beginning(tokens(text)):
+            best = longest.get(word.kind)
+            if known == word.name and names(text, [known]) and (best is None or len(best.name) < len(known)):
+                longest[word.kind] = word
+        return list(longest.values())
 
     def fill(self, template: str, values: Mapping[str, str]) -> str:
-        """The template with every field given its value, articles made right."""
+        """The template with every field filled in and the articles corrected."""
         for kind in values:
             if values[kind] in self.plurals:
                 template = re.sub(rf"\ba (?=(\{{(?!{kind})\w+\}} )*\{{{kind}\}})", "", template)
@@ -96,45 +96,44 @@ class Lexicon:
         return [self.fill(template, {word.kind: word.name}) for template in self.zero_shot[word.kind]]
 
 
-@lru_cache(maxsize=65_536)
 def forms(token: str) -> frozenset[str]:
     """A word and what may be its singular: `cherries` -> cherries, cherrie, cherri, cherry."""
-    found = {token}
+    singulars = {token}
     if len(token) > 3 and token.endswith("s") and not token.endswith("ss"):
-        found.add(token[:-1])
+        singulars.add(token[:-1])
         if token.endswith("es") and len(token) > 4:
-            found.add(token[:-2])
+            singulars.add(token[:-2])
         if token.endswith("ies") and len(token) > 4:
-            found.add(token[:-3] + "y")
-    return frozenset(found)
+            singulars.add(token[:-3] + "y")
+    return frozenset(singulars)
 
 
-@lru_cache(maxsize=16_384)
-def spoken(text: str) -> tuple[frozenset[str], ...]:
+@lru_cache(maxsize=2_048)
+def tokens(text: str) -> tuple[frozenset[str], ...]:
     """The text as whole words in lower case, each with what may be its singular."""
     return tuple(forms(token) for token in re.findall(r"[^\W_]+(?:[-.][^\W_]+)*", text.lower()))
 
 
 def same(one: str, other: str) -> bool:
     """Whether two names are one, whatever their case, spacing or number."""
-    a, b = spoken(one), spoken(other)
+    a, b = tokens(one), tokens(other)
     return bool(a) and len(a) == len(b) and all(x & y for x, y in zip(a, b, strict=True))
 
 
 def names(text: str, phrases: Iterable[str]) -> str | None:
     """The first of `phrases` that the text contains as whole words, whatever case or number; None when it has none."""
-    said = spoken(text)
+    whole = tokens(text)
     for phrase in phrases:
-        wanted = spoken(phrase)
-        for start in range(len(said) - len(wanted) + 1):
-            if wanted and all(want & said[start + k] for k, want in enumerate(wanted)):
+        part = tokens(phrase)
+        for start in range(len(whole) - len(part) + 1):
+            if part and all(token & whole[start + k] for k, token in enumerate(part)):
                 return phrase
     return None
 
 
 @cache
 def load(name: str) -> Lexicon:
-    """The lexicon of that name in `assets/prompts`."""
+    """The lexicon of this name in `assets/prompts`. Raises Refusal if there is none."""
     file = FOLDER / f"{name}.json"
     known = sorted(path.stem for path in FOLDER.glob("*.json"))
     if name not in known:
@@ -167,9 +166,9 @@ def _index(words: Mapping[str, Mapping[str, Word]]) -> dict[str, list[tuple[str,
     """First token of a name, or its singular -> the names that begin with it, and their words."""
     index: dict[str, list[tuple[str, Word]]] = {}
     for word in (word for members in words.values() for word in members.values()):
-        for said in (word.name, *word.synonyms):
-            for form in spoken(said)[0]:
-                index.setdefault(form, []).append((said, word))
+        for name in (word.name, *word.synonyms):
+            for form in tokens(name)[0]:
+                index.setdefault(form, []).append((name, word))
     return index
 
 
@@ -177,11 +176,11 @@ def _word(name: str, kind: str, about: Mapping[str, Any]) -> Word:
     return Word(name, kind, about.get("category"), tuple(about.get("synonyms", ())), about.get("plural", False))
 
 
-def resolve(name: str, lexicon: str) -> tuple[Lexicon, Word]:
-    """The word meant by `name` and the lexicon it stands in.
+def look_up(name: str, lexicon: str) -> tuple[Lexicon, Word]:
+    """The lexicon that has the word meant by `name`, and the word.
 
     A closed lexicon refuses what it does not list, naming what is near. An open one looks in the other open ones, then
-    takes the name as a new word of its own first kind (`Banksy style` as a style).
+    takes the name as a new word of its first kind (`Banksy style` as a style). Raises Refusal for an unknown word.
     """
     own = load(lexicon)
     word = own.find(name)

@@ -1,33 +1,32 @@
-"""The random choices behind one run's prompts: who is held out, and which settings each side is given.
+"""The random choices behind one run's prompts: which words are held out, and which scenes each side is given.
 
-Everything follows from the seed. The test prompts do not depend on how many training prompts are asked for.
+Everything follows from the seed. The test prompts do not depend on how many training prompts there are.
 """
 
 import itertools
 import random
 from collections.abc import Iterator, Sequence
 
-from balign.data.lexicon import Lexicon, Word
-from balign.data.scenes import Labelled, Setting, settings, shuffled
-from balign.data.targets import Target, others
+from balign.data.lexicon import Lexicon
+from balign.data.scenes import Labelled, Scene, scenes, shuffled
+from balign.data.targets import Lists, Target
 
-NEIGHBOURS_OUT = 4  # one close word in so many is kept from the twins
+NEIGHBOURS_OUT = 4  # one close word in so many is held out from the twins
 SYNONYM_TURN = 4  # one forget prompt in so many uses a synonym
-KEEP_ROUNDS = 8  # most images of one thing that the user listed
+KEEP_ROUNDS = 8  # most images of one entry of the keep list
 
 
 class Plan:
-    """Streams of prompts for the concepts `found`, the user's keep list and a seed."""
+    """Streams of prompts for the two lists of a run and a seed."""
 
-    def __init__(self, found: Sequence[Target], asked: Sequence[str], seed: int) -> None:
-        self.found, self.seed = found, seed
-        self.banned = [form for target in found for form in target.forms]
-        lexicons = list({target.lexicon.name: target.lexicon for target in found}.values())
-        hits = {text: next(((x, word) for x in lexicons if (word := x.find(text))), None) for text in asked}
-        self.asked_words = [hit for hit in hits.values() if hit is not None]
-        self.asked_prompts = [text for text, hit in hits.items() if hit is None]
-        self.anchors = [replacement(target, found) for target in found]
-        halves = [self._split(target, anchor) for target, anchor in zip(found, self.anchors, strict=True)]
+    def __init__(self, lists: Lists, seed: int) -> None:
+        self.targets, self.seed, self.banned = lists.targets, seed, lists.forms
+        lexicons = list({target.lexicon.name: target.lexicon for target in self.targets}.values())
+        hits = {text: next(((x, word) for x in lexicons if (word := x.find(text))), None) for text in lists.keep}
+        self.kept_words = [hit for hit in hits.values() if hit is not None]
+        self.kept_prompts = [text for text, hit in hits.items() if hit is None]
+        self.anchors = [replacement(target) for target in self.targets]
+        halves = [self._split(target, anchor) for target, anchor in zip(self.targets, self.anchors, strict=True)]
         self.trained = [trained for trained, _ in halves]
         self.held_out = [held_out for _, held_out in halves]
 
@@ -35,9 +34,9 @@ class Plan:
         return random.Random(f"{self.seed} {name}")
 
     def _split(self, target: Target, anchor: str) -> tuple[list[str], list[str]]:
-        """The other words of the target's kind: those that twins are made of, and close ones kept from them."""
-        members = others(target, self.found)
-        listed = {word.name for _, word in self.asked_words} | {anchor}
+        """The other words of the target's kind: those for twins, and close ones held out for testing."""
+        members = target.others
+        listed = {word.name for _, word in self.kept_words} | {anchor}
         close = [word.name for word in members if word.name not in listed and word.category == target.word.category]
         if len(close) < 2:
             close = [word.name for word in members if word.name not in listed]
@@ -45,12 +44,12 @@ class Plan:
         out = self._rng(f"neighbours {target.word.name}").sample(close, count)
         return [word.name for word in members if word.name not in out], out
 
-    def _settings(self, lexicon: Lexicon, kind: str, half: str, name: str) -> Iterator[Setting]:
-        return settings(lexicon, half, kind, self.banned, self._rng(f"{half} {name}"))
+    def _scenes(self, lexicon: Lexicon, kind: str, half: str, name: str) -> Iterator[Scene]:
+        return scenes(lexicon, half, kind, self.banned, self._rng(f"{half} {name}"))
 
-    def _about(self, half: str) -> list[Iterator[Setting]]:
-        """One stream of settings a concept; two calls give the same streams, so twins differ by the concept alone."""
-        return [self._settings(t.lexicon, t.word.kind, half, t.word.name) for t in self.found]
+    def _about(self, half: str) -> list[Iterator[Scene]]:
+        """One stream of scenes a concept; two calls give the same streams, so twins differ by the concept alone."""
+        return [self._scenes(t.lexicon, t.word.kind, half, t.word.name) for t in self.targets]
 
     def forget(self, count: int) -> tuple[list[str], list[str]]:
         """Prompts that name the concepts in turn, and the same with the replacements.
@@ -59,36 +58,36 @@ class Plan:
         """
         streams, prompts, anchors = self._about("train"), [], []
         for i in range(count):
-            which, turn = i % len(self.found), i // len(self.found)
-            target = self.found[which]
+            which, turn = i % len(self.targets), i // len(self.targets)
+            target = self.targets[which]
             spare = target.word.synonyms[: len(target.word.synonyms) // 2]
             by_synonym = spare and turn % SYNONYM_TURN == SYNONYM_TURN - 1
             called = spare[turn // SYNONYM_TURN % len(spare)] if by_synonym else target.word.name
-            setting = next(streams[which])
-            prompts.append(setting.of(target.lexicon, target.word.kind, called))
-            anchors.append(setting.of(target.lexicon, target.word.kind, self.anchors[which]))
+            scene = next(streams[which])
+            prompts.append(scene.of(target.lexicon, target.word.kind, called))
+            anchors.append(scene.of(target.lexicon, target.word.kind, self.anchors[which]))
         return prompts, anchors
 
-    def retain(self, count: int) -> list[str]:
-        """Twins, and for what the user listed up to half of all prompts."""
+    def retain(self, count: int) -> tuple[int, list[str]]:
+        """Prompts from the keep list, up to half of all, then twins; and how many come from the list."""
         listed = [labelled.prompt for labelled in itertools.islice(self._listed("train"), count // 2)]
-        return [*listed, *itertools.islice(self._twins(), count - len(listed))]
+        return len(listed), [*listed, *itertools.islice(self._twins(), count - len(listed))]
 
     def uniform_retain(self, count: int) -> list[str]:
         """One twin a concept, over and over."""
-        twins = list(itertools.islice(self._twins(), len(self.found)))
+        twins = list(itertools.islice(self._twins(), len(self.targets)))
         return [twins[i % len(twins)] for i in range(count)]
 
     def _twins(self) -> Iterator[str]:
-        """The forget prompts' settings, each with another word of the kind, all words in turn."""
-        words = [self._other_words(i) for i in range(len(self.found))]
+        """The forget prompts' scenes, each with another word of the kind, all words in turn."""
+        words = [self._other_words(i) for i in range(len(self.targets))]
         streams = self._about("train")
         while True:
-            for target, word, stream in zip(self.found, words, streams, strict=True):
+            for target, word, stream in zip(self.targets, words, streams, strict=True):
                 yield next(stream).of(target.lexicon, target.word.kind, next(word))
 
     def _other_words(self, index: int) -> Iterator[str]:
-        target = self.found[index]
+        target = self.targets[index]
         names = self.trained[index] or [target.lexicon.generic.get(target.word.kind, "")]
         stream = shuffled(names, self._rng(f"twins {target.word.name}"))
         if target.word.kind not in target.lexicon.optional:
@@ -96,29 +95,29 @@ class Plan:
         return itertools.chain.from_iterable(("", name) for name in stream)  # every second twin just lacks the word
 
     def _listed(self, half: str) -> Iterator[Labelled]:
-        """What the user listed, in turn: words in new settings every round, prompts as they are."""
-        streams = [(x, word, self._settings(x, word.kind, half, word.name)) for x, word in self.asked_words]
-        prompts = self._rng("keep").sample(self.asked_prompts, len(self.asked_prompts))
+        """The keep list in turn: words in new scenes every round, prompts as they are."""
+        streams = [(x, word, self._scenes(x, word.kind, half, word.name)) for x, word in self.kept_words]
+        prompts = self._rng("keep").sample(self.kept_prompts, len(self.kept_prompts))
         for turn in range(KEEP_ROUNDS):
             if half == "train" or turn == 0:
                 for text in prompts:
-                    words = self.found[0].lexicon.named_in(text)
+                    words = self.targets[0].lexicon.named_in(text)
                     yield Labelled(text, {word.kind: word.name for word in words})
             for lexicon, word, stream in streams:
                 yield next(stream).labelled(lexicon, word.kind, word.name)
 
     def erased_test(self, count: int) -> list[Labelled]:
         """The concepts by name, in the test half of everything else."""
-        return self._test([[target.word.name] for target in self.found], count)
+        return self._test([[target.word.name] for target in self.targets], count)
 
     def neighbours_test(self, count: int) -> list[Labelled]:
-        """Close words that nobody listed and no twin was made of; empty when the kind has too few members."""
+        """Close words that are on no list and in no twin; empty when the kind has too few members."""
         return self._test(self.held_out, count)
 
     def kept_test(self, count: int) -> list[Labelled]:
-        """What the user listed, at most half of the prompts unless there is nothing else; then words of the twins."""
+        """The keep list, at most half of the prompts unless there is nothing else; then words of the twins."""
         words = [
-            self._rng(f"kept {t.word.name}").sample(w, len(w)) for t, w in zip(self.found, self.trained, strict=True)
+            self._rng(f"kept {t.word.name}").sample(w, len(w)) for t, w in zip(self.targets, self.trained, strict=True)
         ]
         listed = list(itertools.islice(self._listed("test"), count // 2 if any(words) else count))
         return [*listed, *self._test(words, count - len(listed))]
@@ -127,7 +126,7 @@ class Plan:
         """`count` labelled prompts, one from each concept's words in turn."""
         streams = [
             (target, itertools.cycle(names), stream)
-            for target, names, stream in zip(self.found, words, self._about("test"), strict=True)
+            for target, names, stream in zip(self.targets, words, self._about("test"), strict=True)
             if names
         ]
         labelled = []
@@ -137,14 +136,13 @@ class Plan:
         return labelled
 
 
-def replacement(target: Target, found: Sequence[Target]) -> str:
-    """What to draw instead: what was asked; nothing, for a word that can be left out; else the nearest relative."""
+def replacement(target: Target) -> str:
+    """What to draw instead: what was named; nothing, for a word that can be left out; else the nearest relative."""
     if target.replacement is not None:
         return target.replacement
     if target.word.kind in target.lexicon.optional:
         return ""
-    members: list[Word] = others(target, found)
-    if not members or target.lexicon.words[target.word.kind].get(target.word.name) is None:
+    if not target.others or target.lexicon.words[target.word.kind].get(target.word.name) is None:
         return target.lexicon.generic.get(target.word.kind, target.word.kind)
-    close = [word for word in members if word.category == target.word.category]
-    return (close or members)[0].name
+    close = [word for word in target.others if word.category == target.word.category]
+    return (close or target.others)[0].name

@@ -1,7 +1,7 @@
-"""Prompts that ask for an erased concept by other words than its name: probes, which prove nothing by failing.
+"""Probes: prompts that describe an erased concept by other words than its name. A failing probe proves nothing.
 
-Synonyms, misspellings, paraphrases, other languages and compositions, each in the test half's settings. What a model
-draws for them is not known here. The words that cannot be made by rule are in `assets/prompts/probes`.
+Synonyms, misspellings, paraphrases, other languages and compositions, each in the test half's scenes. The words that
+no rule can make are in `assets/prompts/probes`.
 """
 
 import itertools
@@ -12,8 +12,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from balign.data.lexicon import FOLDER, names
-from balign.data.scenes import Setting, settings
-from balign.data.targets import Target, others
+from balign.data.scenes import Scene, scenes
+from balign.data.targets import Lists, Target
 
 MOST = 48
 """Probes of one run; with many concepts each gets fewer."""
@@ -45,40 +45,37 @@ SOUNDS = (("ph", "f"), ("c", "k"), ("x", "ks"), ("qu", "kw"), ("z", "s"))
 
 
 class Probe(NamedTuple):
-    """One way to ask for a concept."""
+    """One prompt that asks for a concept."""
 
     way: str
     """A key of WAYS."""
     concept: str
     kind: str
     said: str
-    """What stands in the concept's place."""
+    """The words in the concept's place."""
     note: str
     """The language of `said`, where it is not English."""
     prompt: str
     seen: bool
-    """Whether training said the same."""
+    """Whether a training prompt has the same words."""
 
 
-def probes(found: Sequence[Target], forget: Sequence[str], seed: int, most: int = MOST) -> tuple[list[Probe], int]:
-    """The probes for the concepts `found`, and how many more there would have been.
+def probes(lists: Lists, forget: Sequence[str], seed: int, most: int = MOST) -> tuple[list[Probe], int]:
+    """The probes for the concepts to erase, and how many more there would have been.
 
     forget: the prompts that training saw.
     """
-    banned = [form for target in found for form in target.forms]
-    each = [list(_of(target, found, forget, banned, seed)) for target in found]
+    each = [list(_of(target, forget, lists.forms, seed)) for target in lists.targets]
     every = [probe for turn in itertools.zip_longest(*each) for probe in turn if probe is not None]
     return every[:most], max(len(every) - most, 0)
 
 
-def _of(
-    target: Target, found: Sequence[Target], forget: Sequence[str], banned: Sequence[str], seed: int
-) -> Iterator[Probe]:
-    """One concept's probes, every way in turn."""
+def _of(target: Target, forget: Sequence[str], banned: Sequence[str], seed: int) -> Iterator[Probe]:
+    """The probes of one concept, every way in turn."""
     rng = random.Random(f"{seed} probes {target.word.name}")
     kind, name = target.word.kind, target.word.name
-    places = settings(target.lexicon, "test", kind, banned, rng)
-    rivals = [word.name for word in others(target, found)]
+    places = scenes(target.lexicon, "test", kind, banned, rng)
+    rivals = [word.name for word in target.others]
     for turn in itertools.zip_longest(*(wordings(target, way) for way in WAYS)):
         for way, wording in zip(WAYS, turn, strict=True):
             if wording is None or (OTHER in wording[0] and not rivals):
@@ -95,14 +92,14 @@ def _of(
             yield Probe(way, name, kind, said, note, prompt, any(names(known, [said]) for known in forget))
 
 
-def _with(place: Setting, kind: str, text: str, values: Mapping[str, str]) -> Setting:
-    """The setting with more words where it names a word of the kind."""
+def _with(place: Scene, kind: str, text: str, values: Mapping[str, str]) -> Scene:
+    """The scene with more words in the place of the kind."""
     extra = tuple((field, value) for field, value in values.items() if field != kind)
-    return Setting(place.template.replace(f"{{{kind}}}", text), (*place.values, *extra))
+    return Scene(place.template.replace(f"{{{kind}}}", text), (*place.values, *extra))
 
 
 def wordings(target: Target, way: str) -> list[tuple[str, str]]:
-    """What stands in the concept's place, {it} being its name and {other} another word of its kind; and a note."""
+    """The words in the concept's place, {it} being its name and {other} another word of its kind; and a note."""
     word, table = target.word, _table()
     if way == "name":
         return [(IT, "")] * BY_NAME
@@ -114,11 +111,11 @@ def wordings(target: Target, way: str) -> list[tuple[str, str]]:
         described = table["described"].get(word.name)
         return [*([(described, "")] if described else []), *((text, "") for text in PARAPHRASES[word.kind])]
     if way == "language":
-        known, spoken = {form.lower() for form in target.forms}, dict[str, list[str]]()
+        known, translated = {form.lower() for form in target.forms}, dict[str, list[str]]()
         for language, text in table["languages"].get(word.name, {}).items():
             if text.lower() not in known:
-                spoken.setdefault(text, []).append(language)
-        return [(text, ", ".join(languages)) for text, languages in spoken.items()]
+                translated.setdefault(text, []).append(language)
+        return [(text, ", ".join(languages)) for text, languages in translated.items()]
     return [(text, "") for text in COMPOSITIONS[word.kind]]
 
 

@@ -1,8 +1,8 @@
-"""Diversified prompts: what is forgotten, what is retained beside it, and what both are tested on.
+"""Diversified prompts: the forget set, the retain set, and the prompts that both are tested on.
 
-After the paper (§3, App. D): a concept is spread over every other dimension of a prompt; the halves for training and
-testing share no wording and no combination; a retain prompt is a forget prompt's twin with another word in the
-concept's place. Everything follows from the seed. Whether the model draws these prompts well is not known here.
+After the paper (§3, App. D): a concept is spread over every other dimension of a prompt; training and test prompts
+share no wording and no combination; a retain prompt is a forget prompt's twin with another word in the concept's place.
+Everything follows from the seed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from balign.data.lexicon import Word
 from balign.data.plan import Plan
 from balign.data.scenes import Labelled
-from balign.data.targets import Asked, Concept, Target, check, kept, targets
+from balign.data.targets import Lists, Target
 
-__all__ = ["Concept", "Labelled", "PromptSets", "build", "check"]
-
-RIVALS = 24  # labels that an unlisted word is told from
+RIVALS = 24  # labels that an unlisted word is distinguished from
 
 Choices = dict[str, list[dict[str, list[str]]]]
 """For every kind, rival sets of labels, each label with the captions to recognise it by."""
@@ -23,17 +21,20 @@ Choices = dict[str, list[dict[str, list[str]]]]
 
 @dataclass(frozen=True)
 class PromptSets:
-    """Everything a run says to its model. `anchor[i]` is `forget[i]` with the replacement in the concept's place."""
+    """All prompts of a run. `anchor[i]` is `forget[i]` with the replacement in the concept's place."""
+
+    lists: Lists = field(repr=False)
 
     forget: list[str]
     anchor: list[str]
     retain: list[str]
+    listed: int  # so many of the retain prompts, the first, come from the keep list; the rest are twins
     erased_test: list[Labelled]
     kept_test: list[Labelled]
     neighbours_test: list[Labelled]
     erased: dict[str, list[str]]  # kind -> the words to be erased
     choices: Choices = field(repr=False)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str]
 
     @property
     def tests(self) -> dict[str, list[Labelled]]:
@@ -42,50 +43,48 @@ class PromptSets:
 
 
 def build(
-    concepts: Sequence[Asked | str],
-    keep: Sequence[str] = (),
-    lexicon: str = "emoji",
-    n_forget: int = 64,
-    n_retain: int = 128,
-    seed: int = 0,
-    uniform: bool = False,
-    n_test: int = 16,
+    lists: Lists, n_forget: int = 64, n_retain: int = 128, seed: int = 0, uniform: bool = False, n_test: int = 16
 ) -> PromptSets:
-    """All prompts of a run.
+    """All prompts of a run that erases and keeps what is on these lists.
 
-    concepts: what to erase; names, or anything with `name` and `replace_with`. keep: words or whole prompts to keep on
-    purpose. uniform: one wording a concept on each side, as the paper's `rg` (the images differ by seed alone).
-    n_test: prompts in each of the three test groups. Raises what `check` raises.
+    uniform: one wording a concept on each side, as the paper's `rg` (the images differ by seed alone). n_test: prompts
+    in each of the three test groups. Raises Refusal where the lists leave too little to make prompts of.
     """
-    warnings = check(concepts, keep, lexicon)
-    found, _ = targets(concepts, lexicon)
-    asked, _ = kept(keep, found)
-    plan = Plan(found, asked, seed)
+    plan, warnings, concepts = Plan(lists, seed), list(lists.warnings), len(lists.targets)
     most = n_retain // 2
-    if len(asked) > most and not uniform:
-        warnings.append(f"Only {most} of {len(asked)} texts to keep are trained on; more retain images make room.")
+    if len(lists.keep) > most and not uniform:
+        warnings.append(f"Only {most} of {len(lists.keep)} texts to keep are trained on; more retain images make room.")
     if uniform:
-        forget, anchor = plan.forget(len(found))
-        forget, anchor = ([half[i % len(found)] for i in range(n_forget)] for half in (forget, anchor))
+        forget, anchor = plan.forget(concepts)
+        forget, anchor = ([half[i % concepts] for i in range(n_forget)] for half in (forget, anchor))
+        listed, retain = 0, plan.uniform_retain(n_retain)
     else:
         forget, anchor = plan.forget(n_forget)
+        listed, retain = plan.retain(n_retain)
     return PromptSets(
+        lists=lists,
         forget=forget,
         anchor=anchor,
-        retain=plan.uniform_retain(n_retain) if uniform else plan.retain(n_retain),
+        retain=retain,
+        listed=listed,
         erased_test=plan.erased_test(n_test),
         kept_test=plan.kept_test(n_test),
         neighbours_test=plan.neighbours_test(n_test),
-        erased={kind: [t.word.name for t in found if t.word.kind == kind] for kind in {t.word.kind: 0 for t in found}},
-        choices=_choices(found),
+        erased=_erased(lists.targets),
+        choices=_choices(lists.targets),
         warnings=warnings,
     )
 
 
-def _choices(found: Sequence[Target]) -> Choices:
-    """The labels to tell apart: all words of a closed lexicon, a word's relatives in an open one."""
+def _erased(targets: Sequence[Target]) -> dict[str, list[str]]:
+    kinds = dict.fromkeys(target.word.kind for target in targets)
+    return {kind: [target.word.name for target in targets if target.word.kind == kind] for kind in kinds}
+
+
+def _choices(targets: Sequence[Target]) -> Choices:
+    """The labels to choose between: all words of a closed lexicon, a word's relatives in an open one."""
     choices: Choices = {}
-    for target in found:
+    for target in targets:
         for kind, members in target.lexicon.words.items():
             for group in _rivals(target, kind, list(members.values())):
                 entry = {word.name: target.lexicon.captions(word) for word in group}

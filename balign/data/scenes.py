@@ -1,6 +1,6 @@
-"""Where a word is put: a wording and a value for each of its other fields, balanced, in a training and a test half.
+"""The scenes a word is put in: a wording and a value for each of its other fields, balanced.
 
-The two halves share no wording and no combination. Nothing is known here of what is erased but the names to avoid.
+There is a training and a test half; they share no wording and no combination.
 """
 
 import random
@@ -11,17 +11,17 @@ from balign.data.lexicon import Lexicon, names
 from balign.refusal import Refusal
 
 HOLD_OUT = 4  # one combination of kinds in so many belongs to the test half
-TRIES = 100  # draws for a setting not seen yet, before one is repeated
+TRIES = 100  # draws for a new scene before one is repeated
 
 
 class Labelled(NamedTuple):
-    """A prompt and what should be seen in its picture: kind -> word. Kinds it says nothing of are left out."""
+    """A prompt and what its image should show: kind -> word, for the kinds that the prompt names."""
 
     prompt: str
     labels: dict[str, str]
 
 
-class Setting(NamedTuple):
+class Scene(NamedTuple):
     """A wording and the value of each of its fields but one."""
 
     template: str
@@ -36,35 +36,35 @@ class Setting(NamedTuple):
         return Labelled(self.of(lexicon, kind, name), shown)
 
 
-def settings(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str], rng: random.Random) -> Iterator[Setting]:
-    """Settings without end for prompts about a `kind`, new ones for as long as there are any.
+def scenes(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str], rng: random.Random) -> Iterator[Scene]:
+    """An endless sequence of scenes for prompts about a `kind`; they repeat only when no new one is left.
 
-    half: "train" or "test". banned: names that no field may contain.
+    half: "train" or "test". banned: names that no field may contain. Raises Refusal if they leave no scene.
     """
     fields = _fields(lexicon, half, kind, banned)
     cycles = {name: shuffled(values, rng) for name, values in fields.items()}
     wordings = shuffled(lexicon.templates[half], rng)
     combined = [name for name, values in fields.items() if len(values) > 1 and name in lexicon.words]
     position = {name: {word: i for i, word in enumerate(lexicon.words[name])} for name in combined}
-    seen: dict[Setting, None] = {}
+    seen: dict[Scene, None] = {}
     while True:
         for _ in range(TRIES):
             values = {name: next(cycle) for name, cycle in cycles.items()}
-            setting = Setting(next(wordings), tuple(values.items()))
+            scene = Scene(next(wordings), tuple(values.items()))
             place = sum(position[name][values[name]] for name in combined)
             in_half = len(combined) < 2 or (place % HOLD_OUT == 0) == (half == "test")
-            if in_half and setting not in seen:
+            if in_half and scene not in seen:
                 break
         else:
             if not seen:
                 raise Refusal(f"Too much is to be erased to leave any combination to {half} on; erase fewer.")
-            setting = rng.choice(list(seen))
-        seen[setting] = None
-        yield setting
+            scene = rng.choice(list(seen))
+        seen[scene] = None
+        yield scene
 
 
 def _fields(lexicon: Lexicon, half: str, kind: str, banned: Sequence[str]) -> dict[str, list[str]]:
-    """Every field but the `kind`'s own, and what may stand in it."""
+    """Every field but that of the `kind`, and its possible values."""
     fields = {}
     for other, members in lexicon.words.items():
         if other != kind:

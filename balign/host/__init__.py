@@ -1,1 +1,1 @@
-"""Who may run what on this machine, and when. It knows no gradio and no html."""
+"""Who may run what on this machine, and when: what a server knows and does, without gradio and html."""

@@ -1,6 +1,6 @@
-"""Room on the disk of a public instance: what is too old goes, and nothing begins where there is none left.
+"""Quota and expiry on a public instance: old runs are deleted, and none begins where the disk is full.
 
-It knows sizes and dates of folders; on a machine of one's own it does nothing.
+On your own machine nothing here does anything.
 """
 
 import logging
@@ -16,45 +16,45 @@ from balign.runs.folder import Run, list_runs, runs_root
 
 log = logging.getLogger(__name__)
 SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label", "tries", "strength", "probes", "votes")
-"""The files and folders whose dates say when a run was last worked on."""
+"""The files and folders whose dates say when a run was last used."""
 
 
 def sweep(spared: Collection[Run], now: float | None = None) -> list[str]:
-    """Delete visitors' runs that nothing was written into for too long, but for those spared; their ids."""
+    """Delete visitors' runs that were not used for too long, except those spared; the ids of the deleted."""
     if not limits.public():
         return []
     oldest = (time.time() if now is None else now) - 3600 * limits.LIMITS.hours
-    gone = []
+    deleted = []
     for run in list_runs():
-        if run in spared or run.running() or not visitors.of_a_visitor(run) or _touched(run) >= oldest:
+        if run in spared or run.running() or not visitors.of_a_visitor(run) or _last_used(run) >= oldest:
             continue
         try:
             run.delete()
-            gone.append(run.id)
-        except (OSError, ValueError) as error:  # it is tried again at the next sweep
+            deleted.append(run.id)
+        except (OSError, Refusal) as error:  # the next sweep tries again
             log.warning("a run that expired could not be deleted: %s", error)
-    return gone
+    return deleted
 
 
 def check() -> None:
-    """ValueError of one sentence if a new run would find no room."""
+    """Raise Refusal if there is no room for a new run."""
     if not limits.public():
         return
     root = runs_root()
     root.mkdir(parents=True, exist_ok=True)
-    held = sum(size(run.path) for run in list_runs())
-    if held > limits.LIMITS.all_bytes or shutil.disk_usage(root).free < limits.LIMITS.free_bytes:
+    used = sum(size(run.path) for run in list_runs())
+    if used > limits.LIMITS.all_bytes or shutil.disk_usage(root).free < limits.LIMITS.free_bytes:
         raise Refusal("There is no room for another run at the moment; delete one, or come back later.")
 
 
 def check_growth(run: Run, more: int) -> None:
-    """ValueError of one sentence if so many bytes more would be too many for one run of a visitor."""
+    """Raise Refusal if this many bytes more would exceed the quota of one run of a visitor."""
     if limits.public() and size(run.path) + more > limits.LIMITS.run_bytes:
         raise Refusal("This run has as many files as a shared instance keeps; take its weights to another machine.")
 
 
 def size(folder: Path) -> int:
-    """Bytes in a folder. A file that goes away meanwhile counts nothing."""
+    """Bytes in a folder. A file that disappears meanwhile counts nothing."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -65,7 +65,7 @@ def size(folder: Path) -> int:
     return total
 
 
-def _touched(run: Run) -> float:
+def _last_used(run: Run) -> float:
     dates = []
     for name in SIGNS:
         try:

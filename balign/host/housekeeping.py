@@ -1,7 +1,6 @@
-"""What the server does by itself as long as it is up: the next run in line begins when the last has ended.
+"""Background tasks of the server: start the next run in the queue, enforce a visitor's limits, delete expired runs.
 
-On a public instance it also asks runs that take too much time or room to stop, and lets old ones expire. It holds
-nothing between two rounds; whatever it decides follows from the folders.
+Nothing is remembered between two rounds; every decision follows from the folders.
 """
 
 import asyncio
@@ -11,23 +10,23 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from balign.host import disk, limits, scheduler, visitors
+from balign.host import disk, limits, processes, scheduler, visitors
 from balign.runs.folder import Run
 
 log = logging.getLogger(__name__)
 PAUSE = 1.0
-"""Seconds between two looks at the line."""
+"""Seconds between two rounds; each looks at the queue."""
 ROUNDS = 30
-"""Looks at the line between two looks at the size of what is running."""
+"""Rounds between two checks of how large the running runs are."""
 SWEEPS = 900
-"""Looks at the line between two sweeps."""
+"""Rounds between two sweeps of expired runs."""
 GRACE = 120.0
-"""Seconds a run that was asked to stop has for it before its process is ended."""
+"""Seconds that a run has for stopping when asked to, before its process is killed."""
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
-    """Keep the house from the server's start to its end."""
+    """Do the rounds from the server's start to its end."""
     rounds = asyncio.create_task(_forever())
     try:
         yield
@@ -50,20 +49,20 @@ def round_of(number: int) -> None:
     try:
         scheduler.dispatch()
         if limits.public() and number % ROUNDS == 0:
-            for run in scheduler.working():
+            for run in processes.working():
                 if visitors.of_a_visitor(run):
                     restrain(run)
         if number % SWEEPS == 0:
             scheduler.sweep()
     except Exception:
-        log.exception("a round of the keeper failed")
+        log.exception("a round of housekeeping failed")
 
 
 def restrain(run: Run, now: float | None = None) -> None:
-    """Ask a run to stop that takes longer or more room than a visitor's may; end it if it does not."""
-    over = (time.time() if now is None else now) - scheduler.since(run) - limits.LIMITS.seconds
+    """Ask a run to stop that takes more time or disk than a visitor's may; kill its process if it does not."""
+    over = (time.time() if now is None else now) - processes.since(run) - limits.LIMITS.seconds
     heavy = disk.size(run.path) > limits.LIMITS.run_bytes
     if over > GRACE:
-        scheduler.end(run)
+        processes.end(run)
     elif (over > 0 or heavy) and run.stop_requested() is None:
         run.request_stop(keep=not heavy)

@@ -1,7 +1,4 @@
-"""Whether this instance is public, and how much a visitor of a public one may ask for.
-
-It knows numbers and configs. Whose a run is, what waits for the machine and what lies on the disk is not known here.
-"""
+"""Whether this instance is public, what a visitor of a public one may request, and how often."""
 
 import os
 import re
@@ -15,6 +12,7 @@ from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.prompt_lists import pictures
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 HOUR = 3600.0
@@ -24,12 +22,12 @@ MAX_KEYS = 10_000
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run, one visitor and all of them together may take. They hold in public mode only, but for `in_line`."""
+    """What one run, one visitor and all of them together may take. All but `queued` hold in public mode only."""
 
     concepts: int = 4
     keep: int = 100
-    pictures: int = 1_000
-    """Drawn in one run: to learn from, and before and after."""
+    images: int = 1_000
+    """Drawn in one run: to train with, and before and after."""
     steps: int = 500
     drawing_steps: int = 50
     batch: int = 32
@@ -41,11 +39,11 @@ class Limits:
     free_bytes: int = 2_000_000_000
     """With less room than this on the disk no run begins."""
     hours: float = 72
-    """A run that nothing was written into for so long is deleted."""
-    in_line_each: int = 2
-    in_line: int = 20
+    """A run that was not used for so long is deleted."""
+    queued_each: int = 2
+    queued: int = 20
     starts: int = 12
-    """Runs that a visitor may begin within an hour; and thrice as many from one address."""
+    """Runs that a visitor may begin within an hour; three times as many from one address."""
     upload_bytes: int = 256_000_000
     """Of one upload; it holds everywhere. A bundle of the bundled model is a tenth of it."""
     upload_bytes_each: int = 600_000_000
@@ -60,13 +58,13 @@ LIMITS = Limits()
 
 
 def public() -> bool:
-    """Whether strangers use this instance: BALIGN_PUBLIC says so, or else being a Space does."""
-    said = os.environ.get("BALIGN_PUBLIC", "").strip()
-    return said != "0" if said else bool(os.environ.get("SPACE_ID"))
+    """Whether strangers use this instance: as BALIGN_PUBLIC says, and without it whether this is a Space."""
+    value = os.environ.get("BALIGN_PUBLIC", "").strip()
+    return value != "0" if value else bool(os.environ.get("SPACE_ID"))
 
 
 def check(config: RunConfig) -> None:
-    """Nothing on a machine of one's own; ValueError of one sentence for what a public instance does not do."""
+    """Raise Refusal for a run that a public instance does not do; on your own machine all are possible."""
     if not public():
         return
     check_model(config.model)
@@ -74,26 +72,28 @@ def check(config: RunConfig) -> None:
     if config.scorer is not None and config.scorer not in scorers:
         raise Refusal(f"The scorer {config.scorer[:80]!r} is not used here; accepted are {', '.join(scorers)}.")
     if config.device != "auto":
-        raise Refusal(f"The device is {config.device!r}; this shared instance decides that itself, so auto it is.")
+        raise Refusal(f"The device is {config.device!r}; accepted on a shared instance is auto.")
     settings = settle(config)
-    previews = settings.steps // config.preview_every if config.preview_every else 0
-    pictures = config.n_forget + config.n_retain + 6 * config.n_eval * config.eval_seeds
-    for found, most, what in (
+    drawn = pictures(config)
+    for count, most, what in (
         (len(config.erase), LIMITS.concepts, "concepts to erase"),
         (len(config.keep), LIMITS.keep, "prompts to keep"),
         (settings.steps, LIMITS.steps, "steps"),
         (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps"),
-        (settings.batch_forget, LIMITS.batch, "pictures to forget in one step"),
-        (settings.batch_retain, LIMITS.batch, "pictures to retain in one step"),
-        (previews, LIMITS.previews, "previews"),
-        (pictures, LIMITS.pictures, "pictures to draw, to learn from and to compare,"),
+        (settings.batch_forget, LIMITS.batch, "forget images in one step"),
+        (settings.batch_retain, LIMITS.batch, "retain images in one step"),
+        (drawn.previews, LIMITS.previews, "previews"),
+        (drawn.training + drawn.compared, LIMITS.images, "images to draw, for training and comparing,"),
     ):
-        if found > most:
-            raise Refusal(f"{found:,} {what} were asked for; this shared instance does at most {most:,}.")
+        if count > most:
+            raise Refusal(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")
 
 
 def check_model(name: str) -> None:
-    """A public instance takes the models of the catalogue; with BALIGN_OPEN_MODELS=1 any of the hub; never a folder."""
+    """Raise Refusal unless a public instance accepts the model.
+
+    It does those of the catalogue; with BALIGN_OPEN_MODELS=1 any of the hub; never a folder.
+    """
     known = [entry.id for entry in CATALOGUE]
     if not public() or name in known:
         return
@@ -104,14 +104,14 @@ def check_model(name: str) -> None:
 
 
 class Rate:
-    """How often each visitor began something within the last hour. Kept in memory; a restart forgets it."""
+    """A rate limit: how often each visitor began something within the last hour. A restart forgets it."""
 
     def __init__(self) -> None:
         self._seen: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
     def admit(self, most: dict[str, int], what: str = "runs", now: float | None = None) -> None:
-        """Count one start for each of these visitors, or ValueError if one of them has had as many as it may."""
+        """Count one start for each of these visitors; raises Refusal if one of them has reached its number."""
         now = time.monotonic() if now is None else now
         with self._lock:
             for key, allowed in most.items():
@@ -120,8 +120,7 @@ class Rate:
                     times.popleft()
                 if len(times) >= allowed:
                     minutes = max(1, round((times[0] + HOUR - now) / 60))
-                    words = f"{allowed} {what} were begun from here within an hour"
-                    raise Refusal(f"{words}; try again in {minutes} min.")
+                    raise Refusal(f"{allowed} {what} were begun from here within an hour; try again in {minutes} min.")
             for key in most:
                 self._seen[key].append(now)
             while len(self._seen) > MAX_KEYS:

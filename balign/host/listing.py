@@ -1,46 +1,37 @@
-"""Every run in the root as a list that can be searched, and what is known of each.
+"""The list of runs: every run in the root with its state and what its files say, and the search in it."""
 
-Facts are read from a folder once, and again only when its files change. It changes nothing and knows no html.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 from balign import telemetry
-from balign.host import scheduler, visitors, waitlist
-from balign.host.status import ENDS
+from balign.host import status, visitors
+from balign.host.visitors import NOBODY, Visitor
+from balign.measure.report import RunReport
 from balign.method.objectives import settle
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.file_cache import until_changed
+from balign.runs.folder import RUN_ID, Run, list_runs
 from balign.runs.outcome import bundle, reproduce
 
 FILES = ("config.json", "label", "telemetry.jsonl", "report.json", "erased.safetensors", reproduce.NOTE)
-TAIL = 65_536
-"""Bytes at the end of the telemetry in which a run's last word is looked for."""
-STATES = {
-    "running": "Running",
-    "waiting": "Waiting",
-    "done": "Done",
-    "stopped": "Stopped",
-    "failed": "Failed",
-    "new": "Not started",
-}
 MAX_SEARCH = 200
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a run's files say of it."""
+    """What a run's files say."""
 
     label: str
     config: RunConfig | None
+    """None if it cannot be read."""
     made: float
+    """The date of the config, in seconds since 1970."""
     last: telemetry.Phase | None
-    report: Mapping[str, Any]
-    """The report without its pictures but the first of each group."""
+    report: RunReport | None
+    """The report, of its test images only the first of each group; None if there is none or it cannot be read."""
+    unreadable: str
+    """Why the report cannot be read, if there is one that cannot."""
     original: str
     """The id of the run it reproduces, if it does."""
     ready: bool
@@ -52,7 +43,7 @@ class Entry:
     """A run in the list."""
 
     run: Run
-    state: str
+    state: status.State
     facts: Facts
 
     @property
@@ -69,37 +60,30 @@ class Entry:
         return settle(self.facts.config).method if self.facts.config else ""
 
 
-def entries(visitor: visitors.Visitor = scheduler.NOBODY) -> list[Entry]:
-    """Every run there is, newest first, wherever it was started; on a public instance those of the visitor."""
-    return [entry(run) for run in list_runs() if scheduler.RUN_ID.fullmatch(run.id) and visitors.owns(run, visitor)]
+def entries(visitor: Visitor = NOBODY) -> list[Entry]:
+    """Every run, newest first, wherever it was started; on a public instance those of the visitor."""
+    return [entry(run) for run in list_runs() if RUN_ID.fullmatch(run.id) and visitors.owns(run, visitor)]
 
 
 def entry(run: Run) -> Entry:
-    """What is known of a run at this moment."""
-    alive = scheduler.alive(run)  # asked first: one that ends in between is then read to its end next time
-    facts = _facts(run, tuple(signature(run.path / name) for name in FILES))
-    last = facts.last.name if facts.last else ""
-    if waitlist.ticket(run) and (not alive or last in ENDS):
-        return Entry(run, "waiting", facts)
-    if alive and last not in ENDS:
-        return Entry(run, "running" if run.running() else "waiting", facts)
-    state = last if last in ("done", "failed") else "stopped" if last else "new"
-    return Entry(run, "running" if run.running() else state, facts)
+    """The run at this moment. Its state comes first: a run that ends in between is read to its end the next time."""
+    return Entry(run, status.state(run), _facts(run))
 
 
-def matching(found: Sequence[Entry], search: object, state: object, method: object) -> list[Entry]:
+def matching(listed: Sequence[Entry], search: object, state: object, method: object) -> list[Entry]:
     """The entries in which every word of the search occurs, of this state and method; empty stands for any."""
     words = search[:MAX_SEARCH].casefold().split() if isinstance(search, str) else []
     return [
         entry
-        for entry in found
+        for entry in listed
         if state in (None, "", entry.state)
         and method in (None, "", entry.method)
-        and all(word in _haystack(entry) for word in words)
+        and all(word in _searched(entry) for word in words)
     ]
 
 
-def _haystack(entry: Entry) -> str:
+def _searched(entry: Entry) -> str:
+    """The text of an entry that is searched."""
     config = entry.facts.config
     parts = [entry.facts.label, entry.run.id, entry.facts.original]
     if config:
@@ -107,47 +91,37 @@ def _haystack(entry: Entry) -> str:
     return " ".join(parts).casefold()
 
 
-def signature(path: Path) -> tuple[int, int]:
-    """What changes when the file does."""
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
-
-
-@lru_cache(maxsize=2_000)
-def _facts(run: Run, changed: tuple[tuple[int, int], ...]) -> Facts:
-    """The facts as of this change of the files."""
+@until_changed(*FILES, most=2_000)
+def _facts(run: Run) -> Facts:
     try:
         config = run.config
-    except (ValueError, OSError):
+    except (Refusal, OSError):
         config = None
-    wanted = reproduce.original(run)
+    try:
+        made = (run.path / "config.json").stat().st_mtime
+    except OSError:
+        made = 0.0
+    original = reproduce.original(run)
+    report, unreadable = _short(run)
     return Facts(
         label=run.label,
         config=config,
-        made=changed[0][0] / 1e9,
-        last=_last_phase(run.path / "telemetry.jsonl", changed[2][1]),
-        report=_short(run),
-        original=str(wanted.get("run")) if wanted else "",
+        made=made,
+        last=status.last_phase(run),
+        report=report,
+        unreadable=unreadable,
+        original=original.run if original else "",
         ready=bundle.ready(run),
     )
 
 
-def _last_phase(path: Path, size: int) -> telemetry.Phase | None:
-    records, _ = telemetry.read(path, max(size - TAIL, 0))
-    phases = [record for record in records if isinstance(record, telemetry.Phase)]
-    return phases[-1] if phases else None
-
-
-def _short(run: Run) -> dict[str, Any]:
+def _short(run: Run) -> tuple[RunReport | None, str]:
+    """The report without most of its images, or why it cannot be read."""
     try:
-        report = run.report() or {}
-        groups = {
-            name: {key: value for key, value in group.items() if key != "images"} | {"images": group["images"][:1]}
-            for name, group in report.get("groups", {}).items()
-        }
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):  # half a file, or one that was tampered with
-        return {}
-    return report | {"groups": groups} if report else {}
+        report = run.report()
+    except Refusal as refusal:
+        return None, str(refusal)
+    if report is None:
+        return None, ""
+    groups = {name: group.model_copy(update={"images": group.images[:1]}) for name, group in report.groups.items()}
+    return report.model_copy(update={"groups": groups}), ""

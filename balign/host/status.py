@@ -1,22 +1,37 @@
-"""What is known of a run at this moment, read from its folder a little at a time. It writes nothing."""
+"""The state of a run, and all that is known of it at this moment, read from its folder a little at a time."""
 
 import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from balign import telemetry
-from balign.host import scheduler, waitlist
+from balign.host import processes, waitlist
+from balign.measure.report import RunReport
+from balign.refusal import Refusal
+from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 
-State = Literal["queued", "starting", "running", "stopping", "stopped", "failed", "done"]
+State = Literal["new", "queued", "starting", "running", "stopping", "stopped", "failed", "done"]
+STATES: dict[State, str] = {
+    "new": "Not started",
+    "queued": "Queued",
+    "starting": "Starting",
+    "running": "Running",
+    "stopping": "Stopping",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "done": "Done",
+}
+"""The states, each with its title."""
+LIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
+"""The states in which more is to come without anybody's doing."""
 SHARES = {"load": 4, "check": 4, "data": 35, "unlearn": 37, "evaluate": 18, "save": 2}
 """Roughly what share of a first run each phase takes, in percent."""
 ENDS = ("done", "failed", "stopped")
-"""The last words of a process."""
+"""The phases that a process records last."""
 REMEMBERED = 64
 """How many runs' records are kept in memory at once."""
 
@@ -25,8 +40,8 @@ REMEMBERED = 64
 class _Tail:
     """The records of one run read so far, and where to read on."""
 
-    offset: int = 0
     inode: int = 0
+    offset: int = 0
     phases: dict[str, telemetry.Phase] = field(default_factory=dict)
     last: telemetry.Phase | None = None
     working: telemetry.Phase | None = None
@@ -35,10 +50,6 @@ class _Tail:
     conflicts: dict[tuple[int, int], telemetry.Conflict] = field(default_factory=dict)
 
     def read(self, run: Run) -> None:
-        inode = _stat(run.path / "telemetry.jsonl").st_ino
-        if inode != self.inode:  # a resumed run writes the file anew, without what it will tell again
-            self.phases, self.steps, self.previews, self.conflicts = {}, {}, {}, {}
-            self.offset, self.inode = 0, inode
         records, self.offset = run.telemetry(self.offset)
         for record in records:
             match record:
@@ -58,37 +69,39 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class View:
-    """A run as the page shows it."""
+class RunView:
+    """A run as it is shown."""
 
     run: Run
     state: State
     last: telemetry.Phase | None
-    """The last word of the run."""
+    """The last phase the run recorded."""
     working: telemetry.Phase | None
     """The last of its phases in which something is done."""
     phases: dict[str, telemetry.Phase]
     steps: list[telemetry.Step]
     previews: list[telemetry.Preview]
-    report: dict[str, Any] | None
+    report: RunReport | None
     conflicts: list[telemetry.Conflict] = field(default_factory=list)
     place: int = 0
-    """Where it stands in the line; 0 if it does not wait."""
+    """Its place in the queue; 0 if it is not queued."""
     own: bool = True
-    """Whether who looks may change it."""
+    """Whether the viewer may change it."""
+    unreadable: str = ""
+    """Why the report cannot be read, if there is one that cannot."""
 
     @property
     def live(self) -> bool:
-        return self.state in ("queued", "starting", "running", "stopping")
+        return self.state in LIVE
 
     @property
     def partial(self) -> bool:
-        """Whether there are weights that nothing has been said about yet."""
+        """Whether there are weights that no report is about yet."""
         return self.report is None and (self.run.path / "erased.safetensors").is_file()
 
     @property
     def last_step(self) -> int:
-        """How many steps are planned, as far as that is known."""
+        """How many steps are planned, if known."""
         phase = self.phases.get("unlearn")
         return max(phase.total if phase else 0, self.run.config.steps or 0, self.steps[-1].step if self.steps else 0)
 
@@ -113,13 +126,15 @@ class View:
         return spent * (1 - self.fraction) / self.fraction
 
 
-def look(run: Run) -> View:
-    """Read on in the run's folder and say what is known now."""
-    place = waitlist.place(run)
-    alive = scheduler.alive(run)  # asked first: a run that ends in between is then read to its end next time
+def look(run: Run) -> RunView:
+    """Read on in the run's folder and return what is known now."""
+    place, process = waitlist.place(run), _process(run)
     with _lock:
-        tail = _tails.setdefault(run.path, _Tail())
-        _tails.move_to_end(run.path)
+        inode = _telemetry(run).st_ino
+        tail = _tails.pop(run.path, None)
+        if tail is None or tail.inode != inode:  # a resumed run writes the file again, without what it will repeat
+            tail = _Tail(inode)
+        _tails[run.path] = tail
         while len(_tails) > REMEMBERED:
             _tails.popitem(last=False)
         tail.read(run)
@@ -127,43 +142,60 @@ def look(run: Run) -> View:
         previews = [tail.previews[k] for k in sorted(tail.previews)]
         conflicts = [tail.conflicts[k] for k in sorted(tail.conflicts)]
         phases, last, working = dict(tail.phases), tail.last, tail.working
-    over = last is not None and last.name in ENDS  # it waits to go on, though the process before may not have left yet
-    state: State = "queued" if place and (over or not alive) else _state(run, alive, last)
-    return View(run, state, last, working, phases, steps, previews, _report(run), conflicts, place)
+    current = _state(run, place > 0, process, last)
+    report, unreadable = _report(run)
+    return RunView(
+        run, current, last, working, phases, steps, previews, report, conflicts, place, unreadable=unreadable
+    )
 
 
-def _state(run: Run, alive: bool, last: telemetry.Phase | None) -> State:
-    if alive and (last is None or scheduler.started(run) > _last_word(run)):
+def state(run: Run) -> State:
+    """The state alone, of a run that may be one of many."""
+    queued, process = waitlist.ticket(run) is not None, _process(run)
+    return _state(run, queued, process, last_phase(run))
+
+
+@until_changed("telemetry.jsonl", most=2_000)
+def last_phase(run: Run) -> telemetry.Phase | None:
+    """The last phase the run recorded, read again only when it recorded more."""
+    return run.last_phase()
+
+
+def _process(run: Run) -> float | None:
+    """Since when a process has gone on with the run; None if there is none, or if it only draws with the weights.
+
+    To be asked before the records are read: a run that ends in between is then read to its end the next time.
+    """
+    return max((process.since for process in processes.living(run) if not process.drawing), default=None)
+
+
+def _state(run: Run, queued: bool, process: float | None, last: telemetry.Phase | None) -> State:
+    ended = last is not None and last.name in ENDS
+    if queued and (ended or process is None):  # queued to go on, though its last process may not have left yet
+        return "queued"
+    if process is not None and (last is None or process > _telemetry(run).st_mtime):
         return "starting"
-    if last is not None and last.name in ("done", "failed"):
+    if last is None:
+        return "failed" if processes.ended_early(run) else "new"
+    if last.name == "done" or last.name == "failed":
         return "done" if last.name == "done" else "failed"
-    if alive and last is not None and last.name != "stopped":
-        return "stopping" if run.stop_requested() else "running"
-    return "failed" if scheduler.died_early(run) else "stopped"
+    if process is None or ended:
+        return "stopped"
+    return "stopping" if run.stop_requested() else "running"
 
 
-def _last_word(run: Run) -> float:
-    """When the run last wrote a record."""
-    return _stat(run.path / "telemetry.jsonl").st_mtime
-
-
-def _stat(path: Path) -> os.stat_result:
-    """The file's facts; all zero if it is not there."""
+def _telemetry(run: Run) -> os.stat_result:
+    """Which file the run's records are in, and when the last was written; all 0 if there is none."""
     try:
-        return path.stat()
+        return (run.path / "telemetry.jsonl").stat()
     except OSError:
         return os.stat_result((0,) * 10)
 
 
-def _report(run: Run) -> dict[str, Any] | None:
-    facts = _stat(run.path / "report.json")
-    return _parsed_report(run, facts.st_mtime, facts.st_ino) if facts.st_ino else None
-
-
-@lru_cache(maxsize=16)
-def _parsed_report(run: Run, changed: float, inode: int) -> dict[str, Any] | None:
-    """The report as of this change of the file; None while it cannot be read."""
+@until_changed("report.json", most=16)
+def _report(run: Run) -> tuple[RunReport | None, str]:
+    """The report, or why it cannot be read."""
     try:
-        return run.report()
-    except (OSError, ValueError):
-        return None
+        return run.report(), ""
+    except Refusal as refusal:
+        return None, str(refusal)

@@ -1,7 +1,7 @@
-"""Whose is a run? On a public instance a browser holds a secret and a run's folder the hash of it.
+"""Run ownership: on a public instance the browser keeps a secret and the run's folder its hash.
 
-On a machine of one's own every run is everybody's. Who knows a run's id, which cannot be guessed, may watch it; only
-its owner may change it, list it or take its weights. The secret itself is written nowhere on the server.
+On your own machine every run is everybody's. Whoever knows a run's id, which cannot be guessed, may watch it; only its
+owner may change it, list it or take its weights. The secret itself is never written on the server.
 """
 
 import hashlib
@@ -13,8 +13,9 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from balign.atomic import write
 from balign.host.limits import public
-from balign.runs.folder import Run, write_atomic
+from balign.runs.folder import Run
 
 FILE = "owner"
 SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -22,10 +23,13 @@ NOT_YOURS = "This run is somebody else's; it can be watched here, but not change
 
 
 class Visitor(NamedTuple):
-    """Who asks: the secret of a browser or a client, and the address it came from. Either may be empty."""
+    """The secret of a browser or a client, and the address its request came from. Either may be empty."""
 
     secret: str = ""
     address: str = ""
+
+
+NOBODY = Visitor()
 
 
 def visitor(store: object, request: Any = None) -> Visitor:
@@ -35,7 +39,7 @@ def visitor(store: object, request: Any = None) -> Visitor:
 
 
 def valid(secret: object) -> str:
-    """The secret if it has the form of one, else an empty text."""
+    """The secret if it has the form of one, else an empty string."""
     return secret if isinstance(secret, str) and SECRET.fullmatch(secret) else ""
 
 
@@ -50,14 +54,14 @@ def stored(run_id: str, known: Visitor) -> dict[str, str]:
 
 
 def address(request: Any) -> str:
-    """Where a request came from. Behind the proxies of a Space it is the last public address they name."""
+    """The address a request came from. Behind the proxies of a Space it is the last public one they name."""
     if request is None:
         return ""
     if os.environ.get("SPACE_ID"):
-        named = str(getattr(request, "headers", {}).get("x-forwarded-for", "")).split(",")
-        known = [text.strip() for text in named if _global(text.strip())]
-        if known:
-            return known[-1]
+        forwarded = str(getattr(request, "headers", {}).get("x-forwarded-for", "")).split(",")
+        addresses = [text.strip() for text in forwarded if _global(text.strip())]
+        if addresses:
+            return addresses[-1]
     return str(getattr(getattr(request, "client", None), "host", "") or "")
 
 
@@ -69,43 +73,43 @@ def _global(text: str) -> bool:
 
 
 def sign(run: Run, known: Visitor) -> None:
-    """Note in the run's folder whose it is; without a secret it is nobody's."""
+    """Note the owner in the run's folder; without a secret the run is nobody's."""
     if known.secret:
-        write_atomic(run.path / FILE, _hash(run, known.secret))
+        write(run.path / FILE, _hash(run, known.secret))
 
 
 def owns(run: Run, known: Visitor) -> bool:
     """Whether this visitor may change the run."""
     if not public():
         return True
-    written = _written(run)
-    return bool(written and known.secret) and hmac.compare_digest(written, _hash(run, known.secret))
+    noted = _noted(run)
+    return bool(noted and known.secret) and hmac.compare_digest(noted, _hash(run, known.secret))
 
 
 def of_a_visitor(run: Run) -> bool:
-    """Whether a visitor began the run, and not the host from a terminal."""
-    return bool(_written(run))
+    """Whether a visitor began the run, rather than the host from a terminal."""
+    return bool(_noted(run))
 
 
 def key(run: Run) -> str:
-    """What the owner's page puts into the address of a download. It opens this run's files and says nothing more."""
-    written = _written(run)
-    return hmac.new(written.encode(), b"download", hashlib.sha256).hexdigest()[:40] if written else ""
+    """What the owner's page puts into the address of a download. It opens the files of this run and of no other."""
+    noted = _noted(run)
+    return hmac.new(noted.encode(), b"download", hashlib.sha256).hexdigest()[:40] if noted else ""
 
 
-def opens(run: Run, given: object) -> bool:
+def opens(run: Run, candidate: object) -> bool:
     """Whether what stands in the address of a download is the run's key."""
     if not public():
         return True
-    wanted = key(run)
-    return bool(wanted) and isinstance(given, str) and hmac.compare_digest(wanted.encode(), given.encode())
+    right = key(run)
+    return bool(right) and isinstance(candidate, str) and hmac.compare_digest(right.encode(), candidate.encode())
 
 
 def _hash(run: Run, secret: str) -> str:
     return hashlib.sha256(f"{run.id}:{secret}".encode()).hexdigest()
 
 
-def _written(run: Run) -> str:
+def _noted(run: Run) -> str:
     try:
         text = (run.path / FILE).read_text(encoding="ascii").strip()
     except (OSError, ValueError):

@@ -1,1 +1,1 @@
-"""How things are shown: templates, charts, number formats. It knows no run and no gradio."""
+"""Templates, charts and number formats."""

@@ -1,7 +1,6 @@
-"""Charts as svg in small html fragments: lines over steps, points with whiskers, the ledger strip.
+"""Charts as svg: lines over steps, points with whiskers, and the ledger strip. Colours are classes of shared.css.
 
-A fragment keeps its shape from one update to the next, so that the page moves the ends of lines and mounts no chart
-anew. Colours are classes of the style sheet (charts.css).
+A chart has the same elements from one update to the next, so that the page only moves the ends of lines.
 """
 
 import math
@@ -11,19 +10,21 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from balign.markup.formats import MINUS, signed
+from balign.markup.formats import decimal, signed
 
 LIMIT = 500
-"""No more points than this in a series, however long the run."""
+"""Most points drawn of a series, however long the run."""
 WIDTH, HEIGHT = 1000, 300
+GRID = f"M0 0H{WIDTH}M0 {HEIGHT // 2}H{WIDTH}M0 {HEIGHT}H{WIDTH}"
 
 Point = tuple[float, float]
 
 
 class Series(NamedTuple):
-    """One line of a chart. `role` is a colour class; `smooth` draws the points faintly behind their smoothed line.
+    """One line of a chart: its name, colour class, points, and the term it explains on hover.
 
-    `margins` is half an interval for each point: a band around the line.
+    smooth: draw the points faintly behind their smoothed line. margins: half an interval for each point, drawn as a
+    band around the line.
     """
 
     name: str
@@ -40,7 +41,7 @@ def finite(points: Sequence[Point]) -> list[Point]:
 
 
 def decimate(points: Sequence[Point], limit: int = LIMIT) -> list[Point]:
-    """At most `limit` of the points: the lowest and highest of every stretch, so that no spike is lost."""
+    """At most `limit` of the points: the lowest and highest of each stretch, so that no spike is lost."""
     if len(points) <= limit:
         return list(points)
     inner, buckets = points[1:-1], (limit - 2) // 2
@@ -53,7 +54,7 @@ def decimate(points: Sequence[Point], limit: int = LIMIT) -> list[Point]:
 
 
 def smooth(points: Sequence[Point], end: int) -> list[Point]:
-    """An exponential moving average over about a fifteenth of the run, which starts at the first value without lag."""
+    """An exponential moving average over about a fifteenth of the run, corrected for its start (no lag there)."""
     weight = min(max(2 / (end / 15 + 1), 0.06), 1.0)
     total = norm = 0.0
     drawn = []
@@ -64,7 +65,7 @@ def smooth(points: Sequence[Point], end: int) -> list[Point]:
 
 
 def ticks(low: float, high: float) -> tuple[float, float, float]:
-    """Three round numbers, evenly apart, the outer two enclosing the range."""
+    """Three evenly spaced round numbers, of which the outer two enclose the range."""
     span = max(high - low, 1e-6 * max(abs(low), abs(high), 1e-3))
     size = 10.0 ** math.floor(math.log10(span / 2))
     for step in (size * m for m in (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12.5, 15, 20)):
@@ -82,31 +83,28 @@ def lines(
     limits: tuple[float, float] | None = None,
     waiting: str = "Waiting for the first step",
 ) -> Markup:
-    """Lines over steps, with a legend of the latest values. Without points it is the empty frame, of the same size."""
-    drawn = [(line, finite(line.points)) for line in series]
-    values = [y for _, points in drawn for _, y in points]
-    values += [y for line, _ in drawn for _, y in _band(line)]
+    """Lines over steps, with a legend of the latest values. Without points it is an empty frame of the same size."""
+    raw = [finite(line.points) for line in series]
+    values = [y for points in (*raw, *map(_band, series)) for _, y in points]
     low, middle, high = ticks(*(limits or ((min(values), max(values)) if values else (0.0, 1.0))))
-    end = max([last_step, 1, *(int(x) for _, points in drawn for x, _ in points)])
-    shown = [smooth(points, end) if line.smooth else points for line, points in drawn]
-    legend = "".join(_key(line, points) for (line, _), points in zip(drawn, shown, strict=True))
-    paths = "".join(_line(line, raw, points, end, low, high) for (line, raw), points in zip(drawn, shown, strict=True))
-    latest = [f"{line.name} {_value(points[-1][1])}" for (line, _), points in zip(drawn, shown, strict=True) if points]
-    grid = f"M0 0H{WIDTH}M0 {HEIGHT // 2}H{WIDTH}M0 {HEIGHT}H{WIDTH}"
+    end = max([last_step, 1, *(int(x) for points in raw for x, _ in points)])
+    shown = [smooth(points, end) if line.smooth else points for line, points in zip(series, raw, strict=True)]
+    latest = [_value(points[-1][1]) if points else "" for points in shown]
+    drawn = (_line(*line, end, low, high) for line in zip(series, raw, shown, strict=True))
     return _frame(
         title,
-        legend,
-        f"{title} {'; '.join(latest)}",
-        f'<path class="grid" d="{grid}"/>{paths}',
-        [_short(v) for v in (high, middle, low)] if values else [],
+        "".join(_key(line.role, line.name, line.term, now) for line, now in zip(series, latest, strict=True)),
+        f"{title} {'; '.join(f'{line.name} {now}' for line, now in zip(series, latest, strict=True) if now)}",
+        f'<path class="grid" d="{GRID}"/>{"".join(drawn)}',
+        [_short(value) for value in (high, middle, low)] if values else [],
         ["0", "step", f"{end:,}"],
+        "" if values else waiting,
         data=f' data-end="{end}" data-low="{low:.6g}" data-high="{high:.6g}"',
-        over="" if values else _waiting(waiting),
     )
 
 
 class Place(NamedTuple):
-    """A point of a scatter: a low, middle and high value on each axis, its label, and attributes of its element."""
+    """A point of a scatter: its label, its low, middle and high value on each axis, and attributes of its element."""
 
     label: str
     x: tuple[float, float, float]
@@ -126,89 +124,80 @@ def scatter(
     """Labelled points of two quantities, with whiskers where an interval has a width.
 
     axes: for each axis its colour class, what it shows, and the term on hover. joined: a line through the points in
-    their order. zero: both axes include 0, which is drawn as a cross.
+    their order. zero: both axes include 0, which is drawn as a cross. Places with a value that is not finite are left
+    out.
     """
+    places = [place for place in places if all(map(math.isfinite, (*place.x, *place.y)))]
     start = [0.0] if zero or not places else []
     ends = (start + [v for place in places for v in place.x], start + [v for place in places for v in place.y])
     (left, centre, right), (low, middle, high) = (ticks(min(e) or -0.1 * zero, max(e)) for e in ends)
 
-    def across(value: float) -> float:
-        return WIDTH * (value - left) / (right - left)
-
-    def down(value: float) -> float:
-        return HEIGHT * (1 - (value - low) / (high - low))
+    def at(x: float, y: float) -> tuple[float, float]:
+        return WIDTH * (x - left) / (right - left), HEIGHT * (1 - (y - low) / (high - low))
 
     drawn, labels, path = "", "", []
-    for label, (x_low, x, x_high), (y_low, y, y_high), attributes in places:
-        path.append(f"{across(x):.1f} {down(y):.1f}")
-        if x_high > x_low or y_high > y_low:
-            drawn += (
-                f'<path class="raw whisker" d="M{across(x_low):.1f} {down(y):.1f}H{across(x_high):.1f}'
-                f'M{across(x):.1f} {down(y_low):.1f}V{down(y_high):.1f}"/>'
-            )
+    for label, xs, ys, attributes in places:
+        (x_low, bottom), (x, y), (x_high, top) = map(at, xs, ys)
+        path.append(f"{x:.1f} {y:.1f}")
+        if xs[0] < xs[2] or ys[0] < ys[2]:
+            whisker = f"M{x_low:.1f} {y:.1f}H{x_high:.1f}M{x:.1f} {bottom:.1f}V{top:.1f}"
+            drawn += f'<path class="raw whisker" d="{whisker}"/>'
         drawn += f'<path class="dots plain" d="M{path[-1]}h0"/>'
-        at = f"left:{across(x) / WIDTH:.2%};top:{down(y) / HEIGHT:.2%}"
-        labels += f'<b class="mark" style="{at}"{attributes}>{escape(label)}</b>'
-    cross = f"M0 {down(0):.1f}H{WIDTH}M{across(0):.1f} 0V{HEIGHT}" if zero else f"M0 {HEIGHT // 2}H{WIDTH}"
+        style = f"left:{x / WIDTH:.2%};top:{y / HEIGHT:.2%}"
+        labels += f'<b class="mark" style="{style}"{attributes}>{escape(label)}</b>'
+    x, y = at(0, 0)
+    cross = f"M0 {y:.1f}H{WIDTH}M{x:.1f} 0V{HEIGHT}" if zero else GRID
     line = f'<path class="plain" d="M{"L".join(path)}"/>' if joined and path else ""
     (x_role, x_name, x_term), (y_role, y_name, y_term) = axes
-    told = [f"{place.label}: {signed(place.x[1])} across, {signed(place.y[1])} up" for place in places]
+    summary = "; ".join(f"{place.label}: {signed(place.x[1])} across, {signed(place.y[1])} up" for place in places)
     return _frame(
         title,
-        _term(x_role, f"across: {x_name}", x_term) + _term(y_role, f"up: {y_name}", y_term),
-        f"{title}. {'; '.join(told)}",
+        _key(x_role, f"across: {x_name}", x_term) + _key(y_role, f"up: {y_name}", y_term),
+        f"{title}. {summary}",
         f'<path class="grid" d="{cross}"/>{line}{drawn}',
-        [_short(value) for value in (high, middle, low)],
-        [_short(value) for value in (left, centre, right)],
-        over=labels if places else _waiting(waiting),
+        [_short(value) for value in (high, middle, low) if places],
+        [_short(value) for value in (left, centre, right) if places],
+        "" if places else waiting,
+        labels=labels,
     )
 
 
 def _frame(
     title: str,
     legend: str,
-    words: str,
+    summary: str,
     inside: str,
     ys: Sequence[str],
     xs: Sequence[str],
+    waiting: str,
     data: str = "",
-    over: str = "",
+    labels: str = "",
 ) -> Markup:
     """A figure: title and legend, the drawing between its two axes, and what lies over the drawing."""
     up, along = ("".join(f"<span>{escape(value)}</span>" for value in values) for values in (ys, xs))
+    over = f'<p class="waiting">{escape(waiting)}</p>' if waiting else labels
     return Markup(
         f'<figure class="chart"><figcaption><b>{escape(title)}</b><span class="keys">{legend}</span></figcaption>'
         f'<div class="plot"><div class="ys" aria-hidden="true">{up}</div><div class="canvas">'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{escape(words)}"{data}>'
-        f'{inside}</svg>{over}</div><div class="xs" aria-hidden="true">{along}</div></div></figure>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{escape(summary)}"'
+        f'{data}>{inside}</svg>{over}</div><div class="xs" aria-hidden="true">{along}</div></div></figure>'
     )
 
 
-def _waiting(words: str) -> str:
-    return f'<p class="waiting">{escape(words)}</p>'
-
-
-def _term(role: str, name: str, term: str) -> str:
-    return f'<span class="key {role}" title="{escape(term)}">{escape(name)}</span>'
-
-
-def _key(line: Series, points: Sequence[Point]) -> str:
-    value = f" <b>{_value(points[-1][1])}</b>" if points else ""
-    term = f' title="{escape(line.term)}"' if line.term else ""
-    return f'<span class="key {line.role}"{term}>{escape(line.name)}{value}</span>'
+def _key(role: str, name: str, term: str, value: str = "") -> str:
+    title = f' title="{escape(term)}"' if term else ""
+    return f'<span class="key {role}"{title}>{escape(name)}{f" <b>{value}</b>" if value else ""}</span>'
 
 
 def _line(line: Series, raw: Sequence[Point], points: Sequence[Point], end: int, low: float, high: float) -> str:
     """The line, over its raw points if it is smoothed; a few points are drawn as dots too, so that one alone shows."""
 
-    def path(some: Sequence[Point]) -> str:
-        at = (
-            f"{WIDTH * x / end:.1f} {HEIGHT * (1 - (min(max(y, low), high) - low) / (high - low)):.1f}" for x, y in some
-        )
-        return "M" + "L".join(at) if some else ""
+    def path(part: Sequence[Point]) -> str:
+        inside = ((x, (min(max(y, low), high) - low) / (high - low)) for x, y in part)
+        return "M" + "L".join(f"{WIDTH * x / end:.1f} {HEIGHT * (1 - y):.1f}" for x, y in inside) if part else ""
 
     faint = path(decimate(raw)) if line.smooth else ""
-    dots = "".join(path([p]) + "h0" for p in points) if len(points) <= 24 and not line.smooth else ""
+    dots = "".join(path([point]) + "h0" for point in points) if len(points) <= 24 and not line.smooth else ""
     return (
         f'<path class="band {line.role}" d="{path(_band(line))}"/><path class="raw {line.role}" d="{faint}"/>'
         f'<path class="line {line.role}" data-name="{escape(line.name)}" d="{path(decimate(points))}"/>'
@@ -218,67 +207,60 @@ def _line(line: Series, raw: Sequence[Point], points: Sequence[Point], end: int,
 
 def _band(line: Series) -> list[Point]:
     """The outline of a line's margins: along their upper ends and back along the lower ones."""
-    told = [(x, y, m) for (x, y), m in zip(line.points, line.margins, strict=False) if math.isfinite(x + y + m)]
-    some = told[:: max(1, -(-len(told) // LIMIT))]
-    return [(x, y + m) for x, y, m in some] + [(x, y - m) for x, y, m in reversed(some)]
+    known = [(x, y, m) for (x, y), m in zip(line.points, line.margins, strict=False) if math.isfinite(x + y + m)]
+    part = known[:: max(1, -(-len(known) // LIMIT))]
+    return [(x, y + m) for x, y, m in part] + [(x, y - m) for x, y, m in reversed(part)]
 
 
 def _short(value: float) -> str:
-    return _minus(f"{value:.3g}" if abs(value) >= 1e-12 else "0")
+    return decimal(value if abs(value) >= 1e-12 else 0, ".3g")
 
 
 def _value(value: float) -> str:
-    return _minus(f"{value:.3f}" if 0.001 <= abs(value) < 100 or value == 0 else f"{value:.2g}")
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", MINUS, 1) if text.startswith("-") else text
+    return decimal(value, ".3f" if 0.001 <= abs(value) < 100 or value == 0 else ".2g")
 
 
 class Cell(NamedTuple):
-    """One step of the ledger. `promised` and `measured` say whether neither loss rose; None was not measured."""
+    """One step of the ledger: whether it was predicted, and measured, to raise neither loss; None if not measured."""
 
     step: int
-    promised: bool
+    predicted: bool
     measured: bool | None
 
 
 def ledger(cells: Sequence[Cell], last_step: int) -> Markup:
-    """Two rows of cells, one a step; in a long run one cell stands for a stretch and is red if any step in it was."""
+    """A row of predicted and a row of measured cells, one for each step.
+
+    In a long run a cell stands for several steps and is red if any of them was.
+    """
     end = max([last_step, 1, *(cell.step for cell in cells)])
     columns = min(end, LIMIT)
-    promised: dict[int, bool] = {}
+    predicted: dict[int, bool] = {}
     measured: dict[int, bool] = {}
     for cell in cells:
         column = min((max(cell.step, 1) - 1) * columns // end, columns - 1)
-        promised[column] = promised.get(column, True) and cell.promised
+        predicted[column] = predicted.get(column, True) and cell.predicted
         if cell.measured is not None:
             measured[column] = measured.get(column, True) and cell.measured
-    rows = (
-        f'<path class="empty" d="M0 0H{columns}V10H0Z"/>'
-        + _cells(promised, True, 0, 10)
-        + _cells(promised, False, 0, 10)
-        + _cells(measured, True, 12, 4)
-        + _cells(measured, False, 12, 4)
-    )
+    rows = ""
+    for row, y, height in ((predicted, 0, 10), (measured, 12, 4)):
+        for name, good in (("held", True), ("broken", False)):
+            columns_of = [column for column, kept in sorted(row.items()) if kept == good]
+            marks = "".join(f"M{column}.1 {y}h.8v{height}h-.8z" for column in columns_of)
+            rows += f'<path class="{name}" d="{marks}"/>'
     return Markup(
         f'<svg class="strip" viewBox="0 0 {columns} 16" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(ledger_words(cells))}">{rows}</svg>'
+        f'aria-label="{escape(ledger_words(cells))}"><path class="empty" d="M0 0H{columns}V10H0Z"/>{rows}</svg>'
     )
-
-
-def _cells(columns: dict[int, bool], good: bool, y: int, height: int) -> str:
-    marks = "".join(f"M{column}.1 {y}h.8v{height}h-.8z" for column, kept in sorted(columns.items()) if kept is good)
-    return f'<path class="{"held" if good else "broken"}" d="{marks}"/>'
 
 
 def ledger_words(cells: Sequence[Cell]) -> str:
-    """What the strip says, counted."""
+    """The counts of the ledger as a sentence."""
     if not cells:
         return "No step has been taken yet."
-    held = sum(cell.promised for cell in cells)
     checked = [cell for cell in cells if cell.measured is not None]
-    words = f"{held:,} of {len(cells):,} steps promised to raise neither loss"
+    sentence = f"{sum(cell.predicted for cell in cells):,} of {len(cells):,} steps were predicted to raise neither loss"
     if checked:
-        words += f"; of {len(checked):,} that were measured, {sum(bool(c.measured) for c in checked):,} raised neither"
-    return words + "."
+        held = sum(bool(cell.measured) for cell in checked)
+        sentence += f"; of {len(checked):,} that were measured, {held:,} raised neither"
+    return sentence + "."

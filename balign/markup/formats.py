@@ -1,6 +1,6 @@
 """Numbers, shares and times as text, the same on the page, in the report, in the terminal and in the model card."""
 
-import math
+import sys
 from typing import Any
 
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -9,8 +9,8 @@ NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 def number(value: Any) -> float | None:
     """The value if it is a finite number, else None."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return float(value) if known else None
 
 
 def decimal(value: Any, form: str = ".3f") -> str:
@@ -36,13 +36,13 @@ def between(low: Any, high: Any) -> str:
 
 
 def p_value(value: Any) -> str:
-    """A p-value; one below 0.001 is not told more exactly."""
+    """A p-value; below 0.001 only that."""
     known = number(value)
     return NONE if known is None else "< 0.001" if known < 0.001 else f"{known:.3f}"
 
 
 def duration(seconds: Any) -> str:
-    """Seconds as minutes or hours, rounded to what an estimate is good for."""
+    """Seconds as minutes or hours, rounded as far as an estimate is accurate."""
     known = number(seconds)
     if known is None:
         return ""
@@ -54,7 +54,7 @@ def duration(seconds: Any) -> str:
 
 
 def gigabytes(amount: float) -> str:
-    """An amount of memory or disk, given in GB."""
+    """An amount of memory or disk in GB."""
     return f"{amount:.0f} GB" if amount >= 10 else f"{max(amount, 0.1):.1f} GB"
 
 

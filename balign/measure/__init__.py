@@ -1,1 +1,1 @@
-"""What came of a run: scores by a CLIP model, and what may be said from them."""
+"""Scores by a CLIP model, their intervals, the ledger, and the report of a run."""

@@ -1,7 +1,7 @@
 """Scores by a CLIP model: how well an image fits a text, and which of several words it shows.
 
 A score is only comparable with scores of the same scorer, so its name goes with every number. What CLIP does not see
-(counts, who does what to whom) is not scored; what an image was made from is not known here.
+(counts, who does what to whom) is not scored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ ACCEPTED = "emoji, ViT-B-32/laion2b_s34b_b79k, ViT-L-14/laion2b_s32b_b82k, or a 
 class Scorer:
     """A CLIP model with its own preprocessing and tokenizer.
 
-    Images are uint8 (N, H, W, 3), or what `embed_images` gave, so that they need encoding only once. Embeddings have
-    length 1 and are on the CPU. Every text is encoded once and remembered.
+    Images are uint8 (N, H, W, 3), or embeddings of `embed_images`, so that they need encoding only once. Embeddings
+    (N, D) have length 1 and are on the CPU. Every text is encoded once and cached.
     """
 
     def __init__(self, name: str, model: Any, preprocess: Any, tokenizer: Any, device: str = "cpu") -> None:
@@ -36,12 +36,18 @@ class Scorer:
 
     @classmethod
     def load(cls, name: str, device: str = "cpu") -> "Scorer":
-        """The scorer `emoji`, an open_clip `model/weights` pair, or a folder holding open_clip_config.json."""
+        """The scorer `emoji`, an open_clip `model/weights` pair, or a folder with an open_clip_config.json.
+
+        Raises Refusal for a name that is none of these, RuntimeError if loading fails.
+        """
         import open_clip
 
         folder = BUNDLED / LOCAL[name] if name in LOCAL else Path(name)
         if name in LOCAL or folder.is_dir():
-            _check(name, folder)
+            missing = [what for what in ("open_clip_config.json", "*.safetensors") if not any(folder.glob(what))]
+            if missing:  # open_clip would initialise random weights, whose scores mean nothing
+                holds = f"{folder} holds no {' and no '.join(missing)}"
+                raise FileNotFoundError(f"The scorer {name!r} cannot be loaded: {holds}.")
             source, weights = f"local-dir:{folder}", None
         else:
             source, _, weights = name.partition("/")
@@ -56,7 +62,7 @@ class Scorer:
 
     @torch.no_grad()
     def embed_images(self, images: Tensor, batch: int = 64) -> Tensor:
-        """Embeddings (N, D) of uint8 images (N, H, W, 3); embeddings are returned as they are."""
+        """Embeddings (N, D) of uint8 images (N, H, W, 3); embeddings are returned unchanged."""
         from PIL import Image
 
         if images.ndim == 2 and images.is_floating_point():
@@ -83,35 +89,18 @@ class Scorer:
         return torch.stack([self._texts[text] for text in texts])
 
     def alignment(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
-        """The cosine (N,) of each image with its own prompt: 1 at best, near 0 for what has nothing in common."""
+        """The cosine (N,) of each image with its own prompt: at most 1, about 0 if they have nothing in common."""
         if len(images) != len(prompts):
-            raise ValueError(f"{len(images)} images and {len(prompts)} prompts were given; one an image is accepted.")
+            raise ValueError(f"{len(images)} images and {len(prompts)} prompts; one for each image is accepted.")
         if not prompts:
             return torch.zeros(0)
         return (self.embed_images(images) * self.embed_texts(prompts)).sum(dim=-1)
 
-    def classify(
-        self,
-        images: Tensor,
-        labels: Sequence[str],
-        template: str | Mapping[str, Sequence[str]] = "a photo of a {}",
-    ) -> Tensor:
-        """For each image the index (N,) of the label whose captions it is nearest to on average.
-
-        template: a caption with {} for the label, or every label's captions.
-        """
+    def classify(self, images: Tensor, labels: Mapping[str, Sequence[str]]) -> list[str]:
+        """For each image (N) the label, of these with their captions, whose mean caption is nearest (zero-shot)."""
         if not labels:
-            raise ValueError("No labels were given to tell apart; at least one is needed.")
-        captions = [
-            [template.format(label)] if isinstance(template, str) else list(template[label]) for label in labels
-        ]
-        encoded = self.embed_texts([text for texts in captions for text in texts])
-        means = torch.stack([part.mean(dim=0) for part in encoded.split([len(texts) for texts in captions])])
-        return (self.embed_images(images) @ normalize(means, dim=-1).T).argmax(dim=-1)
-
-
-def _check(name: str, folder: Path) -> None:
-    """open_clip draws random weights for a folder without any; that must never pass for a score."""
-    missing = [what for what in ("open_clip_config.json", "*.safetensors") if not any(folder.glob(what))]
-    if missing:
-        raise FileNotFoundError(f"The scorer {name!r} cannot be loaded: {folder} holds no {' and no '.join(missing)}.")
+            raise ValueError("No labels to classify; at least one is needed.")
+        encoded = self.embed_texts([text for captions in labels.values() for text in captions])
+        means = torch.stack([part.mean(dim=0) for part in encoded.split([len(each) for each in labels.values()])])
+        nearest = (self.embed_images(images) @ normalize(means, dim=-1).T).argmax(dim=-1)
+        return [list(labels)[k] for k in nearest.tolist()]

@@ -1,21 +1,23 @@
-"""What may be said from paired before/after scores: intervals and p-values that know images of one prompt are kin.
+"""Intervals and p-values of paired before/after scores, clustered by prompt, and the verdict they allow.
 
 Seeds are averaged inside a prompt first, and prompts are resampled: a bootstrap over images would claim to know more
-than it does. One training run is judged; how runs differ from seed to seed is not known here.
+than it does. One training run is judged; how runs differ from seed to seed is not known here. numpy and scipy are
+imported where they are used, so that reading a report costs neither.
 """
 
 import math
 import warnings
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FEW = 8
-"""Prompts below which nothing is claimed."""
+"""With fewer prompts than this nothing is claimed."""
 HARMLESS = 0.02
-"""A loss of alignment up to this size is called no loss larger than what the interval allows."""
+"""A possible loss of alignment up to this size still counts as no loss."""
 RESAMPLES = 9_999
 LEVEL = 0.95
 
@@ -37,8 +39,11 @@ class Change(NamedTuple):
 def change(before: Sequence[float], after: Sequence[float], prompts: Sequence[Hashable], seed: int = 0) -> Change:
     """The mean of after - before, clustered by prompt: BCa bootstrap interval and two-sided sign-flip p.
 
-    before, after: one score an image; prompts: the prompt each image was made from.
+    before, after: one score for each image; prompts: the prompt each image was made from. Raises ValueError if their
+    lengths differ or a score is not finite.
     """
+    import numpy as np
+
     if not len(before) == len(after) == len(prompts):
         raise ValueError(f"{len(before)} scores before, {len(after)} after and {len(prompts)} prompts do not pair up.")
     d = cluster_means(np.asarray(after, dtype=float) - np.asarray(before, dtype=float), prompts)
@@ -53,16 +58,21 @@ def change(before: Sequence[float], after: Sequence[float], prompts: Sequence[Ha
     return Change(mean, low, high, sign_flip(d, seed), int(d.size))
 
 
-def cluster_means(values: Sequence[float] | NDArray[np.float64], clusters: Sequence[Hashable]) -> NDArray[np.float64]:
-    """One mean a cluster, in the order in which clusters first come."""
+def cluster_means(
+    values: "Sequence[float] | NDArray[np.float64]", clusters: Sequence[Hashable]
+) -> "NDArray[np.float64]":
+    """The mean of each cluster, in the order in which clusters first appear."""
+    import numpy as np
+
     order = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
     index = np.array([order[cluster] for cluster in clusters], dtype=int)
     sums = np.bincount(index, weights=np.asarray(values, dtype=float), minlength=len(order))
     return sums / np.bincount(index, minlength=len(order)) if len(order) else np.zeros(0)
 
 
-def interval(d: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
+def interval(d: "NDArray[np.float64]", seed: int = 0) -> tuple[float, float]:
     """The 95 % BCa bootstrap interval of the mean of `d`; a constant `d` has the interval of width 0 at its value."""
+    import numpy as np
     from scipy import stats
 
     if np.ptp(d) <= 1e-12 * max(1.0, float(np.abs(d).max())):
@@ -85,15 +95,17 @@ def interval(d: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
 
 
 def margin(values: Sequence[float]) -> float:
-    """Half the 95 % t interval of the mean of two or more values; for so few that a bootstrap says nothing."""
+    """Half the 95 % t interval of the mean of two or more values, for groups too small for a bootstrap."""
+    import numpy as np
     from scipy import stats
 
     n = len(values)
     return float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
 
 
-def sign_flip(d: NDArray[np.float64], seed: int = 0) -> float:
+def sign_flip(d: "NDArray[np.float64]", seed: int = 0) -> float:
     """Two-sided p for a mean of 0: the share of sign flips of `d` with as large a mean; exact when all fit."""
+    import numpy as np
     from scipy import stats
 
     if not np.any(d):
@@ -110,7 +122,7 @@ def sign_flip(d: NDArray[np.float64], seed: int = 0) -> float:
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a rate; (0, 1) when nothing was tried."""
+    """The 95 % Wilson interval of a rate (Wilson 1927); (0, 1) when nothing was counted."""
     from scipy import stats
 
     if n == 0:
@@ -120,7 +132,7 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def verdict(change: Change) -> str:
-    """What the interval of a change of alignment allows to say, and no more. The one sentence used everywhere."""
+    """What the interval of a change of alignment allows to say, as one sentence without its full stop."""
     low, high = change.low, change.high
     if change.too_few or low is None or high is None:
         return f"too few prompts to say ({change.n}, of at least {FEW})"

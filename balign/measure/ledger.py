@@ -6,7 +6,7 @@ from typing import NamedTuple
 from balign.telemetry import Step
 
 ROUNDING = 1e-7
-"""A change of a loss up to this share of the loss is rounding, not a broken promise."""
+"""A change of a loss up to this share of the loss is rounding and counts as no rise."""
 
 
 class Ledger(NamedTuple):

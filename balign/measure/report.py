@@ -1,18 +1,17 @@
-"""report.json as a type: what was done, what came of it, and what it was done with.
-
-Whatever else reads a report reads it here. A report that does not parse, or holds what no report does, is unreadable.
-"""
+"""report.json as a type: what was done, its scores, and what it was done with. The only place that parses a report."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from balign.measure.intervals import Change, verdict
 from balign.measure.ledger import Ledger
 from balign.refusal import Refusal
 
 GroupName = Literal["erased", "kept", "neighbours"]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class GroupTitle(NamedTuple):
@@ -40,7 +39,7 @@ class _Frozen(BaseModel):
 
 
 class Pair(_Frozen):
-    """One prompt and seed, drawn before and after: what it should show (kind -> word), scores, files in the run."""
+    """A test prompt and seed drawn before and after: what it should show (kind -> word), scores, files in the run."""
 
     prompt: str
     seed: int
@@ -65,8 +64,8 @@ class AlignmentChange(_Frozen):
 class Group(_Frozen):
     """The scores of one group of test pictures; shares from 0 to 1, None where nothing could be counted."""
 
-    n: int
-    prompts: int = 0
+    n: Count
+    prompts: Count = 0
     accuracy_before: float | None = None
     accuracy_after: float | None = None
     accuracy_after_interval: tuple[float, float] | None = None
@@ -78,8 +77,8 @@ class Group(_Frozen):
     @property
     def change(self) -> Change:
         """The change of alignment over this group's prompts."""
-        found = self.alignment_change
-        return Change(found.mean, found.low, found.high, found.p, self.prompts)
+        prompts = self.prompts or len({image.prompt for image in self.images})
+        return Change(**self.alignment_change.model_dump(), n=prompts)
 
     @property
     def verdict(self) -> str:
@@ -115,25 +114,28 @@ class RunReport(Scores):
 
     model: str
     method: str
-    seed: int
-    steps: int
-    seconds: float
-    memory_gb: float = 0.0
+    seed: Count
+    steps: Count
+    seconds: Annotated[float, Field(ge=0, lt=1e12)]
+    memory_gb: Annotated[float, Field(ge=0, lt=1e12)] = 0.0
     ledger: Ledger = Ledger()
     warnings: tuple[str, ...] = ()
-    settings: dict[str, Any] = Field(default_factory=dict)
-    versions: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, str | int | float | bool | None] = {}
+    versions: dict[str, str] = {}
     reproduces: Reproduction | None = None
 
     @classmethod
     def parse(cls, content: bytes | dict[str, Any]) -> Self:
-        """The report in this json, or of these values. Raises Refusal for anything that is none."""
+        """The report in this json, or of these values. Raises Refusal if they are not those of a report."""
         try:
-            return cls.model_validate(content) if isinstance(content, dict) else cls.model_validate_json(content)
+            text = content if isinstance(content, bytes) else to_json(content, inf_nan_mode="constants")
+            return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))[:80]
+            place = " ".join(".".join(map(str, first["loc"]))[:80].split())
             raise Refusal(f"The report is unreadable: {f'{place}: ' if place else ''}{first['msg']}.") from None
+        except (PydanticSerializationError, RecursionError):
+            raise Refusal("The report is unreadable: it is nested too deeply.") from None
 
     def to_dict(self) -> dict[str, Any]:
         """The values as report.json holds them; each group with its verdict, for programs that read it."""

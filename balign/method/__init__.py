@@ -1,1 +1,1 @@
-"""How a concept is forgotten and the rest kept. No file here knows a model family: they see a base model's verbs."""
+"""How a concept is forgotten and the rest kept, with any base model: no file here names a model family."""

@@ -1,8 +1,8 @@
-"""What is descended to forget and to retain: each the squared error of the trained prediction against a fixed target.
+"""The forget and retain losses: each the squared error of the trained model's prediction against a fixed target.
 
 A forget loss decides the target and whether the error is raised or lowered; it is always written so that descending
-it forgets. It does not know how its gradient is combined with the other one. Targets are computed once for a batch, so
-that the same loss can be measured again after a step on the same images, noise and timesteps.
+it forgets. Targets are computed once for a batch, so that the same loss can be measured again after a step on the same
+images, noise and timesteps.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,18 +16,18 @@ from balign.models.base import BaseModel
 
 
 class Batch(NamedTuple):
-    """Noisy latents with their timesteps and conditions, and what the prediction is compared with."""
+    """Noisy latents with their timesteps and conditions, and the target of the prediction."""
 
-    noisy: Tensor
-    timesteps: Tensor
-    conditions: Tensor
-    target: Tensor
+    noisy: Tensor  # (B, C, h, w)
+    timesteps: Tensor  # (B,)
+    conditions: Tensor  # (B, L, D)
+    target: Tensor  # (B, C, h, w)
 
 
 class FrozenBase:
-    """The model as it was before training, in place of a second copy of the denoiser.
+    """The model as it was before training, without a second copy of the denoiser.
 
-    It holds only the originals of the weights that train, and lends them to the model for one prediction.
+    It holds only the original values of the weights that train, and puts them into the model for one prediction.
     """
 
     def __init__(self, model: BaseModel, parameters: Mapping[str, nn.Parameter]) -> None:
@@ -36,7 +36,7 @@ class FrozenBase:
         self.originals = [parameter.detach().clone() for parameter in self.parameters]
 
     @contextmanager
-    def _lent(self) -> Iterator[None]:
+    def _originals_in_place(self) -> Iterator[None]:
         trained = [parameter.data for parameter in self.parameters]
         try:
             for parameter, original in zip(self.parameters, self.originals, strict=True):
@@ -48,38 +48,42 @@ class FrozenBase:
 
     @torch.no_grad()
     def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
-        with self._lent():
+        """The base model's prediction (B, C, h, w)."""
+        with self._originals_in_place():
             return self.model.predict(noisy, timesteps, conditions)
 
 
 def squared_error(model: BaseModel, batch: Batch) -> Tensor:
-    """The mean squared error of the prediction: with the noise as target, the denoising loss, which retains."""
+    """The mean squared error of the prediction; with the noise as target this is the denoising loss."""
     prediction = model.predict(batch.noisy, batch.timesteps, batch.conditions)
     return (prediction - batch.target.to(prediction)).square().mean()
 
 
 def base_target(base: FrozenBase, batch: Batch) -> Batch:
-    """The batch aiming at what the base predicts for it: nothing is lost while the two agree, and no noise is in it."""
+    """The batch with the base's prediction as target: the loss is 0 as long as the two models agree."""
     return batch._replace(target=base.predict(batch.noisy, batch.timesteps, batch.conditions))
 
 
 class Aim(NamedTuple):
-    """What a target may be made from: the frozen base, the batch, and the conditions that stand in for the concept."""
+    """What a target is made from: the frozen base, the batch, and the conditions that replace the concept."""
 
     base: FrozenBase
     batch: Batch
-    anchor: Tensor
-    empty: Tensor
+    anchor: Tensor  # (B, L, D)
+    empty: Tensor  # (1, L, D)
     negative_guidance: float
 
 
 def anchor_target(aim: Aim) -> Tensor:
-    """What the base predicts for the replacement: base(x, c)."""
+    """The base's prediction for the replacement: base(x, c). (Concept Ablation, Kumari et al., ICCV 2023.)"""
     return aim.base.predict(aim.batch.noisy, aim.batch.timesteps, aim.anchor)
 
 
 def negative_guidance_target(aim: Aim) -> Tensor:
-    """What the base predicts, led away from the concept: base(x, c*) - eta (base(x, c*) - base(x, ""))."""
+    """The base's prediction, led away from the concept: base(x, c*) - eta (base(x, c*) - base(x, "")).
+
+    (ESD, Gandikota et al., ICCV 2023.)
+    """
     noisy, timesteps, conditions, _ = aim.batch
     empty = aim.empty.to(conditions).expand_as(conditions)
     if aim.negative_guidance == 1:
@@ -90,7 +94,7 @@ def negative_guidance_target(aim: Aim) -> Tensor:
 
 
 class ForgetLoss(NamedTuple):
-    """A forget loss: its own target, or None to keep the noise; ``ascends`` raises the error instead of lowering it."""
+    """A forget loss: its target, None for the noise; ``ascends`` raises the error instead of lowering it."""
 
     target: Callable[[Aim], Tensor] | None
     ascends: bool

@@ -1,31 +1,33 @@
 """The table of methods. A row names a forget loss and a combiner, and holds the numbers it works well with.
 
-A comparison of two methods differs only in their rows. Importing this costs no torch, so that the studio and a report
-can say what a method is; the names in a row are looked up by ``training``.
+Two methods differ only in their rows. Importing this needs no torch, so that the studio and a report can describe a
+method.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from balign.refusal import Refusal
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One method: what is descended, how the two gradients become one, and its default numbers."""
+    """One method: its forget and retain losses, how the two gradients are combined, and its default numbers."""
 
     title: str
-    forget: Literal["ascent", "anchor", "negative_guidance"]
-    combine: Literal["restricted", "plain_sum", "unilateral", "bisector", "mgda", "dual_cone"]
+    forget: str
+    """The forget loss, a key of ``losses.FORGET_LOSSES``."""
+    combine: str
+    """The combiner, a key of ``combiners.COMBINERS``."""
     cite: str
     equation: str
     note: str
     retain: Literal["denoising", "base"] = "denoising"
-    """What retaining aims at on images of everything else: their noise, or what the base predicts for them."""
+    """The target of the retain loss: the noise, or the base model's prediction."""
     project_step: bool = False
     """Whether the optimiser's proposed step is projected so that neither sampled loss rises to first order."""
     diversified: bool = True
-    """Whether the forget and retain sets vary everything but the concept, or are one prompt each."""
+    """Whether the forget and retain sets vary everything but the concept, or hold one prompt each."""
     train: str = "cross_attention"
     steps: int = 100
     learning_rate: float = 1e-4
@@ -37,7 +39,7 @@ class Objective:
 
     @property
     def first_order_safe(self) -> bool:
-        """Whether the update this method aims at never opposes either gradient."""
+        """Whether the update that this method aims at never opposes either gradient."""
         return self.project_step or self.combine not in ("plain_sum", "unilateral")
 
 
@@ -55,12 +57,12 @@ METHODS: dict[str, Objective] = {
         retain="base",
         project_step=True,
         learning_rate=1.5e-4,
-        retain_weight=6.0,  # its retain loss starts at its minimum, so its gradient is short; 1 lets kin drift
+        retain_weight=6.0,  # the retain loss starts at its minimum, its gradient is short: with 1, close words drift
         batch_forget=12,
         batch_retain=24,
         cite=f"{_RG}; target of {_CA}, model-based variant; the projection of the step is balign's own",
         equation="argmin |d' - d| over g_f.d' <= 0, g_r.d' <= 0, with d the optimiser's step",
-        note="Draws the nearest other thing, or what you name, in its place. The promise is kept on the step taken.",
+        note="Draws the nearest other thing, or what you name, in its place. The guarantee holds for the step taken.",
     ),
     "lead_away": Objective(
         title="Lead away, restricted step",
@@ -70,7 +72,7 @@ METHODS: dict[str, Objective] = {
         project_step=True,
         cite=f"{_RG}; target of {_ESD}; the projection of the step is balign's own",
         equation='|eps(x_t, c*) - (base(x_t, c*) - eta (base(x_t, c*) - base(x_t, "")))|^2',
-        note="Aims at what the base draws when told nothing: no replacement is needed, and a blur may be left.",
+        note="Aims at what the base model draws for an empty prompt: no replacement is needed, and a blur may be left.",
     ),
     "rgd": Objective(
         title="Restricted gradient, diverse data (the paper)",
@@ -106,7 +108,7 @@ METHODS: dict[str, Objective] = {
         combine="plain_sum",
         cite=_CA,
         equation="|eps(x_t, c*) - base(x_t, c)|^2 with c the replacement, plus w times the denoising loss of the rest",
-        note="Draws the replacement where the concept was asked for; both gradients added up, conflict or not.",
+        note="Draws the replacement where a prompt names the concept; both gradients added up, conflict or not.",
     ),
     "esd": Objective(
         title="ESD",
@@ -141,7 +143,7 @@ DEFAULT_METHOD = "balign"
 
 @dataclass(frozen=True)
 class Settings:
-    """The numbers of one training, none of them left open."""
+    """The numbers of one training, every default filled in."""
 
     method: str
     train: str
@@ -160,22 +162,33 @@ class Settings:
 
 
 def find(method: str) -> Objective:
-    """The row of that name."""
+    """The row of this name. Raises Refusal if there is none."""
     if method not in METHODS:
         raise Refusal(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
     return METHODS[method]
 
 
-def settle(config: Any = None, **given: Any) -> Settings:
-    """The settings of a run's config (any object with these names), or of keywords; None leaves it to the method."""
-    asked = {field.name: getattr(config, field.name, None) for field in fields(Settings)} | given
-    unknown = asked.keys() - {field.name for field in fields(Settings)}
-    if unknown:
-        raise Refusal(f"{min(unknown)!r} is not a setting; there are {', '.join(f.name for f in fields(Settings))}.")
-    method = asked.get("method") or DEFAULT_METHOD
+class Overrides(Protocol):
+    """Has any of the fields of `Settings`; None leaves one to the method."""
+
+    @property
+    def method(self) -> str | None: ...
+
+
+def settle(config: Overrides | None = None, **choices: str | float | None) -> Settings:
+    """The settings of a run's config, or of keywords, which come before it; what is None is left to the method's row.
+
+    Raises Refusal for an unknown method or name, and for a count below 1.
+    """
+    names = [field.name for field in fields(Settings)]
+    if unknown := choices.keys() - set(names):
+        raise Refusal(f"{min(unknown)!r} is not a setting; there are {', '.join(names)}.")
+    chosen = {name: getattr(config, name, None) for name in names} | choices
+    method = str(chosen.pop("method") or DEFAULT_METHOD)
     row = find(method)
-    values = {name: getattr(row, name, 10) if value is None else value for name, value in asked.items()}
-    settings = Settings(**(values | {"method": method}))
+    values: dict[str, Any] = {name: getattr(row, name) for name in chosen if hasattr(row, name)}
+    values |= {name: value for name, value in chosen.items() if value is not None}
+    settings = Settings(method=method, **values)
     for name in ("steps", "batch_forget", "batch_retain"):
         if getattr(settings, name) < 1:
             raise Refusal(f"{name} is {getattr(settings, name)}; 1 or more is accepted.")

@@ -1,9 +1,8 @@
-"""The unlearning loop: two gradients, one step, one record of what the step promised and did.
+"""The unlearning loop: two gradients, one step, one record of the changes that were predicted and measured.
 
 ``for step in Unlearner(model, data, settle(method="rgd"), seed=0): ...`` trains the model's denoiser in place. The
 caller may stop at any step, and take ``state()`` between steps: loaded into a new Unlearner of the same model and data
-it goes on to the same weights, bit for bit on a CPU. When the loop ends, ``outcome`` says why. It does not know which
-family the model is of, how its images were made, or who is watching.
+it goes on to the same weights, bit for bit on a CPU. When the loop ends, ``outcome`` says why.
 """
 
 import copy
@@ -14,12 +13,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from balign.method import conflict
-from balign.method.batches import Share, draw
-from balign.method.gradients import COMBINERS, Gram, Projection, blend, gram, measure_step, project_step
+from balign.method.batches import draw
+from balign.method.combiners import COMBINERS, Gram
+from balign.method.gradients import Projection, blend, gram, measure_step, project_step
 from balign.method.losses import FORGET_LOSSES, Aim, Batch, FrozenBase, base_target, squared_error
 from balign.method.objectives import Settings
 from balign.models import trainable
@@ -37,12 +36,12 @@ MakeOptimizer = Callable[[list[nn.Parameter], float], torch.optim.Optimizer]
 
 
 def adam(weights: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """The paper's optimiser with torch's defaults."""
+    """The paper's optimiser, with torch's defaults."""
     return torch.optim.Adam(weights, lr=learning_rate)
 
 
 class Outcome(NamedTuple):
-    """Why training ended, at which step, and a sentence to show."""
+    """Why training ended, at which step, and the same as a sentence."""
 
     reason: Literal["finished", "deadlock", "non_finite"]
     step: int
@@ -50,7 +49,7 @@ class Outcome(NamedTuple):
 
 
 class _NotFiniteError(Exception):
-    """A loss, a gradient or a step is nan or infinite; its text says which."""
+    """A loss, a gradient or a step is nan or infinite; the text says which."""
 
 
 class Unlearner(Iterator[Step]):
@@ -63,12 +62,9 @@ class Unlearner(Iterator[Step]):
         settings: Settings,
         seed: int = 0,
         *,
-        accelerator: Accelerator | None = None,
         optimizer: MakeOptimizer = adam,
     ) -> None:
         self.model, self.data, self.settings, self.seed = model, data, settings, seed
-        self.accelerator = accelerator or Accelerator()
-        self.share = Share(self.accelerator.process_index, self.accelerator.num_processes)
         self.objective = settings.objective
         self.step = 0
         self.outcome: Outcome | None = None
@@ -78,8 +74,8 @@ class Unlearner(Iterator[Step]):
         self.forget = FORGET_LOSSES[self.objective.forget]
         needed = self.forget.target is not None or self.objective.retain == "base"
         self.base = FrozenBase(model, self.parameters) if needed else None
-        self.conflicts: list[Conflict] = []  # where the two gradients fought, if the last step measured it
-        self._before: list[Tensor] | None = None  # the weights before the last step, until these prove good
+        self.conflicts: list[Conflict] = []  # where the gradients conflict, if the last step measured it
+        self._before: list[Tensor] | None = None  # the weights before the last step, until the present ones prove good
 
     def __iter__(self) -> Self:
         return self
@@ -107,24 +103,28 @@ class Unlearner(Iterator[Step]):
 
     def _take_step(self) -> Step:
         started = time.perf_counter()
+        # The gradient of each loss. Once both are finite the weights are good, and `_before` can be freed.
         loss, forget_loss = self._loss("forget")
         f = self._gradient(loss)
         loss, retain_loss = self._loss("retain")
-        self._before = None  # both losses are finite here, so these weights are good: room for the second gradient
+        self._before = None
         r = self._gradient(loss)
         del loss
+        # Their inner products, and where in the model they conflict.
         g = gram(f, r)
         if not all(map(math.isfinite, g)):
             raise _NotFiniteError("a gradient is not finite")
         grouped = conflict.groups(list(self.parameters)) if self._measuring() else {}
         self.conflicts = [Conflict(self.step + 1, conflict.cosines(grouped, f, r))] if grouped else []
+        # Combine them, step, and project the step; or end where no step lowers both losses.
         if g.cosine <= ANTI_PARALLEL and self.objective.first_order_safe:
             self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
         projection = self._move(f, r, g) if self.outcome is None else Projection(0.0, 0.0, 0.0, True)
         del f, r
+        # Measure the step on the same batch, and record it.
         measured = self._measure(forget_loss, retain_loss)
         if self.conflicts and self.outcome is None:
-            self.conflicts += self._by_noise()
+            self.conflicts += self._conflicts_by_noise()
         opposed = self.objective.combine != "plain_sum" and g.fr < 0
         return Step(
             step=self.step + 1,
@@ -143,10 +143,10 @@ class Unlearner(Iterator[Step]):
         )
 
     def _batch(self, side: str, quarter: int | None) -> Batch:
-        """What one side learns from at this step, with the target its loss aims at: the same whenever it is asked."""
+        """The batch of one side at this step, or a quarter of it, with the target of its loss; always the same one."""
         settings, data = self.settings, self.data
         size = settings.batch_forget if side == "forget" else settings.batch_retain
-        batch, chosen = draw(self.model, data, side, size, self.seed, self.step, self.share)
+        batch, chosen = draw(self.model, data, side, size, self.seed, self.step)
         if quarter is not None:
             some = conflict.quarter(batch.timesteps, quarter)
             batch, chosen = Batch(*(part[some] for part in batch)), [chosen[k] for k in some]
@@ -154,33 +154,28 @@ class Unlearner(Iterator[Step]):
             return base_target(self.base, batch) if self.base and self.objective.retain == "base" else batch
         if self.base is None or self.forget.target is None:
             return batch
-        anchor = data.anchor_conditions[chosen].to(batch.conditions)
+        anchor = data.anchor_conditions[chosen].to(batch.conditions)  # (B, L, D)
         aim = Aim(self.base, batch, anchor, data.empty_condition, settings.negative_guidance)
         return batch._replace(target=self.forget.target(aim))
 
     def _loss(self, side: str, quarter: int | None = None) -> tuple[Tensor, float]:
-        """The loss of one side, or of a quarter of its batch, with its graph, and its value over all processes."""
-        with self.accelerator.autocast():
-            batch = self._batch(side, quarter)
-            if side == "forget":
-                loss = self.forget(self.model, batch, self.settings.truncation)
-            else:
-                loss = squared_error(self.model, batch)
-        value = float(self._mean(loss.detach()))
+        """The loss of one side, or of a quarter of its batch: a scalar with its graph, and its value."""
+        batch = self._batch(side, quarter)
+        if side == "forget":
+            loss = self.forget(self.model, batch, self.settings.truncation)
+        else:
+            loss = squared_error(self.model, batch)
+        value = float(loss.detach())
         if not math.isfinite(value):
             raise _NotFiniteError(f"the {side} loss is {value}")
         return loss, value
 
     def _gradient(self, loss: Tensor) -> list[Tensor]:
-        """The gradient of one loss for exactly the weights that train, averaged over the processes."""
-        grads = torch.autograd.grad(loss, self.weights, materialize_grads=True)
-        return [self._mean(grad) for grad in grads]
-
-    def _mean(self, tensor: Tensor) -> Tensor:
-        return self.accelerator.reduce(tensor, reduction="mean") if self.share.count > 1 else tensor
+        """The gradient of one loss for exactly the weights that train, in their order and shapes."""
+        return list(torch.autograd.grad(loss, self.weights, materialize_grads=True))
 
     def _move(self, f: list[Tensor], r: list[Tensor], g: Gram) -> Projection:
-        """Let the optimiser step along the combined gradient, and hold the step to its promise."""
+        """Let the optimiser step along the combined gradient, and project the step if the method does."""
         a, b = COMBINERS[self.objective.combine](*g, self.settings.retain_weight)
         combined, undo = blend(f, r, a, b, g)
         before = [weight.detach().clone() for weight in self.weights]
@@ -201,26 +196,26 @@ class Unlearner(Iterator[Step]):
 
     @torch.no_grad()
     def _measure(self, forget_loss: float, retain_loss: float) -> tuple[float | None, float | None]:
-        """How both losses really changed on the images, noise and timesteps just learnt from, every so many steps."""
+        """The measured change of both losses on the step's own batch; None between the steps that are measured."""
         if self.outcome is not None or not self._measuring():
             return None, None
         return self._loss("forget")[1] - forget_loss, self._loss("retain")[1] - retain_loss
 
-    def _by_noise(self) -> list[Conflict]:
-        """Where they fight with little and with much noise: the step's batch in quarters, at the weights it led to."""
-        if min(self.settings.batch_forget, self.settings.batch_retain) < conflict.QUARTERS * self.share.count:
+    def _conflicts_by_noise(self) -> list[Conflict]:
+        """Where they conflict with little and with much noise: the step's batch in quarters, at the new weights."""
+        if min(self.settings.batch_forget, self.settings.batch_retain) < conflict.QUARTERS:
             return []
-        found, places = [], conflict.places(list(self.parameters))
+        conflicts, places = [], conflict.places(list(self.parameters))
         for k in range(conflict.QUARTERS):
             f, r = (self._gradient(self._loss(side, k)[0]) for side in ("forget", "retain"))
-            found.append(Conflict(self.step + 1, conflict.cosines(places, f, r), k + 1))
-        return found
+            conflicts.append(Conflict(self.step + 1, conflict.cosines(places, f, r), k + 1))
+        return conflicts
 
     def _measuring(self) -> bool:
         return self.settings.measure_every > 0 and (self.step + 1) % self.settings.measure_every == 0
 
     # ------------------------------------------------------------------------------------------------------------------
-    # Ends, and going on
+    # Ending, saving and resuming
 
     def _deadlock_message(self) -> str:
         return (
@@ -237,7 +232,7 @@ class Unlearner(Iterator[Step]):
         self.outcome = Outcome("non_finite", self.step, message)
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on, as plain containers of numbers and CPU tensors (``torch.save`` keeps it)."""
+        """Everything needed to resume, as plain containers of numbers and CPU tensors (``torch.save`` keeps it)."""
         names = list(self.parameters)
         before = [tensor.to("cpu", copy=True) for tensor in self._before or []]
         return {
@@ -252,10 +247,10 @@ class Unlearner(Iterator[Step]):
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a ``state()`` of the same settings and seed; call it before the first step."""
+        """Resume from a ``state()``, before the first step. Raises Refusal if its settings or seed differ."""
         for name, mine in (("seed", self.seed), ("settings", asdict(self.settings))):
             if state[name] != mine:
-                raise Refusal(f"The saved training has {name} {state[name]}; {mine} is what this one goes on with.")
+                raise Refusal(f"The saved training has {name} {state[name]}; {mine} is what this one resumes with.")
         if state["weights"].keys() != self.parameters.keys():
             raise Refusal("The saved training moves other weights than this one; give it the same model.")
         for name, weight in self.parameters.items():

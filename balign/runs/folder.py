@@ -1,26 +1,31 @@
-"""A run's folder on disk: create, list, open, tail, stop, delete. The only thing that passes from trainer to watcher.
+"""A run's folder on disk: create, find, list, read, claim, stop, delete. Trainer and watcher share nothing else."""
 
-It reads and writes files and asks whether a process lives; it never loads a model.
-"""
-
-import json
+import contextlib
 import os
+import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import psutil
+from filelock import FileLock, Timeout
 
 from balign import telemetry
+from balign.atomic import write
+from balign.measure.report import RunReport
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.telemetry import Phase, Record
 
-Status = Literal["new", "running", "stopped", "failed", "done"]
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
 MAX_LABEL = 80
+TAIL = 65_536
+"""Bytes at the end of the telemetry in which the last phase is looked for."""
 
 
 def runs_root() -> Path:
@@ -28,45 +33,39 @@ def runs_root() -> Path:
     return Path(os.environ.get("BALIGN_RUNS") or "runs")
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all; a full disk leaves what was there before."""
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+class RunProcess(NamedTuple):
+    """A process that works on a run, as a file in the run's folder names it."""
 
+    pid: int
+    began: float
+    """When the process was created, since the system gives out its number again."""
+    drawing: bool = False
+    """Whether it only draws with the weights and leaves the run as it is."""
+    since: float = 0.0
+    """When it took up the run: the date of the file."""
 
-def stamp(pid: int) -> str:
-    """A process as it stands in a file: its number, and when it began, since numbers are given out again."""
-    return f"{pid} {psutil.Process(pid).create_time():.3f}"
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """The process that this file names; None if it names none."""
+        try:
+            pid, began, *purpose = path.read_text().split()
+            return cls(int(pid), float(began), purpose == ["draw"], path.stat().st_mtime)
+        except (OSError, ValueError):
+            return None
 
+    @staticmethod
+    def note(path: Path, pid: int, drawing: bool = False) -> None:
+        """Name the process of this number in a file. Raises psutil.Error if there is none."""
+        write(path, f"{pid} {psutil.Process(pid).create_time():.3f}" + " draw" * drawing)
 
-def process_in(path: Path) -> tuple[int, float] | None:
-    """The process that stands in this file, if one does."""
-    try:
-        pid, started = path.read_text().split()
-        return int(pid), float(started)
-    except (OSError, ValueError):
-        return None
-
-
-def lives(process: tuple[int, float] | None) -> bool:
-    """Whether this very process is still there, and not only its entry in the table."""
-    if process is None:
-        return False
-    pid, started = process
-    try:
-        found = psutil.Process(pid)
-        return abs(found.create_time() - started) < 2.0 and found.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, ValueError, OverflowError):
-        return False
+    @property
+    def alive(self) -> bool:
+        """Whether this very process still runs; one that ended but was not reaped by its parent does not."""
+        try:
+            process = psutil.Process(self.pid)
+            return abs(process.create_time() - self.began) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.Error, ValueError, OverflowError):
+            return False
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Run:
         hidden = root / f".{name}"
         hidden.mkdir(mode=0o700)
         try:
-            write_atomic(hidden / "config.json", config.to_json())
+            write(hidden / "config.json", config.to_json())
             hidden.rename(root / name)
         except OSError:
             shutil.rmtree(hidden, ignore_errors=True)
@@ -132,62 +131,82 @@ class Run:
         if not text.isprintable():
             raise Refusal(f"The name {text!r} contains control characters; plain text is accepted.")
         if text:
-            write_atomic(self.path / "label", text)
+            write(self.path / "label", text)
         else:
             (self.path / "label").unlink(missing_ok=True)
 
-    def telemetry(self, offset: int = 0) -> tuple[list[telemetry.Record], int]:
+    def telemetry(self, offset: int = 0) -> tuple[list[Record], int]:
         """The events from a byte offset on, and the offset to ask from next time."""
         path = self.path / "telemetry.jsonl"
         return telemetry.read(path, offset) if path.exists() else ([], 0)
 
-    def report(self) -> dict[str, Any] | None:
-        """The report, once there is one."""
-        path = self.path / "report.json"
+    def report(self) -> RunReport | None:
+        """The report, or None if there is none. Raises Refusal if it is unreadable."""
         try:
-            return dict(json.loads(path.read_text()))
+            return RunReport.parse((self.path / "report.json").read_bytes())
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise Refusal(f"The report of run {self.id} is unreadable: {error.strerror}.") from None
 
-    def status(self) -> Status:
-        """Running while its process lives; otherwise what the last phase said. A killed run counts as stopped."""
-        if self.running():
-            return "running"
-        phases = [record for record in self.telemetry()[0] if isinstance(record, telemetry.Phase)]
-        if not phases:
-            return "new"
-        last = phases[-1].name
-        return "done" if last == "done" else "failed" if last == "failed" else "stopped"
+    def last_phase(self) -> Phase | None:
+        """The phase the run recorded last; None if it recorded none yet."""
+        path = self.path / "telemetry.jsonl"
+        try:
+            start = max(path.stat().st_size - TAIL, 0)
+        except OSError:
+            return None
+        phases = [record for record in telemetry.read(path, start)[0] if isinstance(record, Phase)]
+        return phases[-1] if phases else None
 
     def running(self) -> bool:
         """Whether the process that claimed this folder is still alive."""
-        return lives(self._owner())
+        process = RunProcess.read(self.path / "pid")
+        return process is not None and process.alive
 
-    def claim(self) -> None:
-        """Mark this process as the one that runs the folder; refuse while another does."""
-        if self.running():
-            raise Refusal(f"Run {self.id} is already running; stop it first or wait for it to end.")
-        path = self.path / "pid"
-        path.unlink(missing_ok=True)
+    @contextlib.contextmanager
+    def claim(self, drawing: bool = False) -> Iterator[None]:
+        """Be the one process that works on the folder; raises Refusal while another one does.
+
+        The system frees the lock however this process ends. `pid` names the process, for who watches or ends it.
+        """
+        with self._locked(f"Run {self.id} is already running; stop it first or wait for it to end."):
+            pid = self.path / "pid"
+            RunProcess.note(pid, os.getpid(), drawing)
+            try:
+                yield
+            finally:
+                pid.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self, refusal: str) -> Iterator[None]:
+        """Hold the lock of the folder; raises Refusal while another process holds it, or if the run was deleted."""
+        gone = Refusal(f"Run {self.id} is not here any more.")
+        if not self.path.is_dir():
+            raise gone
+        path = self.path / ".lock"
+        lock = FileLock(path, timeout=0, thread_local=False)  # a generator may end in another thread
         try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
-            raise Refusal(f"Run {self.id} is already running; stop it first or wait for it to end.") from None
-        with os.fdopen(handle, "w") as file:
-            file.write(stamp(os.getpid()))
-
-    def release(self) -> None:
-        """Undo `claim`, if this process made it."""
-        owner = self._owner()
-        if owner is not None and owner[0] == os.getpid():
-            (self.path / "pid").unlink(missing_ok=True)
-
-    def _owner(self) -> tuple[int, float] | None:
-        return process_in(self.path / "pid")
+            lock.acquire()
+        except Timeout:
+            raise Refusal(refusal) from None
+        except FileNotFoundError:  # deleted at this moment
+            raise gone from None
+        try:
+            if not (self.path / "config.json").is_file():  # deleted a moment before; FileLock has made the folder again
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                    self.path.rmdir()
+                raise gone
+            if self.running():  # for an older balign, which took no lock
+                raise Refusal(refusal)
+            yield
+        finally:
+            lock.release()
 
     def request_stop(self, keep: bool) -> None:
         """Ask the run to stop at its next batch, keeping the weights so far or throwing them away."""
-        write_atomic(self.path / "stop", "keep" if keep else "discard")
+        write(self.path / "stop", "keep" if keep else "discard")
 
     def stop_requested(self) -> Literal["keep", "discard"] | None:
         """What the stop flag says, if there is one."""
@@ -200,11 +219,10 @@ class Run:
         (self.path / "stop").unlink(missing_ok=True)
 
     def delete(self) -> None:
-        """Remove the folder and everything in it; refused while it runs."""
-        if self.running():
-            raise Refusal(f"Run {self.id} is running; stop it before deleting it.")
+        """Remove the folder and everything in it; raises Refusal while a process works on it."""
         hidden = self.path.with_name(f".{self.id}.deleted")
-        self.path.rename(hidden)
+        with self._locked(f"{self.label or f'Run {self.id}'} is running; stop it before deleting it."):
+            self.path.rename(hidden)
         shutil.rmtree(hidden)
 
 
@@ -215,3 +233,13 @@ def list_runs(root: Path | None = None) -> list[Run]:
         return []
     folders = (entry for entry in root.iterdir() if not entry.name.startswith(".") and not entry.is_symlink())
     return [Run(folder) for folder in sorted(folders, reverse=True) if (folder / "config.json").is_file()]
+
+
+def find(run_id: object) -> Run | None:
+    """The run of this id, or None: for an id no folder has, for a path, for anything that is not an id."""
+    if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
+        return None
+    try:
+        return Run.open(run_id)
+    except (Refusal, OSError):
+        return None

@@ -1,4 +1,4 @@
-"""How a run's files reach a browser: a few kinds and the zip of them, by run id, from that run's folder only."""
+"""Serve the files of runs: a few kinds and the zip of them, by run id, from that run's folder only."""
 
 import re
 from pathlib import Path
@@ -10,14 +10,14 @@ from starlette.routing import Route
 
 from balign.host import visitors
 from balign.host.limits import public
-from balign.host.scheduler import find
-from balign.runs.folder import Run
+from balign.refusal import Refusal
+from balign.runs.folder import Run, find
 from balign.runs.outcome import bundle
 from balign.runs.tryout import ballots
 
 PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
 IMAGES = re.compile(rf"(previews|images/before|images/after)/{PICTURE}")
-TRIED = re.compile(rf"(strength|probes|(tries|votes)/[A-Za-z0-9_-]{{1,40}})/{PICTURE}")
+DRAWN = re.compile(rf"(strength|probes|(tries|votes)/[A-Za-z0-9_-]{{1,40}})/{PICTURE}")
 EXPORTED = re.compile(r"exports/strength-\d\.\d\d\.safetensors")
 """The changed weights at another strength."""
 WEIGHTS, VOTES = bundle.WEIGHTS, ballots.VOTES
@@ -30,42 +30,42 @@ DOWNLOADS = {
 SAVED = (WEIGHTS, VOTES)
 """What a browser saves rather than shows."""
 BUNDLE = "bundle.zip"
-"""The whole run as one file, made while it is sent."""
+"""The whole run as one file, made as it is sent."""
 LOCKED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""A report is shown as a page of its own that may run nothing and fetch nothing."""
+"""The content security policy of every file: a report is a page that may run nothing and fetch nothing."""
 
 
 def url(run: Run, name: str) -> str:
-    """Where the page finds a file of a run; relative, so that it holds behind a proxy too."""
+    """The address of a run's file, relative to the page so that it holds behind a proxy; empty if it is not served."""
     return f"files/{run.id}/{name}" if allowed(name) else ""
 
 
 def keyed(run: Run, name: str) -> str:
-    """The same, for the page of the run's owner: a public instance gives what is theirs alone only at this address."""
-    return f"{url(run, name)}?key={visitors.key(run)}" if public() and theirs(name) else url(run, name)
+    """The same with the owner's key, without which a public instance does not serve what only the owner may have."""
+    return f"{url(run, name)}?key={visitors.key(run)}" if public() and private(name) else url(run, name)
 
 
 def allowed(name: str) -> bool:
-    """Whether a file of this name is one a browser may ask for."""
-    return name in DOWNLOADS or theirs(name) or IMAGES.fullmatch(name) is not None
+    """Whether a browser may ask for a file of this name."""
+    return name in DOWNLOADS or private(name) or IMAGES.fullmatch(name) is not None
 
 
-def theirs(name: str) -> bool:
-    """Whether a file of this name is the owner's alone: weights, zip, and all that was tried with them."""
-    return name in (WEIGHTS, BUNDLE, VOTES) or any(kind.fullmatch(name) for kind in (TRIED, EXPORTED))
+def private(name: str) -> bool:
+    """Whether only the owner may have a file of this name: weights, zip, and whatever was drawn in the Try tab."""
+    return name in (WEIGHTS, BUNDLE, VOTES) or any(kind.fullmatch(name) for kind in (DRAWN, EXPORTED))
 
 
 def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
-    """The file on disk, or None for anything that is not an allowed, plain file inside the run's own folder."""
+    """The file on disk; None for anything but an allowed, plain file inside the run's folder."""
     run = find(run_id)
-    if run is None or not allowed(name) or name == BUNDLE or (theirs(name) and not visitors.opens(run, key)):
+    if run is None or not allowed(name) or name == BUNDLE or (private(name) and not visitors.opens(run, key)):
         return None
     path = (run.path / name).resolve()
     return path if path.is_relative_to(run.path.resolve()) and path.is_file() else None
 
 
 async def serve(request: Request) -> FileResponse:
-    """Answer with the file, or 404 without saying why."""
+    """The file. Raises 404 without saying why."""
     name = request.path_params["name"]
     path = locate(request.path_params["run_id"], name, request.query_params.get("key"))
     if path is None:
@@ -79,13 +79,13 @@ async def serve(request: Request) -> FileResponse:
 
 
 def serve_bundle(request: Request) -> StreamingResponse:
-    """Answer with the run's zip as it is made, or 404."""
+    """The run's zip as it is made. Raises 404 without saying why."""
     run = find(request.path_params["run_id"])
     if run is not None and not visitors.opens(run, request.query_params.get("key")):
         run = None
     try:
         pieces = bundle.stream(run) if run else None
-    except (ValueError, OSError):
+    except (Refusal, OSError):
         pieces = None
     if run is None or pieces is None:
         raise HTTPException(404, "There is no such file.")

@@ -1,6 +1,6 @@
-"""From what was typed on the page to a RunConfig, and from a RunConfig to the command that does the same.
+"""The form as data: from what is typed into it to configs, and from a config to the form and to a command.
 
-It knows words and settings, no model and no gradio. Whatever is wrong is a ValueError of one sentence.
+It raises Refusal for whatever cannot be read, and imports no gradio.
 """
 
 import re
@@ -8,20 +8,22 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from balign.data.targets import check
+from pydantic import ValidationError
+
 from balign.host import limits
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.models.catalogue import CATALOGUE, Entry, find
 from balign.refusal import Refusal
-from balign.runs.config import Concept, Options, RunConfig
+from balign.runs.config import Concept, Options, RunConfig, explain
+from balign.runs.prompt_lists import resolve
 
 MAX_SEEDS = 20
 MAX_TEXT = 200_000
-"""Characters read of a text box; what is longer is refused before it is taken apart."""
+"""Characters that a text box may hold; a longer text is refused before it is split."""
 
 
 class Setting(NamedTuple):
-    """A number of the config shown under "Settings". `none` says whose number is meant when it is left empty."""
+    """A number of the config under "Settings"; `none` names the source of its value when the box is left empty."""
 
     name: str
     label: str
@@ -97,35 +99,38 @@ def left_empty(setting: Setting, method: str) -> str:
 
 
 def lines(text: object, what: str) -> list[str]:
-    """The entries of a text box, one a line; a line of short words with commas between is several."""
+    """The entries of a text box, one per line; a line of short texts with commas between them is several."""
     if text is None:
         return []
     if not isinstance(text, str):
         raise Refusal(f"{what} is {str(text)[:40]!r}; plain text is accepted.")
     if len(text) > MAX_TEXT:
         raise Refusal(f"{len(text):,} characters were given for {what}; at most {MAX_TEXT:,} are accepted.")
-    found: list[str] = []
+    entries: list[str] = []
     for line in text.splitlines():
         parts = [part.strip() for part in line.split(",")]
         short = all(len(part.split()) <= 3 for part in parts)
-        found += [part for part in (parts if short else [line.strip()]) if part]
-    return found
+        entries += [part for part in (parts if short else [line.strip()]) if part]
+    return entries
 
 
 def concepts(erase: object, replace: object) -> list[Concept]:
     """The concepts to erase with their replacements; `cat=dog` in the first box says both."""
-    named = [Concept.parse(text) for text in lines(erase, "the concepts to erase")]
-    instead = lines(replace, "the replacement")
-    if not named:
+    erased = [Concept.parse(text) for text in lines(erase, "the concepts to erase")]
+    replacements = lines(replace, "the replacement")
+    if not erased:
         raise Refusal("Nothing to erase was given; name at least one concept, such as cat.")
-    if len(instead) not in (0, 1, len(named)):
+    if len(replacements) not in (0, 1, len(erased)):
         raise Refusal(
-            f"{len(instead)} replacements were given for {len(named)} concepts; give one for all, or one for each."
+            f"{len(replacements)} replacements were given for {len(erased)} concepts; "
+            "give one for all, or one for each."
         )
-    instead = instead * len(named) if len(instead) == 1 else instead
+    if not replacements:
+        return erased
+    each = replacements if len(replacements) == len(erased) else replacements * len(erased)
     return [
-        concept if concept.replace_with or not instead else Concept(name=concept.name, replace_with=instead[k])
-        for k, concept in enumerate(named)
+        concept if concept.replace_with else Concept(name=concept.name, replace_with=other)
+        for concept, other in zip(erased, each, strict=True)
     ]
 
 
@@ -133,82 +138,64 @@ def config(values: Mapping[str, Any]) -> RunConfig:
     """The config the page asks for. Empty settings are left to the method or the model."""
     boxes = {setting.name: values.get(setting.name) for setting in SETTINGS}
     boxes = {name: value.strip() if isinstance(value, str) else value for name, value in boxes.items()}
-    given: dict[str, Any] = {name: value for name, value in boxes.items() if value not in (None, "")}
-    for name in ("model", "method", "train"):
-        if values.get(name):
-            given[name] = values[name]
+    filled_in: dict[str, Any] = {name: value for name, value in boxes.items() if value not in (None, "")}
+    filled_in |= {name: values[name] for name in ("model", "method", "train") if values.get(name)}
     try:
         erase = [concept.model_dump() for concept in concepts(values.get("erase"), values.get("replace"))]
-    except ValueError as error:
-        raise Refusal(_one(error)) from None
-    return RunConfig.parse({**given, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
+    except ValidationError as error:
+        raise Refusal(explain(error)) from None
+    return RunConfig.parse({**filled_in, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
 
 
 def configs(values: Mapping[str, Any]) -> list[RunConfig]:
-    """The configs the page asks for, one a seed."""
+    """The configs the page asks for, one per seed."""
     return [config({**values, "seed": seed}) for seed in _seeds(values.get("seed"))]
 
 
 def _seeds(text: Any) -> list[Any]:
-    """What stands for a seed in its box: numbers with commas between, and ranges of them such as 0-2."""
-    found: list[str] = []
+    """The seeds in their box: numbers with commas between them, and ranges such as 0-2; [None] for an empty one."""
+    seeds: list[str] = []
     for part in str("" if text is None else text)[:MAX_TEXT].split(","):
         ends = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", part, re.ASCII)
         first, last = (int(end) for end in ends.groups()) if ends else (0, 0)
         if ends and first > last:
             raise Refusal(f"The seeds {part.strip()} run backwards; {last}-{first} is accepted.")
-        found += map(str, range(first, min(last, first + MAX_SEEDS) + 1)) if ends else [part.strip()]
-        if len(found) > MAX_SEEDS:
+        seeds += map(str, range(first, min(last, first + MAX_SEEDS) + 1)) if ends else [part.strip()]
+        if len(seeds) > MAX_SEEDS:
             raise Refusal(f"More than {MAX_SEEDS} seeds were given; at most {MAX_SEEDS} are accepted.")
-    return list(dict.fromkeys(seed for seed in found if seed)) or [None]
+    return list(dict.fromkeys(seed for seed in seeds if seed)) or [None]
 
 
-def allowed(values: Mapping[str, Any]) -> list[RunConfig]:
-    """The configs, if this instance may do what they ask for."""
-    wanted = configs(values)
-    limits.check(wanted[0])
-    return wanted
+def advice(config: RunConfig) -> list[str]:
+    """The warnings about the two lists of a run. Raises Refusal for a run that cannot be, or not on this instance."""
+    limits.check(config)
+    return list(resolve(config).warnings)
 
 
-def _one(error: ValueError) -> str:
-    """The sentence in an error, be it ours or pydantic's."""
-    from pydantic import ValidationError
-
-    from balign.runs.config import explain
-
-    return explain(error) if isinstance(error, ValidationError) else str(error)
-
-
-def advice(wanted: RunConfig) -> list[str]:
-    """Everything worth saying about the two lists before a run; ValueError if it cannot be."""
-    limits.check(wanted)
-    return check(wanted.erase, wanted.keep, find(wanted.model).lexicon)
-
-
-def command(wanted: RunConfig, *others: RunConfig) -> str:
-    """The line for a terminal that starts the same run, or the runs of several seeds. Defaults are left out."""
+def command(first: RunConfig, *others: RunConfig) -> str:
+    """The command that starts the same run, or the runs of several seeds. Defaults are left out."""
     if others:
-        seeds = " ".join(str(run.seed) for run in (wanted, *others))
-        one = command(wanted.model_copy(update={"seed": default("seed")}))
+        seeds = " ".join(str(run.seed) for run in (first, *others))
+        one = command(first.model_copy(update={"seed": default("seed")}))
         return f"for seed in {seeds}; do {one} --seed $seed; done"
-    words = [f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in wanted.erase]
-    if wanted.keep:
-        words += ["--keep", *wanted.keep]
+    words = [f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in first.erase]
+    if first.keep:
+        words += ["--keep", *first.keep]
     for name, field in Options.model_fields.items():
-        value = getattr(wanted, name)
+        value = getattr(first, name)
         if value != field.default and not (name == "method" and value == DEFAULT_METHOD):
             words += [f"--{name.replace('_', '-')}", written(value)]
     return f"python -m balign erase {shlex.join(words)}"
 
 
-def filled(wanted: RunConfig) -> dict[str, Any]:
-    """What the form shows for a run, the other way round."""
-    shown: dict[str, Any] = {setting.name: written(getattr(wanted, setting.name)) for setting in SETTINGS}
+def filled(config: RunConfig) -> dict[str, Any]:
+    """What the form shows for a run: the reverse of `config`."""
+    shown: dict[str, Any] = {setting.name: written(getattr(config, setting.name)) for setting in SETTINGS}
     return shown | {
-        "erase": ", ".join(concept.name for concept in wanted.erase),
-        "replace": ", ".join(c.replace_with for c in wanted.erase if c.replace_with),
-        "keep": "\n".join(wanted.keep),
-        "model": wanted.model,
-        "method": wanted.method or DEFAULT_METHOD,
-        "train": wanted.train or "",
+        "erase": ", ".join(concept.name for concept in config.erase),
+        "replace": ", ".join(c.replace_with for c in config.erase if c.replace_with),
+        "keep": "\n".join(config.keep),
+        "model": config.model,
+        "method": config.method or DEFAULT_METHOD,
+        "train": config.train or "",
     }

@@ -6,19 +6,21 @@ parts, and raises `Refusal` for what cannot be done; how that becomes a message 
 
 import functools
 import hashlib
+import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.events import Dependency
 from markupsafe import Markup
 
-from balign.host import scheduler, visitors
+from balign.host import visitors
 from balign.host.visitors import NOT_YOURS, Visitor
 from balign.markup.render import macro
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 
 log = logging.getLogger(__name__)
 Answer = dict[str, Any]
@@ -30,7 +32,7 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 
 @dataclass(frozen=True)
 class Page:
-    """Handed to the function that builds a tab. It knows no tab."""
+    """What a tab is built with."""
 
     blocks: gr.Blocks
     browser: gr.BrowserState
@@ -42,10 +44,11 @@ class Page:
 
 
 class Caller(NamedTuple):
-    """Who caused an event, and the run that their browser shows, if it is there."""
+    """Who caused an event, the run that their browser shows, if it is there, and the run's id in the page's address."""
 
     visitor: Visitor
     run: Run | None
+    link: str | None = None
 
     @property
     def owned(self) -> Run | None:
@@ -64,7 +67,8 @@ class Caller(NamedTuple):
 def caller(store: object, request: Any = None) -> Caller:
     """The caller with this browser's store, into which anything may have been written."""
     shown = store.get("run") if isinstance(store, Mapping) else None
-    return Caller(visitors.visitor(store, request), scheduler.find(shown))
+    link = getattr(request, "query_params", {}).get("run")
+    return Caller(visitors.visitor(store, request), find(shown), link)
 
 
 def notice(message: str, kind: str) -> Markup:
@@ -79,34 +83,45 @@ def plain(value: str, name: str, **more: Any) -> gr.HTML:
     )
 
 
-def answering(work: Callable[..., Answer], failure: str, say: str) -> Callable[..., Answer]:
-    """The handler, with whatever it raises told in one sentence in the part `say`.
+def answering(work: Callable[..., Any], failure: str, say: str) -> Callable[..., Any]:
+    """The handler; whatever it raises becomes one sentence in the part `say`.
 
-    failure: what could not be done, such as "The run could not be started", for when the disk refuses. A bug of ours
-    is logged with its trace and never shown as if the visitor had asked for something wrong.
+    work: a function that returns an answer, or a generator of answers. failure: what could not be done, such as "The
+    run could not be started", for when the disk refuses. A bug of ours is logged with its trace and never shown as if
+    the visitor had asked for something wrong.
     """
 
-    @functools.wraps(work)
-    def answer(*given: Any, **named: Any) -> Answer:
-        try:
-            return work(*given, **named)
-        except Refusal as refusal:
-            return {say: notice(str(refusal), "refused")}
-        except OSError as error:
-            log.warning("%s: %s", failure, error)
+    def explain(error: Exception) -> Answer:
+        if isinstance(error, Refusal):
+            return {say: notice(str(error), "refused")}
+        if isinstance(error, OSError):
+            log.warning(failure, exc_info=error)
             return {say: notice(f"{failure}: {error.strerror or 'the disk refused'}.", "refused")}
-        except Exception:
-            log.exception(failure)
-            return {say: notice(f"{failure}. {BUG}", "failed")}
+        log.error(failure, exc_info=error)
+        return {say: notice(f"{failure}. {BUG}", "failed")}
 
-    return answer
+    @functools.wraps(work)
+    def answer(*values: Any, **named: Any) -> Answer:
+        try:
+            return work(*values, **named)
+        except Exception as error:
+            return explain(error)
+
+    @functools.wraps(work)
+    def answers(*values: Any, **named: Any) -> Iterator[Answer]:
+        try:
+            yield from work(*values, **named)
+        except Exception as error:
+            yield explain(error)
+
+    return answers if inspect.isgeneratorfunction(work) else answer
 
 
 def bind(
     triggers: Any,
-    work: Callable[..., Answer],
+    work: Callable[..., Any],
     browser: gr.BrowserState,
-    inputs: Sequence[Any],
+    inputs: Sequence[Any] | Mapping[str, Any],
     parts: Mapping[str, Any],
     outputs: Sequence[str],
     *,
@@ -114,14 +129,40 @@ def bind(
     say: str,
     **more: Any,
 ) -> Any:
-    """Call `work(caller, *inputs)` on an event, or on any of several, and put its answer into the named parts."""
-    guarded = answering(work, failure, say)
+    """Call `work(caller, *inputs)` on an event or any of several, and put its answer into the named parts.
 
-    def answer(request: gr.Request, store: object, *given: Any) -> dict[Any, Any]:
-        return {parts[name]: value for name, value in guarded(caller(store, request), *given).items()}
+    triggers may also be what `bind` returned for another event: then it happens after that one.
+
+    Inputs by name arrive as one mapping of their values. What an answer does not name stays as it is. A generator's
+    answers are shown one after another.
+    """
+    names = list(inputs) if isinstance(inputs, Mapping) else None
+    components = list(inputs.values()) if isinstance(inputs, Mapping) else inputs
+
+    def named(values: Sequence[Any]) -> Sequence[Any]:
+        return values if names is None else [dict(zip(names, values, strict=True))]
+
+    def one(request: Any, store: object, *values: Any) -> Answer:
+        return work(caller(store, request), *named(values))
+
+    def many(request: Any, store: object, *values: Any) -> Iterator[Answer]:
+        yield from work(caller(store, request), *named(values))
+
+    def by_part(answer: Answer) -> dict[Any, Any]:
+        return {parts[name]: value for name, value in answer.items()} or gr.skip()
+
+    streaming = inspect.isgeneratorfunction(work)
+    guarded = answering(many if streaming else one, failure, say)
+
+    def handle(request: gr.Request, store: object, *values: Any) -> dict[Any, Any]:
+        return by_part(guarded(request, store, *values))
+
+    def stream(request: gr.Request, store: object, *values: Any) -> Iterator[dict[Any, Any]]:
+        yield from map(by_part, guarded(request, store, *values))
 
     targets = [parts[name] for name in dict.fromkeys([say, *outputs])]
-    return gr.on(triggers, answer, [browser, *inputs], targets, **PRIVATE, **more)
+    on = triggers.then if isinstance(triggers, Dependency) else functools.partial(gr.on, triggers)
+    return on(stream if streaming else handle, [browser, *components], targets, **PRIVATE, **more)
 
 
 def changed(parts: Mapping[str, Any], sent: Sent | None) -> tuple[dict[str, Any], Sent]:

@@ -15,7 +15,7 @@ from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Step
 from tests.browser.conftest import PATIENCE, SMALL, Studio
-from tests.browser.test_runs import card, runs_tab, tick
+from tests.browser.test_runs import card, runs_tab, select
 from tests.browser.test_studio import erase, field, run_id
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -95,9 +95,10 @@ def test_defaults_then_two_concepts_stopped_compared_and_deleted(studio: Serve, 
     expect(page.locator(".verdict")).to_contain_text("emoji")
     expect(page.locator(".pair")).to_have_count(12)
     loaded(page, ".pair img")
-    report = second.report() or {}
-    assert report["steps"] == len(taken) == len(steps(second))
-    prompts = " ".join(image["prompt"] for image in report["groups"]["erased"]["images"])
+    report = second.report()
+    assert report is not None
+    assert report.steps == len(taken) == len(steps(second))
+    prompts = " ".join(image.prompt for image in report.groups["erased"].images)
     assert "cat" in prompts
     assert "pizza" in prompts
     after = load_file(second.path / "erased.safetensors")
@@ -164,9 +165,9 @@ def deleted(page: Page, server: Studio, run: Run, other: Run) -> None:
     runs_tab(page)
     expect(page.locator(".card")).to_have_count(2)
     expect(card(page, run.id)).to_contain_text("cat, pizza")
-    tick(page, run.id)
-    page.click("#shelf-delete")
-    page.click("#shelf-really")
+    select(page, run.id)
+    page.click("#runs-delete")
+    page.click("#runs-really")
     expect(page.locator(".card")).to_have_count(1)
     assert [path.name for path in server.runs.iterdir()] == [other.id]
     expect(card(page, other.id)).to_contain_text("Stopped")

@@ -1,4 +1,4 @@
-"""The Runs tab in a real Chromium: find, name, open, compare, duel, download, reproduce, delete."""
+"""The Runs tab in a real Chromium: search, name, open, compare runs and methods, download, reproduce, delete."""
 
 import re
 from collections.abc import Callable
@@ -20,14 +20,14 @@ Serve = Callable[..., Studio]
 
 def runs_tab(page: Page) -> None:
     page.get_by_role("tab", name="Runs").click()
-    page.wait_for_selector("#part-shelf .card, #part-shelf .nothing")
+    page.wait_for_selector("#part-run-list .card, #part-run-list .nothing")
 
 
 def card(page: Page, run_id: str) -> Locator:
     return page.locator(f".card:has(input[value='{run_id}'])")
 
 
-def tick(page: Page, *run_ids: str) -> None:
+def select(page: Page, *run_ids: str) -> None:
     for run_id in run_ids:
         card(page, run_id).locator("input.choose").check()
 
@@ -46,7 +46,7 @@ def reproduce(page: Page, run_id: str, folder: Path) -> str:
     path = folder / "run.zip"
     download.value.save_as(path)
     page.locator("input[type=file]").last.set_input_files(path)
-    link = page.locator("#part-shelf-say a")
+    link = page.locator("#part-runs-say a")
     expect(link).to_have_text("watch it")
     return (link.get_attribute("href") or "").removeprefix("?run=")
 
@@ -55,25 +55,25 @@ def test_find_name_open_and_take_over(studio: Serve, tab: Open) -> None:
     server = studio(pause=0)
     page = tab(server.url)
     runs_tab(page)
-    expect(page.locator("#part-shelf")).to_contain_text("No runs yet")
+    expect(page.locator("#part-run-list")).to_contain_text("No runs yet")
     mine = finished_after_tab(page)
     from_a_terminal = Run.create(RunConfig.parse({"erase": ["dog"], "keep": ["horse"], "seed": 5}), server.runs)
     runs_tab(page)
     expect(page.locator(".card")).to_have_count(2)
     expect(card(page, from_a_terminal.id)).to_contain_text("Not started")
 
-    tick(page, from_a_terminal.id)
-    page.locator("#shelf-label input, #shelf-label textarea").fill(EVIL[:60])
-    page.click("#shelf-rename")
+    select(page, from_a_terminal.id)
+    page.locator("#runs-label input, #runs-label textarea").fill(EVIL[:60])
+    page.click("#runs-rename")
     expect(card(page, from_a_terminal.id).locator("h3 a")).to_have_text(EVIL[:60])
-    search = page.locator("#shelf-search input, #shelf-search textarea")
+    search = page.locator("#runs-search input, #runs-search textarea")
     search.fill("horse")
     expect(page.locator(".card")).to_have_count(1)
     search.fill("")
     expect(page.locator(".card")).to_have_count(2)
     expect(card(page, from_a_terminal.id).locator("input.choose")).to_be_checked()
 
-    page.click("#shelf-use")
+    page.click("#runs-use")
     expect(field(page, "erase")).to_have_value("dog")
     expect(field(page, "keep")).to_have_value("horse")
     runs_tab(page)
@@ -92,35 +92,35 @@ def test_deleting_asks_first(studio: Serve, tab: Open) -> None:
     name = finished(page)
     other = Run.create(RunConfig.parse({"erase": ["dog"]}), server.runs)
     runs_tab(page)
-    page.click("#shelf-delete")
-    expect(page.locator("#part-shelf-say")).to_contain_text("No run is ticked")
-    tick(page, name)
-    page.click("#shelf-delete")
-    expect(page.locator("#part-shelf-question")).to_contain_text("Delete this run with all files (cat)?")
-    page.click("#shelf-never")
-    expect(page.locator("#shelf-really")).to_have_count(0)
+    page.click("#runs-delete")
+    expect(page.locator("#part-runs-say")).to_contain_text("No run is selected")
+    select(page, name)
+    page.click("#runs-delete")
+    expect(page.locator("#part-runs-question")).to_contain_text("Delete this run with all files (cat)?")
+    page.click("#runs-keep")
+    expect(page.locator("#runs-really")).to_have_count(0)
     assert (server.runs / name).is_dir()
-    page.click("#shelf-delete")
-    page.click("#shelf-really")
+    page.click("#runs-delete")
+    page.click("#runs-really")
     expect(page.locator(".card")).to_have_count(1)
     assert [path.name for path in server.runs.iterdir()] == [other.id]
     page.get_by_role("tab", name="Erase").click()
     expect(page.locator(".explainer")).to_be_visible()  # the run that was on the page is gone
 
 
-def test_a_duel_ends_on_one_plot_and_in_one_table(studio: Serve, tab: Open) -> None:
+def test_methods_end_on_one_plot_and_in_one_table(studio: Serve, tab: Open) -> None:
     page = tab(studio(pause=0.02, steps=8).url)
     name = finished(page)
     runs_tab(page)
-    tick(page, name)
-    page.locator("#shelf-duel button").first.click()
-    page.locator("#shelf-rivals").get_by_label("ESD", exact=True).check()
-    page.locator("#shelf-rivals").get_by_label(re.compile("the paper")).check()
-    page.click("#shelf-start")
-    expect(page.locator(".duel tbody tr")).to_have_count(3)
-    expect(page.locator(".against path.dots")).to_have_count(3)
-    expect(page.locator(".duel tbody")).to_contain_text("worse than run 1")
-    expect(page.locator(".duel > p").first).to_contain_text("the runs differ only in the method")
+    select(page, name)
+    page.locator("#runs-methods button").first.click()
+    page.locator("#runs-others").get_by_label("ESD", exact=True).check()
+    page.locator("#runs-others").get_by_label(re.compile("the paper")).check()
+    page.click("#runs-start")
+    expect(page.locator(".comparison tbody tr")).to_have_count(3)
+    expect(page.locator(".comparison .chart:first-child path.dots")).to_have_count(3)
+    expect(page.locator(".comparison tbody")).to_contain_text("worse than run 1")
+    expect(page.locator(".comparison > p").first).to_contain_text("the runs differ only in the method")
     expect(card(page, name).locator("input.choose")).to_be_checked()  # though two came above it
     expect(page.locator(".card .chip.done")).to_have_count(3)
 
@@ -135,7 +135,7 @@ def test_download_and_reproduce(studio: Serve, tab: Open, tmp_path: Path) -> Non
     )
     (tmp_path / "evil.zip").write_bytes(b"PK" + b"x" * 1_000)
     page.locator("input[type=file]").last.set_input_files(tmp_path / "evil.zip")
-    expect(page.locator("#part-shelf-say")).to_contain_text("This is not a bundle")
+    expect(page.locator("#part-runs-say")).to_contain_text("This is not a bundle")
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -145,9 +145,9 @@ def test_nothing_sticks_out(studio: Serve, tab: Open, width: int) -> None:
     for scheme in ("light", "dark"):
         page = tab(server.url, viewport={"width": width, "height": 900}, color_scheme=scheme)
         runs_tab(page)
-        tick(page, *runs)
-        page.click("#shelf-compare")
-        page.wait_for_selector(".duel table")
+        select(page, *runs)
+        page.click("#runs-compare")
+        page.wait_for_selector(".comparison table")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -159,12 +159,12 @@ def test_with_the_bundled_model_weights_come_out_bit_for_bit(studio: Serve, tab:
         field(page, name).fill(value)
     first = finished(page)
     runs_tab(page)
-    tick(page, first)
-    page.locator("#shelf-duel button").first.click()
-    page.locator("#shelf-rivals").get_by_label("Plain sum of gradients", exact=True).check()
-    page.click("#shelf-start")
-    expect(page.locator(".against path.dots")).to_have_count(2)
-    expect(page.locator(".duel > p").first).to_contain_text("the runs differ only in the method")
+    select(page, first)
+    page.locator("#runs-methods button").first.click()
+    page.locator("#runs-others").get_by_label("Plain sum of gradients", exact=True).check()
+    page.click("#runs-start")
+    expect(page.locator(".comparison .chart:first-child path.dots")).to_have_count(2)
+    expect(page.locator(".comparison > p").first).to_contain_text("the runs differ only in the method")
     expect(page.locator(".card .chip.done")).to_have_count(2)
     again = reproduce(page, first, tmp_path)
     expect(card(page, again).locator(".reproduced")).to_have_text(

@@ -1,4 +1,4 @@
-"""The Try tab in a real Chromium: an own prompt, the strength scrub, a blind vote, and nothing for a stranger."""
+"""The Try tab in a real Chromium: an own prompt, the strength slider, a blind vote, and nothing for a stranger."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def trying(page: Page) -> None:
     page.get_by_role("tab", name="Try", exact=True).click()
 
 
-def test_an_own_prompt_the_scrub_and_a_vote(studio: Serve, tab: Open) -> None:
+def test_an_own_prompt_the_slider_and_a_vote(studio: Serve, tab: Open) -> None:
     page = tab(studio(pause=0.01).url)
     expect(page.locator("#try-draw")).to_have_count(0)
     finished(page)
@@ -39,14 +39,14 @@ def test_an_own_prompt_the_scrub_and_a_vote(studio: Serve, tab: Open) -> None:
 
     expect(page.locator("#try-frames")).to_be_enabled()
     page.click("#try-frames")
-    now = page.locator("section.scrub .now span[data-frame]:not([hidden]) > b").first
+    now = page.locator("section.strength .now span[data-frame]:not([hidden]) > b").first
     expect(now).to_have_text("1.00")
-    page.locator("section.scrub input").focus()
+    page.locator("section.strength input").focus()
     page.keyboard.press("ArrowRight")
     expect(now).to_have_text("1.25")
     page.keyboard.press("Home")
     expect(now).to_have_text("0.00")
-    shown = page.locator("section.scrub figure.frame img:not([hidden])")
+    shown = page.locator("section.strength figure.frame img:not([hidden])")
     expect(shown).to_have_count(8)
     page.wait_for_function("[...document.querySelectorAll('.frame img:not([hidden])')].every((i) => i.naturalWidth)")
 

@@ -1,4 +1,4 @@
-"""Before and during a run in a real Chromium: words to keep, a file, the estimate, scrubbing, the heat map."""
+"""Before and during a run in a real Chromium: words to keep, a file, the estimate, the slider, the heat map."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +36,8 @@ def test_odd_lists_are_remarked_on_while_typing(studio: Serve, tab: Open) -> Non
     assert page.locator("img[src='x']").count() == 0
     field(page, "keep").fill("")
     page.get_by_text("The prompts this gives").click()
-    expect(page.locator(".said .key.erased").first).to_contain_text("cat")
-    expect(page.locator(".ahead")).to_contain_text("This is a guess")
+    expect(page.locator(".prompts .key.erased").first).to_contain_text("cat")
+    expect(page.locator(".estimate")).to_contain_text("This is a guess")
 
 
 def test_a_list_from_a_file(studio: Serve, tab: Open, tmp_path: Path) -> None:
@@ -45,18 +45,18 @@ def test_a_list_from_a_file(studio: Serve, tab: Open, tmp_path: Path) -> None:
     (tmp_path / "keep.txt").write_text("dog\na golden owl\n")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "keep.txt")
     expect(field(page, "keep")).to_have_value("dog\na golden owl")
-    expect(page.locator("#part-keep-said")).to_contain_text("2 lines were added")
+    expect(page.locator("#part-keep-added")).to_contain_text("2 lines were added")
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\x00")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "bad.txt")
-    expect(page.locator("#part-keep-said")).to_contain_text("is no UTF-8")
+    expect(page.locator("#part-keep-added")).to_contain_text("is not UTF-8")
 
 
-def test_the_strip_is_scrubbed_and_stays_where_it_is(studio: Serve, tab: Open) -> None:
+def test_the_slider_stays_where_it_was_put(studio: Serve, tab: Open) -> None:
     page = tab(studio(pause=0.2, steps=40).url)
     erase(page)
     shown = page.locator(".frames li.shown")
     page.wait_for_function("document.querySelectorAll('.frames li').length >= 3")
-    page.locator(".scrub").focus()
+    page.locator(".previews .slider").focus()
     page.keyboard.press("Home")
     expect(shown).to_have_attribute("data-step", "0")
     page.keyboard.press("ArrowRight")
@@ -64,7 +64,7 @@ def test_the_strip_is_scrubbed_and_stays_where_it_is(studio: Serve, tab: Open) -
     page.wait_for_selector(".pair")
     assert page.locator(".frames li").count() == 9
     expect(shown).to_have_attribute("data-step", "5")
-    expect(page.locator(".scrub")).to_have_attribute("aria-valuetext", "step 5")
+    expect(page.locator(".previews .slider")).to_have_attribute("aria-valuetext", "step 5")
     page.keyboard.press("End")
     expect(shown).to_have_attribute("data-step", "40")
     expect(page.locator(".heat td.against, .heat td.along")).to_have_count(6 + 3 * 4)  # kinds of weight, then noise

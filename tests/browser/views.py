@@ -17,8 +17,8 @@ from unittest.mock import patch
 from playwright.sync_api import Page
 
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, stamp
-from balign.runs.outcome.report_page import write_page
+from balign.runs.folder import Run, RunProcess
+from balign.runs.outcome import report_page
 from tests.host import fake_run, fake_tryout
 
 View = tuple[str, Page]
@@ -48,13 +48,13 @@ def prepared(root: Path, real: Path | None = None) -> Iterator[Runs]:
         fake_tryout.write_strengths(done)
         fake_tryout.write_probes(done)
         fake_tryout.write_try(done, "an ink cat on a yellow background", 7, 4)
-    write_page(done)  # as it is written now
+    (done.path / "report.html").write_text(report_page.page(done))  # as it is written now
     working = Run.create(done.config, root)
     shutil.copytree(done.path / "previews", working.path / "previews")
     lines = (done.path / "telemetry.jsonl").read_text().splitlines(keepends=True)
     (working.path / "telemetry.jsonl").write_text("".join(lines[: len(lines) * 6 // 10]))
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])  # stands for the run's process
-    (working.path / "pid").write_text(stamp(sleeper.pid))
+    RunProcess.note(working.path / "pid", sleeper.pid)
     os.utime(working.path / "pid", (0, 0))  # it has been at work since before its telemetry was written
     try:
         yield Runs(done, other, working, failed)
@@ -95,7 +95,7 @@ def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     page.get_by_text("The prompts this gives").click()
     page.locator("#field-keep textarea").fill("dog\na gryphon")
     page.wait_for_selector(".remarks p")
-    page.wait_for_selector(".said li")
+    page.wait_for_selector(".prompts li")
     yield "form", page
     page.goto(f"{url}?run={runs.working.id}")
     page.wait_for_selector("#stop")
@@ -124,8 +124,8 @@ def trying(page: Page, url: str, runs: Runs) -> Iterator[View]:
     _open_try(page, url, runs.other)
     yield "try-empty", page
     _open_try(page, url, runs.done)
-    page.wait_for_selector("section.scrub input")
-    page.locator("section.scrub input").focus()
+    page.wait_for_selector("section.strength input")
+    page.locator("section.strength input").focus()
     page.keyboard.press("ArrowLeft")
     yield "try", page
     page.click("#vote-start")
@@ -145,20 +145,20 @@ def _open_try(page: Page, url: str, run: Run) -> None:
     page.wait_for_selector("#try-draw")
 
 
-def shelved(page: Page, url: str, runs: Runs) -> Iterator[View]:
-    """The Runs tab: the list, a comparison, a duel being chosen, the question before deleting."""
+def listed(page: Page, url: str, runs: Runs) -> Iterator[View]:
+    """The Runs tab: the list, a comparison, methods being selected, the question before deleting."""
     page.get_by_role("tab", name="Runs").click()
-    page.wait_for_selector("#part-shelf .card")
+    page.wait_for_selector("#part-run-list .card")
     yield "runs", page
     for run in (runs.done, runs.other):
         page.locator(f"input[value='{run.id}']").check()
-    page.click("#shelf-compare")
-    page.wait_for_selector(".duel table")
-    page.locator("#shelf-duel button").first.click()
-    page.locator("#shelf-rivals").get_by_label(re.compile("the paper")).check()
-    yield "duel", page
-    page.click("#shelf-delete")
-    page.wait_for_selector("#shelf-really")
+    page.click("#runs-compare")
+    page.wait_for_selector(".comparison table")
+    page.locator("#runs-methods button").first.click()
+    page.locator("#runs-others").get_by_label(re.compile("the paper")).check()
+    yield "comparison", page
+    page.click("#runs-delete")
+    page.wait_for_selector("#runs-really")
     yield "delete", page
 
 
@@ -167,7 +167,7 @@ def shared(page: Page, url: str, runs: Runs) -> Iterator[View]:
     page.wait_for_selector(".notice.shared")
     yield "public-first", page
     page.get_by_role("tab", name="Runs").click()
-    page.wait_for_selector("#part-shelf .nothing")
+    page.wait_for_selector("#part-run-list .nothing")
     yield "public-runs", page
     page.goto(f"{url}?run={runs.done.id}")
     page.wait_for_selector(".verdict")
@@ -185,7 +185,7 @@ def reported(page: Page, url: str, runs: Runs) -> Iterator[View]:
 
 
 Walk = Callable[[Page, str, Runs], Iterator[View]]
-OWN: tuple[Walk, ...] = (erasing, trying, shelved, reported)
+OWN: tuple[Walk, ...] = (erasing, trying, listed, reported)
 """On a machine of one's own."""
 PUBLIC: tuple[Walk, ...] = (shared,)
 """With BALIGN_PUBLIC=1."""

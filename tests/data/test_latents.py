@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from balign.data import latents
 from balign.data.prompts import PromptSets, build
+from balign.data.targets import resolve
 from balign.models.base import BaseModel
 
 
@@ -48,12 +49,12 @@ class Painter(BaseModel):
     def _none(self, *_: object, **__: object) -> Tensor:
         raise AssertionError("pairs ask for nothing but drawings and encodings")
 
-    encode_images = add_noise = predict = decode = release = save = _none  # type: ignore[assignment]
+    add_noise = predict = decode = release = save = _none  # type: ignore[assignment]
 
 
 @pytest.fixture
 def sets() -> PromptSets:
-    return build(["cat"], keep=["a dog"], n_forget=10, n_retain=14, n_test=2)
+    return build(resolve(["cat"], ["a dog"]), n_forget=10, n_retain=14, n_test=2)
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_a_broken_file_is_made_again(make, damage: Callable[[Path], None]) -> No
     first = make(Painter())
     damage(Path(first.manifest[3]["file"]))
     model = Painter()
-    with pytest.warns(UserWarning, match="made again"):
+    with pytest.warns(UserWarning, match="drawn again"):
         again = make(model)
     assert model.drawn == [first.manifest[3]["prompt"]] * 8  # alone in a batch as full as any
     assert torch.equal(first.forget, again.forget)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balign.data.lexicon import OPEN, load, names, resolve, same
+from balign.data.lexicon import OPEN, load, look_up, names, same
 
 ALL = ("emoji", *OPEN)
 
@@ -80,9 +80,9 @@ def test_articles_fit_what_follows() -> None:
 
 def test_an_unknown_word_of_the_bundled_model_is_refused_with_what_is_near() -> None:
     with pytest.raises(ValueError, match=r"does not know 'guitarr'; did you mean guitar"):
-        resolve("guitarr", "emoji")
+        look_up("guitarr", "emoji")
     with pytest.raises(ValueError, match=r"does not know 'zzzz'; it knows words such as cat, glossy, white"):
-        resolve("zzzz", "emoji")
+        look_up("zzzz", "emoji")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_an_unknown_word_of_the_bundled_model_is_refused_with_what_is_near() -> 
     ],
 )
 def test_a_concept_is_found_by_any_of_its_names(said: str, lexicon: str, word: str, kind: str) -> None:
-    _, found = resolve(said, lexicon)
+    _, found = look_up(said, lexicon)
     assert (found.name, found.kind) == (word, kind)
 
 

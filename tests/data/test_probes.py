@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from balign.data.lexicon import OPEN, load, names
 from balign.data.probes import COMPOSITIONS, MOST, PARAPHRASES, WAYS, _table, misspelt, probes
 from balign.data.prompts import build
-from balign.data.targets import targets
+from balign.data.targets import resolve
 
 ALL = ("emoji", *OPEN)
 EVERY = [(lexicon, word.name) for lexicon in ALL for word in load(lexicon).all_words()]
 
 
 def made(concepts: list[str], lexicon: str = "emoji", seed: int = 0, most: int = MOST):  # type: ignore[no-untyped-def]
-    found, _ = targets(concepts, lexicon)
-    return probes(found, build(concepts, (), lexicon, seed=seed).forget, seed, most)
+    lists = resolve(concepts, (), lexicon)
+    return probes(lists, build(lists, seed=seed).forget, seed, most)
 
 
 def test_a_cat_is_asked_for_in_every_way() -> None:
@@ -30,7 +30,7 @@ def test_a_cat_is_asked_for_in_every_way() -> None:
 
 
 def test_what_stands_for_the_concept_stands_in_the_prompt_and_training_is_not_repeated() -> None:
-    trained = build(["cat"]).forget
+    trained = build(resolve(["cat"])).forget
     for probe in made(["cat"])[0]:
         assert names(probe.prompt, [probe.said]) == probe.said
         assert probe.prompt not in trained

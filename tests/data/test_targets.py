@@ -5,7 +5,8 @@ import time
 import pytest
 
 from balign.data.lexicon import load
-from balign.data.targets import Concept, check
+from balign.data.targets import resolve
+from balign.runs.config import Concept
 
 
 @pytest.mark.parametrize(
@@ -16,16 +17,16 @@ from balign.data.targets import Concept, check
         (["cat"], ["a golden cat"], "'a golden cat' names 'cat'"),
         (["cat"], ["two Kittens, flat"], "names 'kitten'"),
         (["cat"], [""], "empty text was given to keep"),
-        ([Concept("cat", "dragon")], [], "'cat' cannot be replaced with 'dragon'; another object is accepted"),
-        ([Concept("cat", "ink")], [], "another object is accepted"),
-        ([Concept("cat", "dog"), "dog"], [], "'dog', which is itself to be erased"),
-        ([Concept("cat", "kitty")], [], "which is itself to be erased"),
+        ([Concept.parse("cat=dragon")], [], "'cat' cannot be replaced with 'dragon'; another object is accepted"),
+        ([Concept.parse("cat=ink")], [], "another object is accepted"),
+        ([Concept.parse("cat=dog"), "dog"], [], "'dog', which is itself to be erased"),
+        ([Concept.parse("cat=kitty")], [], "which is itself to be erased"),
         (list(load("emoji").words["style"]), [], "Nothing is left to keep: every style"),
     ],
 )
 def test_impossible_lists_are_refused_in_one_sentence(concepts: list, keep: list[str], said: str) -> None:
     with pytest.raises(ValueError, match=said) as raised:
-        check(concepts, keep, "emoji")
+        resolve(concepts, keep, "emoji")
     assert "\n" not in str(raised.value)
 
 
@@ -41,15 +42,15 @@ def test_impossible_lists_are_refused_in_one_sentence(concepts: list, keep: list
     ],
 )
 def test_odd_lists_are_warned_of(concepts: list, keep: list[str], lexicon: str, said: str) -> None:
-    assert any(said in warning for warning in check(concepts, keep, lexicon))
+    assert any(said in warning for warning in resolve(concepts, keep, lexicon).warnings)
 
 
 def test_plain_lists_pass_in_silence() -> None:
-    assert check(["cat", Concept("ink", "flat")], ["dog", "a caterpillar and a dog"], "emoji") == []
-    assert check(["Van Gogh", "nude"], ["a watercolor by a child"], "objects") == []
+    assert resolve(["cat", Concept.parse("ink=flat")], ["dog", "a caterpillar and a dog"]).warnings == ()
+    assert resolve(["Van Gogh", "nude"], ["a watercolor by a child"], "objects").warnings == ()
 
 
 def test_ten_thousand_texts_to_keep_are_checked_in_seconds() -> None:
     began = time.monotonic()
-    check(["cat"], [f"a dog number {i} on a hill" for i in range(10_000)], "emoji")
+    resolve(["cat"], [f"a dog number {i} on a hill" for i in range(10_000)], "emoji")
     assert time.monotonic() - began < 60

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from balign.host import limits, scheduler
+from balign.host import limits, processes
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from tests.host import fake_run
@@ -18,20 +18,17 @@ FAKE = Path(fake_run.__file__)
 @pytest.fixture(autouse=True)
 def _fake_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The studio starts the fake, and nothing it started outlives the test."""
-    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, str(FAKE)))
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, str(FAKE)))
     monkeypatch.setenv("FAKE_PAUSE", "0.01")
     monkeypatch.setenv("FAKE_STEPS", "10")
     for name in ("BALIGN_PUBLIC", "BALIGN_OPEN_MODELS", "SPACE_ID", "SPACES_ZERO_GPU"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(limits, "RATE", limits.Rate())
     yield
-    for child in scheduler._children.values():
-        if child.poll() is None:
-            child.kill()
-        child.wait()
-    scheduler._children.clear()
-    scheduler._visitors.clear()
-    scheduler._started.clear()
+    for child in processes._children:
+        child.process.kill()
+        child.process.wait()
+    processes._children.clear()
 
 
 @pytest.fixture

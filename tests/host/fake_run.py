@@ -15,11 +15,12 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from balign import telemetry
-from balign.runs.folder import Run, write_atomic
+from balign.atomic import write
+from balign.runs.folder import Run
 from balign.runs.outcome import reproduce
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a script, it is in no package
-from tests.host import fake_tryout
+from tests.host import fake_tryout, journal
 
 SIDE = 64
 GROUPS = [(place, part) for place in ("down_blocks.0", "mid_block", "up_blocks.1") for part in ("to_k", "to_v")]
@@ -62,7 +63,6 @@ def main(folder: str) -> bool:
     run = Run.open(folder, Path(folder).parent)
     pause, steps = float(os.environ.get("FAKE_PAUSE", "0.05")), int(os.environ.get("FAKE_STEPS", "40"))
     fail = os.environ.get("FAKE_FAIL", "")
-    run.claim()
     started = time.monotonic()
 
     def say(record: telemetry.Record) -> None:
@@ -76,32 +76,31 @@ def main(folder: str) -> bool:
         if name == fail:
             raise RuntimeError("The weights became non-finite at step 12; the last good ones were kept.")
 
-    try:
-        for name in ("load", "check"):
-            phase(name, 0, 1)
-            phase(name, 1, 1)
-        for done in range(0, 97, 16):
-            phase("data", done, 96)
-        for step in _steps(run, steps, phase, say):
-            if run.stop_requested() == "keep":
-                (run.path / "erased.safetensors").write_bytes(b"")
-                raise Stopped(f"Stopped after step {step} of {steps}; the weights so far are kept.")
-        phase("evaluate", 0, 96)
-        groups = _evaluate(run)
-        phase("evaluate", 96, 96)
-        phase("save", 1, 1)
-        _report(run, groups, steps)
-        phase("done", 1, 1)
-        return True
-    except Stopped as stopped:
-        run.clear_stop()
-        telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, str(stopped)))
-        return False
-    except RuntimeError as error:
-        telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("failed", 0, 1, 0.0, str(error)))
-        raise
-    finally:
-        run.release()
+    with run.claim(), journal.noted(run, "run"):
+        try:
+            for name in ("load", "check"):
+                phase(name, 0, 1)
+                phase(name, 1, 1)
+            for done in range(0, 97, 16):
+                phase("data", done, 96)
+            for step in _steps(run, steps, phase, say):
+                if run.stop_requested() == "keep":
+                    (run.path / "erased.safetensors").write_bytes(b"")
+                    raise Stopped(f"Stopped after step {step} of {steps}; the weights so far are kept.")
+            phase("evaluate", 0, 96)
+            groups = _evaluate(run)
+            phase("evaluate", 96, 96)
+            phase("save", 1, 1)
+            _report(run, groups, steps)
+            phase("done", 1, 1)
+            return True
+        except Stopped as stopped:
+            run.clear_stop()
+            telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, str(stopped)))
+            return False
+        except RuntimeError as error:
+            telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("failed", 0, 1, 0.0, str(error)))
+            raise
 
 
 def _steps(run, steps, phase, say):  # type: ignore[no-untyped-def]
@@ -178,6 +177,7 @@ def _evaluate(run: Run) -> dict[str, dict[str, object]]:
         drop = 0.19 if kind == "erased" else 0.002 + other
         groups[kind] = {
             "n": 12,
+            "prompts": 12,
             "accuracy_before": 0.97,
             "accuracy_after": 0.03 if kind == "erased" else 0.96,
             "alignment_before": 0.3,
@@ -201,6 +201,8 @@ def weights(run: Run) -> bytes:
 
 def _report(run: Run, groups: dict[str, dict[str, object]], steps: int) -> None:
     (run.path / "erased.safetensors").write_bytes(weights(run))
+    made_with = reproduce.MadeWith(steps=steps, device="cpu", fingerprint="f" * 64)
+    repeated = reproduce.outcome(run, made_with)
     report = {
         "model": run.config.model,
         "method": run.config.method or "balign",
@@ -216,10 +218,10 @@ def _report(run: Run, groups: dict[str, dict[str, object]], steps: int) -> None:
         "warnings": [],
         "settings": {"device": "cpu", "fingerprint": "f" * 64},
         "versions": {"python": "3.11.0"},
-        **reproduce.outcome(run, {"steps": steps, "device": "cpu", "fingerprint": "f" * 64, "versions": {}}),
+        **({"reproduces": repeated.model_dump()} if repeated else {}),
     }
-    write_atomic(run.path / "report.json", json.dumps(report))
-    write_atomic(run.path / "report.html", "<!doctype html><title>report</title><p>report")
+    write(run.path / "report.json", json.dumps(report))
+    write(run.path / "report.html", "<!doctype html><title>report</title><p>report")
     telemetry.append(run.path / "telemetry.jsonl", telemetry.Report({"ua": 0.97}))
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from balign.atomic import atomic
 from balign.data.probes import WAYS
 from balign.runs.folder import Run
 from balign.runs.tryout import store
-from balign.runs.tryout.store import STRENGTHS, Progress
+from balign.runs.tryout.store import STRENGTHS, DrawingProgress
+from tests.host import journal
 
 VERBS = ("try", "strength", "probe", "export")
 GROUPS = ("erased", "kept")
@@ -26,14 +28,13 @@ def main(verb: str, folder: str, *options: str) -> None:
     if verb == "export":
         write_export(run, Path(given["out"]))
         return
-    run.claim()
-    os.utime(run.path / "pid", (0, 0))
-    try:
+    with run.claim(drawing=True), journal.noted(run, "draw"):
         for done in range(8):
-            store.tell(run, Progress(verb, done, 8))
+            DrawingProgress(verb=verb, done=done, total=8).write(run.path / store.PROGRESS)
             time.sleep(pause)
         if fail == verb:
-            store.tell(run, Progress(verb, 0, 0, "The memory is full; take a smaller model."))
+            message = "The memory is full; take a smaller model."
+            DrawingProgress(verb=verb, failed=message).write(run.path / store.PROGRESS)
             sys.exit(2)
         if verb == "try":
             write_try(run, given["prompt"], int(given["seed"]), int(given["images"]))
@@ -41,15 +42,14 @@ def main(verb: str, folder: str, *options: str) -> None:
             write_probes(run)
         else:
             write_strengths(run)
-        store.clear(run)
-    finally:
-        run.release()
+        store.clear_progress(run)
 
 
 def write_try(run: Run, prompt: str, seed: int, count: int) -> Path:
     target = store.new_try(run)
     rows = []
-    with store.whole(target) as draft:
+    with atomic(target) as draft:
+        draft.mkdir(parents=True)
         for k in range(count):
             row: dict[str, object] = {"prompt": prompt, "seed": seed + k}
             for side, colour, score in (("before", "#f6d186", 0.31), ("after", "#c7d8f5", 0.12)):
@@ -63,7 +63,8 @@ def write_try(run: Run, prompt: str, seed: int, count: int) -> Path:
 
 def write_strengths(run: Run, prompt: str = "a drawing") -> None:
     frames = []
-    with store.whole(run.path / "strength") as draft:
+    with atomic(run.path / "strength") as draft:
+        draft.mkdir(parents=True)
         for place, amount in enumerate(STRENGTHS):
             for k in range(2 * EACH):
                 shade = int(255 - 120 * amount) if k < EACH else 200
@@ -84,7 +85,8 @@ def write_probes(run: Run, said: str = "kitty") -> None:
     rows: list[dict[str, object]] = []
     kinds = [*WAYS, "synonym"]
     shows = [(True, False), (True, True), (False, False), (False, True), (None, None), (True, True), (True, False)]
-    with store.whole(run.path / "probes") as draft:
+    with atomic(run.path / "probes") as draft:
+        draft.mkdir(parents=True)
         for k, (way, (before, after)) in enumerate(zip(kinds, shows, strict=True)):
             row: dict[str, object] = {
                 "way": way, "concept": "cat", "kind": "object", "said": f"{said} {k}", "seed": k, "seen": k == 6,

@@ -1,14 +1,14 @@
-"""The list of runs: all there are, told apart, found by words, and no stranger's markup."""
+"""The list of runs: every run with its state, found by words; one bad folder hides no other."""
 
 from collections.abc import Callable
 
 import pytest
 
 from balign import telemetry
-from balign.host import listing, scheduler
+from balign.host import listing, waitlist
 from balign.runs.folder import Run
 from balign.runs.outcome import reproduce
-from balign.ui.runs_tab import run_cards
+from tests.conftest import Claim
 
 New = Callable[..., Run]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -37,12 +37,12 @@ def test_the_last_word_is_the_state(new_run: New, state: str) -> None:
     assert listing.entry(run).state == state
 
 
-def test_a_run_at_work_is_running_and_one_behind_it_waits(new_run: New, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_at_work_is_running_and_the_next_queued(new_run: New, claim: Claim) -> None:
     run, behind = new_run(), new_run()
-    run.claim()
-    monkeypatch.setattr(scheduler, "alive", lambda run: True)
-    assert (listing.entry(run).state, listing.entry(behind).state) == ("running", "waiting")
-    run.release()
+    claim(run)
+    last_word(run, "load")
+    waitlist.join(behind)
+    assert (listing.entry(run).state, listing.entry(behind).state) == ("running", "queued")
 
 
 def test_every_word_of_a_search_must_occur_somewhere(new_run: New) -> None:
@@ -72,52 +72,37 @@ def test_what_changes_in_the_folder_changes_in_the_list(finished: Run) -> None:
     assert listing.entry(finished).facts.ready is False
 
 
-def test_a_card_has_picture_numbers_and_files(finished: Run) -> None:
-    html = run_cards.cards(listing.entries(), 1)
-    for words in ("97\u00a0% no longer recognised", f'href="?run={finished.id}"', "bundle.zip", "report.html"):
-        assert words in html
-    assert f"files/{finished.id}/images/after/0000.png" in html
-    assert html.count("<li") == 1
-
-
-def test_a_reproduction_is_told(finished: Run) -> None:
-    reproduce.note(finished, reproduce.Bundle(finished.config, "20260101-000000-abc", "f", {}))
-    assert "Reproduces 20260101-000000-abc; not finished yet." in run_cards.cards(listing.entries(), 1)
-
-
-def test_strangers_words_are_words(new_run: New) -> None:
-    run = new_run(erase=[EVIL], keep=[EVIL], model=EVIL)
-    last_word(run, "failed", EVIL)
-    run.rename(EVIL)
-    html = run_cards.cards(listing.entries(), 1)
-    assert "<img" not in html
-    assert "&lt;img" in html
-
-
-def test_one_bad_folder_hides_no_other(finished: Run, new_run: New) -> None:
-    bad = new_run()
-    (bad.path / "config.json").write_text("{")
-    odd = new_run()
-    (odd.path / "report.json").write_text('{"groups": {"erased": {"images": ["x"], "alignment_change": 7}}, "ua": []}')
-    worse = new_run()
-    (worse.path / "report.json").write_text('{"groups": {"kept": {"images": [{}], "alignment_change": 7}}}')
-    html = run_cards.cards(listing.entries(), 4)
-    assert html.count("<li") == 4
-    assert "a config that cannot be read" in html
-    assert "97\u00a0%" in html
-
-
 def test_a_folder_of_another_kind_of_name_is_not_listed(finished: Run) -> None:
     finished.path.rename(finished.path.with_name('x" onclick="alert(1)'))
     assert listing.entries() == []
 
 
-def test_nothing_teaches_what_would_be_there() -> None:
-    assert "Press Erase" in run_cards.cards([], 0)
-    assert "None of the 3 runs matches" in run_cards.cards([], 3)
+UNREADABLE = (b"{", b"[]", b"\xff", b'{"groups": {"erased": {"images": ["x"], "alignment_change": 7}}, "ua": []}')
 
 
-@pytest.mark.parametrize(("public", "told"), [("0", True), ("1", False)])
-def test_who_is_told_of_the_terminal(public: str, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BALIGN_PUBLIC", public)
-    assert ("python -m balign erase" in run_cards.cards([], 0)) is told
+def test_one_bad_folder_hides_no_other(finished: Run, new_run: New) -> None:
+    no_config, no_report = new_run(), [new_run() for _ in UNREADABLE]
+    (no_config.path / "config.json").write_text("{")
+    for run, content in zip(no_report, UNREADABLE, strict=True):
+        (run.path / "report.json").write_bytes(content)
+    listed = {entry.run: entry for entry in listing.entries()}
+    assert listed.keys() == {finished, no_config, *no_report}
+    assert all(listed[run].facts.report is None for run in no_report)
+    assert all("unreadable" in listed[run].facts.unreadable for run in no_report)
+    assert (listed[no_config].facts.config, listed[no_config].title) == (None, "a config that cannot be read")
+    assert listed[finished].facts.unreadable == ""
+
+
+def test_of_a_report_the_list_keeps_only_first_images(finished: Run) -> None:
+    kept = listing.entry(finished).facts.report
+    whole = finished.report()
+    assert kept is not None
+    assert whole is not None
+    assert [group.images for group in kept.groups.values()] == [group.images[:1] for group in whole.groups.values()]
+    assert kept.ua == whole.ua
+    assert [group.verdict for group in kept.groups.values()] == [group.verdict for group in whole.groups.values()]
+
+
+def test_a_reproduction_names_its_original(finished: Run) -> None:
+    reproduce.note(finished, reproduce.Bundle(finished.config, "20260101-000000-abc", "f", reproduce.MadeWith()))
+    assert listing.entry(finished).facts.original == "20260101-000000-abc"

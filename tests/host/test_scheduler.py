@@ -8,15 +8,17 @@ from collections.abc import Callable
 import pytest
 
 from balign import telemetry
-from balign.host import scheduler, waitlist
+from balign.host import processes, scheduler, status, waitlist
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run
+from balign.runs.folder import Run, list_runs
+from tests.conftest import Claim
 
 CONFIG = RunConfig.parse({"erase": ["cat"]})
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
-    """Return once it holds; the line goes on meanwhile, as it does while a server is up."""
+    """Return once it holds; the queue goes on meanwhile, as it does while a server is up."""
     end = time.monotonic() + seconds
     while not what():
         scheduler.dispatch()
@@ -26,10 +28,10 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
 
 def test_a_run_is_started_in_a_session_of_its_own_and_finishes() -> None:
     run = scheduler.begin(CONFIG)
-    child = scheduler._children[run.id]
+    child = processes._children[0].process
     assert os.getsid(child.pid) == child.pid != os.getsid(0)
-    wait_for(lambda: not scheduler.alive(run))
-    assert run.status() == "done", (run.path / "log.txt").read_text()
+    wait_for(lambda: not processes.alive(run))
+    assert status.state(run) == "done", (run.path / "log.txt").read_text()
 
 
 def test_only_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,21 +39,21 @@ def test_only_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = scheduler.begin(CONFIG), scheduler.begin(CONFIG)
     scheduler.dispatch()
     assert (waitlist.place(first), waitlist.place(second)) == (0, 1)
-    assert (scheduler.alive(first), scheduler.alive(second)) == (True, False)
-    wait_for(lambda: scheduler.alive(second))
-    assert first.status() == "done"
-    assert not scheduler.alive(first)
+    assert (processes.alive(first), processes.alive(second)) == (True, False)
+    wait_for(lambda: processes.alive(second))
+    assert status.state(first) == "done"
+    assert not processes.alive(first)
 
 
 def test_a_stopped_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     run = scheduler.begin(CONFIG)
     run.request_stop(keep=True)
-    wait_for(lambda: not scheduler.alive(run))
-    assert run.status() == "stopped"
+    wait_for(lambda: not processes.alive(run))
+    assert status.state(run) == "stopped"
     scheduler.resume(run)
-    wait_for(lambda: not scheduler.alive(run))
-    assert run.status() == "done"
+    wait_for(lambda: not processes.alive(run))
+    assert status.state(run) == "done"
 
 
 def test_several_wait_in_the_order_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +61,7 @@ def test_several_wait_in_the_order_they_were_given(monkeypatch: pytest.MonkeyPat
     runs = scheduler.begin_all([CONFIG] * 3)
     later = scheduler.begin(CONFIG)
     assert [waitlist.place(run) for run in [*runs, later]] == [0, 1, 2, 3]
-    wait_for(lambda: later.status() == "done")
+    wait_for(lambda: status.state(later) == "done")
     ends = [(run.path / "report.json").stat().st_mtime_ns for run in [*runs, later]]
     assert ends == sorted(ends)
 
@@ -68,79 +70,64 @@ def test_stopping_one_lets_the_next_begin(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     runs = scheduler.begin_all([CONFIG, CONFIG])
     runs[0].request_stop(keep=False)
-    wait_for(lambda: runs[1].status() == "done")
-    assert runs[0].status() == "stopped"
+    wait_for(lambda: status.state(runs[1]) == "done")
+    assert status.state(runs[0]) == "stopped"
 
 
-def test_a_stopped_run_can_be_resumed_before_its_process_has_left(new_run: Callable[..., Run]) -> None:
+def test_a_stopped_run_is_resumed_before_its_process_ends(new_run: Callable[..., Run], claim: Claim) -> None:
     run = new_run()
     telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0))
-    run.claim()
+    leave = claim(run)
     scheduler.resume(run)
     assert waitlist.place(run) == 1
-    run.release()
-    wait_for(lambda: run.status() == "done")
+    leave()
+    wait_for(lambda: status.state(run) == "done")
 
 
-def test_a_run_at_work_is_not_put_into_the_line(new_run: Callable[..., Run]) -> None:
+def test_a_run_at_work_is_not_queued(new_run: Callable[..., Run], claim: Claim) -> None:
     run = new_run()
     telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("load", 0, 1, 0.0))
-    run.claim()
+    leave = claim(run)
     scheduler.resume(run)
     assert waitlist.place(run) == 0
-    run.release()
+    leave()
 
 
-def test_a_process_is_known_before_it_claims_its_folder_and_by_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
+def test_a_process_is_known_before_it_claims_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
     run = scheduler.begin(CONFIG)
-    child = scheduler._children.pop(run.id)  # as after a restart of the server
+    child = processes._children.pop().process  # as after a restart of the server
     assert not run.running()
-    assert scheduler.alive(run)
-    scheduler.end(run)
+    assert processes.alive(run)
+    processes.end(run)
     child.wait()
-    assert not scheduler.alive(run)
+    assert not processes.alive(run)
 
 
-def test_a_run_that_cannot_be_started_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "COMMAND", ("/nowhere/python",))
+def test_a_run_that_cannot_start_does_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COMMAND", ("/nowhere/python",))
     with pytest.raises(FileNotFoundError):
         scheduler.begin(CONFIG)
-    assert waitlist.line() == []
+    assert waitlist.queue() == []
 
 
-def test_a_process_that_dies_at_once_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", "raise SystemExit('no torch here')"))
+def test_a_queued_run_is_deleted_with_its_place(new_run: Callable[..., Run], claim: Claim) -> None:
+    busy, queued = new_run(), new_run()
+    leave = claim(busy)
+    scheduler.resume(queued)
+    scheduler.delete(queued)
+    assert (waitlist.queue(), list_runs()) == ([], [busy])
+    with pytest.raises(Refusal, match="is running; stop it before deleting it"):
+        scheduler.delete(busy)
+    leave()
+    scheduler.delete(busy)
+    assert list(busy.path.parent.iterdir()) == []
+
+
+def test_a_started_run_is_not_deleted_before_it_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
     run = scheduler.begin(CONFIG)
-    wait_for(lambda: scheduler.died_early(run))
-    assert "no torch here" in (run.path / "log.txt").read_text()
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        ".",
-        "..",
-        "../x",
-        "/etc",
-        "a/b",
-        "x" * 500,
-        "a\x00bcdefgh",
-        None,
-        7,
-        ["a"],
-        {"run": 1},
-        "%2e%2e%2f",
-        "nobodyhere",
-    ],
-)
-def test_what_is_not_an_id_finds_nothing(name: object) -> None:
-    assert scheduler.find(name) is None
-
-
-def test_a_run_is_found_by_its_id_and_by_nothing_else(new_run: Callable[..., Run]) -> None:
-    run = new_run()
-    assert scheduler.find(run.id) == run
-    assert scheduler.find(str(run.path)) is None
-    assert scheduler.find(run.id[:-1]) is None
+    assert not run.running()
+    with pytest.raises(Refusal, match="is running; stop it before deleting it"):
+        scheduler.delete(run)
+    assert list_runs() == [run]

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
 from balign import telemetry
+from balign.atomic import write
 from balign.host import listing, status, waitlist
 from balign.runs.folder import Run
+from tests.conftest import Claim
 from tests.host import fake_run
 
 New = Callable[..., Run]
@@ -16,6 +19,13 @@ New = Callable[..., Run]
 def tell(run: Run, *records: telemetry.Record) -> None:
     for record in records:
         telemetry.append(run.path / "telemetry.jsonl", record)
+
+
+def state_of(run: Run) -> status.State:
+    """The state, which is the same for the page that looks at one run and for the list of all."""
+    state = status.state(run)
+    assert state == status.look(run).state == listing.entry(run).state
+    return state
 
 
 def phase(name: str, done: int = 0, total: int = 1, seconds: float = 1.0) -> telemetry.Phase:
@@ -29,6 +39,11 @@ def test_a_finished_run(finished: Run) -> None:
     assert seen.report is not None
 
 
+def test_a_run_that_never_began_is_new(new_run: New) -> None:
+    assert state_of(new_run()) == "new"
+    assert status.STATES.keys() == set(get_args(status.State))
+
+
 def test_a_killed_run_is_stopped_and_keeps_its_place(new_run: New) -> None:
     run = new_run()
     tell(run, phase("load", 1), phase("check", 1), phase("data", 50, 100))
@@ -37,45 +52,51 @@ def test_a_killed_run_is_stopped_and_keeps_its_place(new_run: New) -> None:
     assert seen.fraction == pytest.approx((4 + 4 + 17.5) / 100)
 
 
-def test_a_living_run(new_run: New) -> None:
+def test_a_living_run(new_run: New, claim: Claim) -> None:
     run = new_run()
-    run.claim()
-    assert status.look(run).state == "starting"
+    claim(run)
+    assert state_of(run) == "starting"
     tell(run, phase("load", 1, 1, 10))
-    assert status.look(run).state == "running"
+    assert state_of(run) == "running"
     run.request_stop(keep=True)
-    assert status.look(run).state == "stopping"
-    run.release()
+    assert state_of(run) == "stopping"
 
 
-def test_a_resumed_run_starts_until_it_speaks(new_run: New) -> None:
+def test_a_resumed_run_starts_until_it_speaks(new_run: New, claim: Claim) -> None:
     run = new_run()
     tell(run, phase("unlearn", 1), phase("stopped"))
     os.utime(run.path / "telemetry.jsonl", (1, 1))
-    run.claim()
-    assert status.look(run).state == "starting"
+    claim(run)
+    assert state_of(run) == "starting"
     tell(run, phase("load"))
-    assert status.look(run).state == "running"
-    run.release()
+    assert state_of(run) == "running"
+
+
+def test_a_resumed_run_does_not_seem_stopped_while_it_rewinds(new_run: New, claim: Claim) -> None:
+    run = new_run()
+    tell(run, phase("load"), phase("unlearn", 1), phase("stopped"))
+    assert state_of(run) == "stopped"
+    claim(run)
+    path = run.path / "telemetry.jsonl"
+    write(path, b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    assert state_of(run) == "running"
 
 
 @pytest.mark.parametrize("end", status.ENDS)
-def test_a_run_that_is_to_go_on_waits_while_its_last_process_still_leaves(new_run: New, end: str) -> None:
+def test_a_run_to_go_on_is_queued_while_its_process_ends(new_run: New, end: str, claim: Claim) -> None:
     run = new_run()
     tell(run, phase("unlearn", 1), phase(end))
-    run.claim()
-    os.utime(run.path / "pid", (1, 1))  # before its last word
+    claim(run)
+    os.utime(run.path / "pid", (1, 1))  # before its last record
     waitlist.join(run)
-    seen = status.look(run)
-    assert (seen.state, seen.live) == ("queued", True)  # else the page would look no more
-    assert listing.entry(run).state == "waiting"
-    run.release()
+    assert state_of(run) == "queued"
+    assert status.look(run).live  # else the page would look no more
 
 
 def test_failed(new_run: New) -> None:
     run = new_run()
     tell(run, phase("load"), telemetry.Phase("failed", 0, 1, 0.0, "No memory."))
-    assert status.look(run).state == "failed"
+    assert state_of(run) == "failed"
 
 
 def test_a_torn_last_line_is_read_when_it_is_whole(new_run: New) -> None:
@@ -91,7 +112,7 @@ def test_a_torn_last_line_is_read_when_it_is_whole(new_run: New) -> None:
     assert seen.name == "check"
 
 
-def test_a_file_written_anew_by_a_resumed_run_is_read_from_its_start(finished: Run) -> None:
+def test_a_file_written_again_is_read_from_its_start(finished: Run) -> None:
     assert len(status.look(finished).steps) == 10
     path = finished.path / "telemetry.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
@@ -101,17 +122,21 @@ def test_a_file_written_anew_by_a_resumed_run_is_read_from_its_start(finished: R
     assert 0 < len(status.look(finished).steps) < 10
 
 
-def test_time_left_is_a_guess_only_when_there_is_ground_for_one(new_run: New) -> None:
+def test_time_left_needs_something_to_guess_from(new_run: New) -> None:
     run = new_run()
     assert status.look(run).seconds_left is None
     tell(run, phase("load", 1, 1, 4), phase("check", 1, 1, 4), phase("data", 50, 100, 17.5))
     assert status.look(run).seconds_left == pytest.approx(74.5)
 
 
-def test_a_report_that_is_no_json_is_no_report(new_run: New) -> None:
+def test_a_report_that_is_no_json_is_unreadable(new_run: New) -> None:
     run = new_run()
     (run.path / "report.json").write_text("{")
-    assert status.look(run).report is None
+    seen = status.look(run)
+    assert seen.report is None
+    assert "unreadable" in seen.unreadable
+    (run.path / "report.json").unlink()
+    assert status.look(run).unreadable == ""
 
 
 def test_memory_holds_only_so_many_runs(new_run: New, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,4 +149,4 @@ def test_memory_holds_only_so_many_runs(new_run: New, monkeypatch: pytest.Monkey
 def test_the_fake_speaks_as_the_contract_says(finished: Run) -> None:
     names = [record.name for record in finished.telemetry()[0] if isinstance(record, telemetry.Phase)]
     assert set(names) == set(telemetry.PHASES)
-    assert fake_run.KINDS.keys() == finished.report()["groups"].keys()  # type: ignore[index]
+    assert fake_run.KINDS.keys() == finished.report().groups.keys()  # type: ignore[union-attr]

@@ -1,14 +1,16 @@
-"""Charts: few points, no lost spike, no markup from a name, nothing that is not a number."""
+"""Charts: few points, no lost spike, no markup from a name, and only finite numbers."""
 
 import math
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markupsafe import Markup
 
 from balign.markup import charts
-from balign.markup.charts import Cell, Series
+from balign.markup.charts import Cell, Place, Series
 
 FLOATS = st.floats(-1e9, 1e9)
 
@@ -87,6 +89,68 @@ def test_ledger_marks_a_stretch_broken_if_one_step_in_it_was() -> None:
 def test_ledger_counts_in_words() -> None:
     cells = [Cell(1, True, True), Cell(2, False, None), Cell(3, True, False)]
     assert charts.ledger_words(cells) == (
-        "2 of 3 steps promised to raise neither loss; of 2 that were measured, 1 raised neither."
+        "2 of 3 steps were predicted to raise neither loss; of 2 that were measured, 1 raised neither."
     )
     assert charts.ledger_words([]) == "No step has been taken yet."
+
+
+AXES = (("erased", "forgotten", "the erased group"), ("kept", "lost", "the kept group"))
+
+
+def place(label: str, x: float, y: float, spread: float = 0.0) -> Place:
+    return Place(label, (x - spread, x, x + spread), (y - spread, y, y + spread))
+
+
+def marks(text: str) -> list[tuple[float, float]]:
+    """Where the labels stand, in percent of the drawing."""
+    return [(float(x), float(y)) for x, y in re.findall(r'class="mark" style="left:([-\d.]+)%;top:([-\d.]+)%"', text)]
+
+
+def test_a_scatter_draws_every_place_within_its_frame() -> None:
+    text = charts.scatter("Trade", AXES, [place("1", -0.2, 0.01, 0.02), place("2", -0.1, -0.03), place("3", 0.3, 0.0)])
+    assert len(marks(text)) == text.count("dots plain") == 3
+    assert text.count("whisker") == 1
+    assert all(0 <= x <= 100 and 0 <= y <= 100 for x, y in marks(text))
+    (x1, y1), (x2, y2), (x3, _) = marks(text)
+    assert x1 < x2 < x3
+    assert y1 < y2  # the larger value is higher up
+
+
+def test_a_scatter_around_zero_has_its_cross_inside() -> None:
+    text = charts.scatter("Trade", AXES, [place("1", 0.2, 0.1)], zero=True)
+    cross = re.search(r'class="grid" d="M0 ([\d.]+)H1000M([\d.]+) 0V300"', text)
+    assert cross is not None
+    ((x, y),) = marks(text)
+    assert 0 < float(cross[2]) / 10 < x <= 100
+    assert 0 <= y < float(cross[1]) / 3 < 100
+
+
+def test_joined_places_have_a_line_in_their_order() -> None:
+    places = [place("0", 0.0, 0.0), place("1", 0.4, 0.1), place("2", 0.2, 0.2)]
+    (line,) = re.findall(r'<path class="plain" d="M([^"]+)"', charts.scatter("Strength", AXES, places, joined=True))
+    dots = re.findall(r'class="dots plain" d="M([^"]+)h0"', charts.scatter("Strength", AXES, places))
+    assert line.split("L") == dots
+
+
+def test_a_scatter_without_places_waits() -> None:
+    text = charts.scatter("Trade", AXES, [place("nan", math.nan, 0.1), place("inf", 0.1, math.inf)])
+    assert text == charts.scatter("Trade", AXES, [])
+    assert "Waiting for the first run to finish" in text
+    assert "nan" not in text
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(FLOATS, FLOATS, st.floats(0, 10)), max_size=8), st.booleans(), st.booleans())
+def test_any_places_give_numbers_and_no_markup(
+    values: list[tuple[float, float, float]], joined: bool, zero: bool
+) -> None:
+    places = [place("<script>", x, y, spread) for x, y, spread in values]
+    text = charts.scatter("<script>", AXES, places, joined=joined, zero=zero)
+    assert "<script" not in text
+    assert "nan" not in text
+    assert len(marks(text)) == len(values)
+
+
+def test_attributes_of_a_place_are_kept_as_markup() -> None:
+    text = charts.scatter("Strength", AXES, [place("1", 0.1, 0.1)._replace(attributes=Markup(' data-frame="4"'))])
+    assert '" data-frame="4">1</b>' in text

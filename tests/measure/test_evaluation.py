@@ -8,6 +8,7 @@ from torch.nn.functional import normalize
 
 from balign.data.lexicon import load
 from balign.data.prompts import build
+from balign.data.targets import resolve
 from balign.measure.clip import Scorer
 from balign.measure.evaluation import evaluate, shots
 
@@ -50,7 +51,7 @@ def images(tests, change=lambda test: test.labels) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def sets():
-    return build(["cat"], n_test=8)
+    return build(resolve(["cat"]), n_test=8)
 
 
 def test_every_test_prompt_is_drawn_with_its_own_seeds(sets) -> None:
@@ -64,13 +65,13 @@ def test_every_test_prompt_is_drawn_with_its_own_seeds(sets) -> None:
 def test_nothing_changed_is_exactly_nothing(sets) -> None:
     tests = shots(sets, seeds=2)
     before = images(tests)
-    report = evaluate(tests, before, before, Reader(), sets.choices, sets.erased)
-    for group in report["groups"].values():
-        assert group["alignment_change"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
-        assert group["accuracy_before"] == group["accuracy_after"] == 1.0
-        assert (group["n"], group["prompts"]) == (16, 8)
-    assert (report["ua"], report["ira"], report["cra"], report["scorer"]) == (0.0, 1.0, 1.0, "reader")
-    json.dumps(report, allow_nan=False)
+    scores = evaluate(tests, before, before, Reader(), sets.choices, sets.erased)
+    for group in scores.groups.values():
+        assert group.change[:4] == (0.0, 0.0, 0.0, 1.0)
+        assert group.accuracy_before == group.accuracy_after == 1.0
+        assert (group.n, group.prompts) == (16, 8)
+    assert (scores.ua, scores.ira, scores.cra, scores.scorer) == (0.0, 1.0, 1.0, "reader")
+    json.dumps(scores.model_dump(mode="json"), allow_nan=False)
 
 
 def test_an_erased_object_and_a_damaged_style(sets) -> None:
@@ -82,44 +83,45 @@ def test_an_erased_object_and_a_damaged_style(sets) -> None:
         other = "flat" if test.labels["style"] != "flat" else "ink"
         return test.labels | {"style": other} if test.group == "kept" else test.labels
 
-    report = evaluate(tests, images(tests), images(tests, after), Reader(), sets.choices, sets.erased)
-    assert report["ua"] == 1.0
-    assert report["ira"] == 1.0
-    assert report["cra"] == pytest.approx(0.75)  # 8 kept images of 16 lost one of their two other kinds
-    groups = report["groups"]
-    assert groups["erased"]["accuracy_before"] == 1.0
-    assert groups["erased"]["accuracy_after"] == 0.0
-    assert groups["erased"]["alignment_change"]["mean"] == pytest.approx(-1 / 3, abs=0.01)
-    assert groups["kept"]["accuracy_after"] == 1.0
-    assert groups["kept"]["verdict"].startswith("a loss larger")
-    assert groups["neighbours"]["verdict"] == "no loss larger than 0.01 at 95 %"
-    first = groups["erased"]["images"][0]
-    assert first["recognised_before"]["object"]
-    assert not first["recognised_after"]["object"]
-    assert set(first) >= {"prompt", "seed", "alignment_before", "alignment_after", "labels"}
-    assert report["intervals"]["ua"][0] == pytest.approx(0.6756, abs=1e-3)
-    assert report["intervals"]["ua"][1] == 1.0
+    scores = evaluate(tests, images(tests), images(tests, after), Reader(), sets.choices, sets.erased)
+    assert scores.ua == 1.0
+    assert scores.ira == 1.0
+    assert scores.cra == pytest.approx(0.75)  # 8 kept images of 16 lost one of their two other kinds
+    groups = scores.groups
+    assert groups["erased"].accuracy_before == 1.0
+    assert groups["erased"].accuracy_after == 0.0
+    assert groups["erased"].alignment_change.mean == pytest.approx(-1 / 3, abs=0.01)
+    assert groups["kept"].accuracy_after == 1.0
+    assert groups["kept"].verdict.startswith("a loss of alignment between 0.333 and 0.333")
+    assert groups["neighbours"].verdict == "no loss of alignment larger than 0.001 at 95\u00a0%"
+    first = groups["erased"].images[0]
+    assert first.recognised_before["object"]
+    assert not first.recognised_after["object"]
+    assert (first.prompt, first.seed, first.labels) == (tests[0].prompt, tests[0].seed, tests[0].labels)
+    assert first.alignment_before > first.alignment_after
+    assert scores.intervals["ua"][0] == pytest.approx(0.6756, abs=1e-3)
+    assert scores.intervals["ua"][1] == 1.0
 
 
 def test_prompts_without_labels_are_scored_but_not_counted() -> None:
-    sets = build(["cat"], keep=["a walk in the rain"], n_test=2)
+    sets = build(resolve(["cat"], ["a walk in the rain"]), n_test=2)
     tests = shots(sets)
-    report = evaluate(tests, images(tests), images(tests), Reader(), sets.choices, sets.erased)
-    kept = report["groups"]["kept"]
-    assert kept["n"] == 2
-    assert kept["images"][0]["recognised_before"] == {}
-    assert kept["accuracy_before"] == 1.0
-    assert kept["verdict"].startswith("too few prompts")
+    scores = evaluate(tests, images(tests), images(tests), Reader(), sets.choices, sets.erased)
+    kept = scores.groups["kept"]
+    assert kept.n == 2
+    assert kept.images[0].recognised_before == {}
+    assert kept.accuracy_before == 1.0
+    assert kept.verdict.startswith("too few prompts")
 
 
 def test_a_group_with_nothing_to_count_has_no_accuracy() -> None:
     members = list(load("emoji").words["style"])
-    sets = build(members[:-1], n_test=7)
+    sets = build(resolve(members[:-1]), n_test=7)
     tests = shots(sets)
-    report = evaluate(tests, images(tests), images(tests), Reader(), sets.choices, sets.erased)
-    assert set(report["groups"]) == {"erased", "kept"}
-    assert report["ua"] == 0.0
-    hub = build(["nude"], lexicon="people", n_test=4)
+    scores = evaluate(tests, images(tests), images(tests), Reader(), sets.choices, sets.erased)
+    assert set(scores.groups) == {"erased", "kept"}
+    assert scores.ua == 0.0
+    hub = build(resolve(["nude"], lexicon="people"), n_test=4)
     assert hub.kept_test[0].labels.keys() <= {"attribute", "person"}
 
 

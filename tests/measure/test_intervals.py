@@ -11,14 +11,14 @@ from balign.measure.intervals import Change, change, cluster_means, interval, si
 def test_no_difference_at_all_is_exactly_zero() -> None:
     found = change([0.3] * 20, [0.3] * 20, range(20))
     assert found == Change(0.0, 0.0, 0.0, 1.0, 20)
-    assert verdict(found) == "no loss larger than 0.01 at 95 %"
+    assert verdict(found) == "no loss of alignment larger than 0.001 at 95\u00a0%"
 
 
 def test_the_same_difference_everywhere() -> None:
     found = change([0.5] * 10, [0.25] * 10, range(10))
     assert (found.mean, found.low, found.high) == (-0.25, -0.25, -0.25)
     assert found.p == pytest.approx(2 / 2**10)
-    assert verdict(found) == "a loss larger than 0.01 at 95 %"
+    assert verdict(found) == "a loss of alignment between 0.250 and 0.250 at 95\u00a0%"
 
 
 def test_one_prompt_and_none() -> None:
@@ -79,17 +79,27 @@ def test_the_interval_covers_what_it_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
+    ("low", "high", "sentence"),
     [
-        (-0.01, 0.02, "no loss larger than 0.01 at 95 %"),
-        (-0.009, -0.001, "no loss larger than 0.01 at 95 %, though some loss"),
-        (-0.05, -0.02, "a loss larger than 0.01 at 95 %"),
-        (-0.05, -0.001, "a loss between 0.001 and 0.050 at 95 %"),
-        (-0.05, 0.001, "a loss of up to 0.050 cannot be ruled out at 95 %"),
+        (0.01, 0.02, "closer to their prompts than before, by at least 0.010 at 95\u00a0%"),
+        (-0.05, -0.02, "a loss of alignment between 0.020 and 0.050 at 95\u00a0%"),
+        (-0.009, -0.001, "a loss of alignment between 0.001 and 0.009 at 95\u00a0%"),
+        (-0.01, 0.02, "no loss of alignment larger than 0.010 at 95\u00a0%"),
+        (0.0, 0.0, "no loss of alignment larger than 0.001 at 95\u00a0%"),
+        (-0.05, 0.001, "not clear: a loss of up to 0.050 cannot be ruled out at 95\u00a0%"),
     ],
 )
-def test_words_say_what_the_interval_allows(low: float, high: float, said: str) -> None:
-    assert verdict(Change((low + high) / 2, low, high, 0.5, 20)) == said
+def test_the_verdict_says_what_the_interval_allows(low: float, high: float, sentence: str) -> None:
+    assert verdict(Change((low + high) / 2, low, high, 0.5, 20)) == sentence
+
+
+def test_four_prompts_of_four_seeds_are_too_few() -> None:
+    prompts = [f"prompt {k // 4}" for k in range(16)]
+    few = change([0.3] * 16, [0.3 + 0.001 * (k % 3) for k in range(16)], prompts)
+    assert few.n == 4
+    assert verdict(few) == "too few prompts to say (4, of at least 8)"
+    assert verdict(Change(None, None, None, None, 0)) == "too few prompts to say (0, of at least 8)"
+    assert verdict(Change(0.1, None, None, None, 20)).startswith("too few prompts to say")
 
 
 def test_wilson_intervals() -> None:

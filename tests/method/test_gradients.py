@@ -11,7 +11,8 @@ from torchjd.aggregation import PCGradWeighting, UPGradWeighting
 from torchjd.linalg import QuadprogProjector
 
 from balign.method import gradients
-from balign.method.gradients import COMBINERS, Gram, blend, gram, multipliers, project_step
+from balign.method.combiners import COMBINERS, Gram, multipliers
+from balign.method.gradients import blend, gram, project_step
 
 SAFE = ("restricted", "bisector", "mgda", "dual_cone")
 SHAPES = ((3, 4), (5,), (2, 1, 3), ())

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from balign.method.gradients import COMBINERS
+from balign.method.combiners import COMBINERS
 from balign.method.losses import FORGET_LOSSES
-from balign.method.objectives import DEFAULT_METHOD, METHODS, settle
+from balign.method.objectives import DEFAULT_METHOD, METHODS, Settings, settle
 from balign.models.trainable import TRAINABLE
 
 
@@ -50,6 +50,10 @@ def test_wrong_settings_are_refused_in_a_sentence() -> None:
         settle(steps=0)
 
 
-def test_the_table_can_be_read_without_torch() -> None:
-    code = "import sys, balign.method.objectives; sys.exit('torch' in sys.modules)"
+def test_what_is_left_open_twice_has_the_default_of_settings() -> None:
+    assert settle().measure_every == settle(measure_every=None).measure_every == Settings.measure_every
+
+
+def test_the_table_and_the_combiners_need_no_torch() -> None:
+    code = "import sys, balign.method.objectives, balign.method.combiners; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from balign.method import objectives
-from balign.method.batches import Share, draw
+from balign.method.batches import draw
 from balign.method.objectives import METHODS, settle
 from balign.method.training import Unlearner
 from balign.models.trainable import select
@@ -46,7 +46,7 @@ def reference_step(model: TinyModel, run: Unlearner, step: int, optimizer: torch
     weights = list(model.denoiser.parameters())
     flats = []
     for side in ("forget", "retain"):
-        batch, _ = draw(model, run.data, side, 4, 0, step, Share())
+        batch, _ = draw(model, run.data, side, 4, 0, step)
         error = (model.predict(*batch[:3]) - batch.target).square().mean()
         grads = torch.autograd.grad(error, weights)
         flats.append(torch.cat([grad.reshape(-1) for grad in grads]))
@@ -125,7 +125,7 @@ def test_a_truncated_batch_gives_a_pure_retain_step() -> None:
     assert record.forget_norm == 0
     assert record.cosine == 0
     assert record.forget_loss == pytest.approx(-1e-6)
-    batch, _ = draw(other, data, "retain", 4, 0, 0, Share())
+    batch, _ = draw(other, data, "retain", 4, 0, 0)
     (other.predict(*batch[:3]) - batch.target).square().mean().backward()
     for mine, weight in zip(model.denoiser.parameters(), other.denoiser.parameters(), strict=True):
         assert weight.grad is not None
@@ -215,7 +215,7 @@ def test_going_on_from_a_saved_state_is_exact(method: str) -> None:
 
 def test_a_state_of_another_training_is_refused() -> None:
     state = unlearner(method="rgd", steps=6).state()
-    with pytest.raises(ValueError, match="The saved training has seed 0; 1 is what"):
+    with pytest.raises(ValueError, match="The saved training has seed 0; 1 is what this one resumes with"):
         unlearner(method="rgd", steps=6, seed=1).load_state(state)
     with pytest.raises(ValueError, match="The saved training has settings"):
         unlearner(method="rgd", steps=7).load_state(state)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from balign import models
 from balign.models import catalogue
 from balign.models.catalogue import CATALOGUE, find, locate
+from balign.refusal import Refusal
 
 
 def test_the_first_is_bundled_and_the_three_of_the_paper_and_its_kin_are_there() -> None:
@@ -78,6 +80,14 @@ def test_a_bundled_model_that_is_not_there_is_said(tmp_path: Path, monkeypatch: 
 def test_a_folder_with_spoiled_configuration_still_has_an_entry(tiny_model: Callable[..., str], tmp_path: Path) -> None:
     assert find(tmp_path).size_px == 512
     assert dataclasses.is_dataclass(find(tmp_path))
+
+
+def test_the_family_of_an_entry_loads_it(tiny_model_path: str) -> None:
+    entry = find(tiny_model_path)
+    model = models.load(entry)
+    assert (type(model).__name__, model.size) == ("StableDiffusion", 16)
+    with pytest.raises(Refusal, match="is of the family 'Painter'; accepted are Stable Diffusion"):
+        models.load(dataclasses.replace(entry, family="Painter"))
 
 
 def test_the_catalogue_needs_no_torch() -> None:

@@ -1,16 +1,21 @@
 """A run is a folder: found again, never outside its root, never half written."""
 
+import contextlib
 import errno
 import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from balign import telemetry
+from balign.atomic import write
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs, runs_root, write_atomic
+from balign.runs.folder import TAIL, Run, RunProcess, find, list_runs, runs_root
 
 CONFIG = RunConfig.parse({"erase": ["../../etc"], "keep": ["a red ball"]})
 
@@ -20,7 +25,7 @@ def test_a_created_run_is_found_again(tmp_path):
     assert Run.open(run.id, tmp_path).config == CONFIG
     assert Run.open(run.path, tmp_path) == run
     assert list_runs(tmp_path) == [run]
-    assert run.status() == "new"
+    assert run.last_phase() is None
     assert run.report() is None
     assert run.telemetry() == ([], 0)
 
@@ -70,31 +75,191 @@ def test_a_broken_config_is_one_sentence(tmp_path):
         _ = Run.open(run.id, tmp_path).config
 
 
-def test_status_follows_the_process_and_the_last_phase(tmp_path):
+def test_a_claimed_run_is_claimed_once_and_not_deleted(tmp_path):
+    run = Run.create(CONFIG, tmp_path)
+    with run.claim():
+        assert run.running()
+        with pytest.raises(Refusal, match="already running"), Run.open(run.id, tmp_path).claim():
+            pass
+        with pytest.raises(Refusal, match="stop it before"):
+            run.delete()
+        assert run.running()
+    assert not run.running()
+    assert not (run.path / "pid").exists()
+
+
+@pytest.mark.parametrize("padding", [0, TAIL, 3 * TAIL])
+def test_the_last_phase_is_found_at_the_end(tmp_path, padding):
     run = Run.create(CONFIG, tmp_path)
     log = run.path / "telemetry.jsonl"
-    run.claim()
-    assert run.status() == "running"
-    with pytest.raises(ValueError, match="already running"):
-        Run.open(run.id, tmp_path).claim()
-    with pytest.raises(ValueError, match="stop it before"):
-        run.delete()
-    run.release()
-    for name, status in (("load", "stopped"), ("failed", "failed"), ("done", "done"), ("stopped", "stopped")):
-        telemetry.append(log, telemetry.Phase(name=name, done=0, total=1, seconds=0.0))
-        assert run.status() == status
+    telemetry.append(log, telemetry.Phase("load", 0, 1, 0.0, "x" * padding))
+    telemetry.append(log, telemetry.Phase("done", 1, 1, 0.0))
+    telemetry.append(log, telemetry.Report({}))
+    assert run.last_phase() == telemetry.Phase("done", 1, 1, 0.0)
+
+
+CLAIMER = """
+import sys, time
+from pathlib import Path
+from balign.refusal import Refusal
+from balign.runs.folder import Run
+print("ready", flush=True)
+for line in sys.stdin:
+    moment, path = line.split()
+    time.sleep(max(0.0, float(moment) - time.time()))
+    try:
+        with Run(Path(path)).claim():
+            print("entered", flush=True)
+            input()
+    except Refusal:
+        pass
+    print("out", flush=True)
+"""
+ROUNDS = 500
+
+
+class Claimer:
+    """Another process that claims runs at given moments."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", CLAIMER]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.answer() == "ready"
+
+    def ask(self, line: str = "") -> None:
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> str:
+        return self.process.stdout.readline().strip()
+
+
+@pytest.fixture
+def claimers():
+    with contextlib.ExitStack() as stack:
+        pair = [Claimer(), Claimer()]
+        for claimer in pair:
+            stack.enter_context(claimer.process)
+            stack.callback(claimer.process.kill)
+        yield pair
+
+
+def test_two_processes_that_claim_at_once_never_both_enter(tmp_path, claimers):
+    run = Run.create(CONFIG, tmp_path)
+    winners = [0, 0]
+    for _ in range(ROUNDS):
+        moment = time.time() + 0.002
+        for claimer in claimers:
+            claimer.ask(f"{moment} {run.path}")
+        answers = [claimer.answer() for claimer in claimers]
+        assert sorted(answers) == ["entered", "out"]
+        winner = answers.index("entered")
+        winners[winner] += 1
+        claimers[winner].ask()
+        assert claimers[winner].answer() == "out"
+    print(f"{ROUNDS} rounds, exactly one of two entered in each: {winners[0]} times the first, {winners[1]} the second")
+    assert sum(winners) == ROUNDS
+    assert min(winners) > 0  # they really met
+
+
+def test_a_run_is_either_deleted_or_claimed(tmp_path, claimers):
+    deleted = 0
+    for _ in range(60):
+        run, moment = Run.create(CONFIG, tmp_path), time.time() + 0.002
+        claimers[0].ask(f"{moment} {run.path}")
+        time.sleep(max(0.0, moment - time.time()))
+        try:
+            run.delete()
+            gone = True
+        except Refusal:
+            gone = False
+        entered = claimers[0].answer() == "entered"
+        assert not (gone and entered)
+        assert run.path.exists() is not gone
+        deleted += gone
+        if entered:
+            claimers[0].ask()
+            assert claimers[0].answer() == "out"
+    print(f"{deleted} of 60 runs were deleted, no claimed one among them")
+
+
+def test_the_claim_of_a_killed_process_is_free(tmp_path, claimers):
+    run = Run.create(CONFIG, tmp_path)
+    claimers[0].ask(f"0 {run.path}")
+    assert claimers[0].answer() == "entered"
+    assert run.running()
+    with pytest.raises(Refusal, match="already running"), run.claim():
+        pass
+    claimers[0].process.kill()
+    claimers[0].process.wait()
+    assert not run.running()
+    with run.claim():
+        assert run.running()
+
+
+def test_a_deleted_run_is_not_claimed_and_stays_gone(tmp_path, monkeypatch):
+    run = Run.create(CONFIG, tmp_path)
+    run.delete()
+    with pytest.raises(Refusal, match="not here any more"), run.claim():
+        pass
+    monkeypatch.setattr(Path, "is_dir", lambda path: True)  # as if it was deleted right after this was asked
+    with pytest.raises(Refusal, match="not here any more"), run.claim():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_of_an_older_balign_is_respected(tmp_path):
+    run = Run.create(CONFIG, tmp_path)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        RunProcess.note(run.path / "pid", process.pid)
+        with pytest.raises(Refusal, match="already running"), run.claim():
+            pass
+        process.communicate(b"\n")
+    with run.claim():
+        pass
+
+
+def test_a_run_is_found_by_its_id_and_by_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("BALIGN_RUNS", str(tmp_path))
+    run = Run.create(CONFIG, tmp_path)
+    assert find(run.id) == run
+    assert find(str(run.path)) is None
+    assert find(run.id[:-1]) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "/etc",
+        "a/b",
+        "x" * 500,
+        "a\x00bcdefgh",
+        None,
+        7,
+        ["a"],
+        {"run": 1},
+        "%2e%2e%2f",
+        "nobodyhere",
+    ],
+)
+def test_what_is_not_an_id_finds_nothing(name):
+    assert find(name) is None
 
 
 def test_a_dead_process_leaves_no_claim(tmp_path):
     run = Run.create(CONFIG, tmp_path)
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     (run.path / "pid").write_text(f"{int(done.stdout)} 0.0")
-    assert run.status() == "new"
+    assert not run.running()
     (run.path / "pid").write_text(f"{os.getpid()} 12345.0")  # the number was given to another process since
     assert not run.running()
     (run.path / "pid").write_text("half")
-    run.claim()
-    assert run.running()
+    with run.claim():
+        assert run.running()
 
 
 def test_the_stop_flag_says_what_to_do_with_the_weights(tmp_path):
@@ -116,14 +281,14 @@ def test_a_deleted_run_is_gone(tmp_path):
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "report.json"
-    write_atomic(path, json.dumps({"old": True}))
+    write(path, json.dumps({"old": True}))
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_atomic(path, json.dumps({"old": False}))
+        write(path, json.dumps({"old": False}))
     assert json.loads(path.read_text()) == {"old": True}
     assert list(tmp_path.iterdir()) == [path]
 

@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from balign.host import scheduler, visitors
+from balign.host import visitors
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, find, list_runs
 
 ANN = {"run": "", "owner": "a" * 43}
 HEAVY = ("torch", "diffusers", "transformers", "open_clip", "accelerate", "scipy")
@@ -43,38 +43,40 @@ def test_the_named_endpoints_are_offered_and_no_event_of_the_page(page) -> None:
     assert list(page.get_api_info()["named_endpoints"]) == [f"/{name}" for name in named]
 
 
-def events(page, name: str) -> list[Any]:  # type: ignore[no-untyped-def]
-    """The page's events whose function has this name within the function that binds it."""
-    return [fn for fn in page.fns.values() if fn.fn and fn.fn.__qualname__.endswith(f"<locals>.{name}")]
+def event(page, part: str, kind: str = "click") -> Any:  # type: ignore[no-untyped-def]
+    """The page's event of this kind on the part of this id."""
+    (number,) = [block._id for block in page.blocks.values() if getattr(block, "elem_id", None) == part]
+    (found,) = [fn for fn in page.fns.values() if fn.fn and (number, kind) in fn.targets]
+    return found
 
 
 @pytest.mark.usefixtures("public")
 def test_erase_on_the_page_begins_a_run_of_this_browsers(page) -> None:  # type: ignore[no-untyped-def]
-    (event,) = events(page, "start")
-    data = {part: ANN if isinstance(part, gr.BrowserState) else part.value for part in event.inputs}
-    told, words = event.fn(data, None)
-    run = scheduler.find(told["run"])
+    erase = event(page, "erase")
+    answer = erase.fn(None, ANN, *(part.value for part in erase.inputs[1:]))
+    (stored,) = [value for part, value in answer.items() if isinstance(part, gr.BrowserState)]
+    run = find(stored["run"])
     assert run is not None
-    assert (told["owner"], words) == (ANN["owner"], "")
+    assert stored["owner"] == ANN["owner"]
     assert visitors.owns(run, visitors.Visitor(ANN["owner"]))
     assert run.config == RunConfig.parse({"erase": ["cat"], "method": "balign"})
 
 
 @pytest.mark.usefixtures("public")
-def test_each_button_of_the_runs_tab_is_told_who_presses_it(page, finished: Run) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("button", ["compare", "use", "delete", "rename", "start"])
+def test_each_button_of_the_runs_tab_is_told_who_presses_it(page, finished: Run, button: str) -> None:  # type: ignore[no-untyped-def]
     visitors.sign(finished, visitors.Visitor(ANN["owner"]))
-    clicks = events(page, "click")
-    assert len(clicks) == 6
-    for event in clicks:
-        assert isinstance(event.inputs[-1], gr.BrowserState)
-        given = [[finished.id] if isinstance(part, gr.State) else finished.id for part in event.inputs[:-1]]
-        for store in ({"owner": "b" * 43}, None):
-            assert set(event.fn(None, *given, store)) <= set(event.outputs)
+    pressed = event(page, f"runs-{button}")
+    assert isinstance(pressed.inputs[0], gr.BrowserState)
+    for store in ({"owner": "b" * 43}, None):
+        answer = pressed.fn(None, store, *([finished.id] for _ in pressed.inputs[1:]))
+        assert 'class="notice refused"' in str(answer.values())
     assert list_runs() == [finished]
-    for event in clicks:
-        given = [[finished.id] if isinstance(part, gr.State) else finished.id for part in event.inputs[:-1]]
-        event.fn(None, *given, ANN)
-    assert list_runs() == []
+
+
+def test_no_event_of_the_page_is_unguarded(page) -> None:  # type: ignore[no-untyped-def]
+    private = [fn for fn in page.fns.values() if fn.fn and fn.api_visibility == "private"]
+    assert {fn.fn.__qualname__ for fn in private} <= {"bind.<locals>.handle", "bind.<locals>.stream"}
 
 
 def test_stopping_never_waits_behind_anything(page) -> None:  # type: ignore[no-untyped-def]

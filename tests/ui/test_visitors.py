@@ -1,7 +1,7 @@
 """Two visitors of a public instance: neither lists, stops, changes, takes or deletes what is the other's."""
 
 from collections.abc import Iterator
-from html import escape
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -10,13 +10,15 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from balign.host import scheduler, visitors, waitlist
-from balign.host.visitors import NOT_YOURS, Visitor
+from balign.host.visitors import Visitor
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, find, list_runs
 from balign.runs.outcome import bundle
 from balign.ui import files
 from balign.ui.api import endpoints
 from balign.ui.erase_tab import erase_handlers
+from balign.ui.page import Caller, caller
 from balign.ui.runs_tab import run_actions, runs_layout
 from tests.host import fake_run
 
@@ -41,9 +43,8 @@ def at_work(anns: Run) -> Iterator[Run]:
     """A run of Ann's that goes on."""
     run = Run.create(RunConfig.parse({"erase": ["cat"]}))
     visitors.sign(run, ANN)
-    run.claim()
-    yield run
-    run.release()
+    with run.claim():
+        yield run
 
 
 @pytest.fixture
@@ -52,41 +53,42 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
-def test_the_list_holds_ones_own_runs_alone(anns: Run) -> None:
+def test_the_list_has_the_visitors_own_runs_only(anns: Run) -> None:
     his = Run.create(RunConfig.parse({"erase": ["dog"]}))
     visitors.sign(his, BOB)
     nobodys = Run.create(RunConfig.parse({"erase": ["horse"]}))
+    finder = {"search": "", "state": "", "method": "", "shown": 12, "sent": {}, "compared": []}
     for visitor, mine in ((ANN, {anns.id}), (BOB, {his.id}), (Visitor(), set())):
-        listed = runs_layout.shown_runs("", "", "", 12, "", [], visitor)[0]
+        listed = runs_layout.refreshed(Caller(visitor, None), finder)["list"]
         assert {run.id for run in (anns, his, nobodys) if run.id in listed} == mine
 
 
-def test_another_visitor_can_do_nothing_with_a_ticked_run(anns: Run) -> None:
+def test_another_visitor_can_do_nothing_with_a_selected_run(anns: Run) -> None:
     other = Run.create(RunConfig.parse({"erase": ["dog"]}))
     visitors.sign(other, ANN)
-    both = f"{anns.id} {other.id}"
-    answers = [
-        run_actions.choose(both, BOB),
-        run_actions.settings(anns.id, BOB),
-        run_actions.rename(anns.id, "mine", BOB),
-    ]
-    answers += [run_actions.ask(anns.id, BOB), run_actions.begin_duel(anns.id, ["esd"], BOB)]
-    for answer in answers:
-        assert list(answer) == ["say"]
-        assert answer["say"].startswith('<p class="notice refused"')
-    run_actions.delete([anns.id, other.id], BOB)
+    both, ann, bob = f"{anns.id} {other.id}", Caller(ANN, None), Caller(BOB, None)
+    for work, values in (
+        (run_actions.compare, (both,)),
+        (run_actions.use_settings, (anns.id,)),
+        (run_actions.rename, (anns.id, "mine")),
+        (run_actions.ask_delete, (anns.id,)),
+        (run_actions.run_methods, (anns.id, ["esd"])),
+    ):
+        with pytest.raises(Refusal, match="selected"):
+            work(bob, *values)
+    run_actions.delete(bob, [anns.id, other.id])
     assert (len(list_runs()), anns.label) == (2, "")
-    assert run_actions.choose(both, ANN) == {"compared": [other.id, anns.id]}
-    assert run_actions.rename(anns.id, "mine", ANN) == {"label": ""}
-    run_actions.delete([anns.id, other.id], ANN)
+    assert run_actions.compare(ann, both)["compared"] == [other.id, anns.id]
+    assert run_actions.rename(ann, anns.id, "mine") == {"say": "", "label": ""}
+    run_actions.delete(ann, [anns.id, other.id])
     assert list_runs() == []
 
 
 def test_another_visitor_may_watch_by_the_link_and_no_more(anns: Run) -> None:
-    browser, _, form = erase_handlers.attach({"owner": BOB.secret}, anns.id)
-    assert (browser, form["erase"]) == (browser_of(anns, BOB), "cat")
-    his, _ = erase_handlers.refresh(browser, {})
-    hers, _ = erase_handlers.refresh(browser_of(anns, ANN), {})
+    answer = erase_handlers.attach(Caller(BOB, None, anns.id))
+    assert (answer["browser"], answer["erase"]) == (browser_of(anns, BOB), "cat")
+    his = erase_handlers.refresh(caller(answer["browser"]), {})
+    hers = erase_handlers.refresh(Caller(ANN, anns), {})
     assert "is gone" in his["outcome"]["value"]
     assert visitors.key(anns) in hers["outcome"]["value"]
     assert visitors.key(anns) not in str(his)
@@ -95,21 +97,23 @@ def test_another_visitor_may_watch_by_the_link_and_no_more(anns: Run) -> None:
 
 
 def test_another_visitor_cannot_stop_or_resume(at_work: Run) -> None:
-    assert escape(NOT_YOURS) in erase_handlers.stop(browser_of(at_work, BOB), keep=False)
-    assert escape(NOT_YOURS) in erase_handlers.resume(browser_of(at_work, BOB))
+    for work in (partial(erase_handlers.stop, keep=False), erase_handlers.resume, erase_handlers.compare):
+        with pytest.raises(Refusal, match="somebody else's"):
+            work(Caller(BOB, at_work))
     assert at_work.stop_requested() is None
-    updates, _ = erase_handlers.refresh(browser_of(at_work, BOB), {})
+    updates = erase_handlers.refresh(Caller(BOB, at_work), {})
     assert [updates[name]["visible"] for name in ("stop", "stop_keep", "resume", "compare")] == [False] * 4
-    assert erase_handlers.stop(browser_of(at_work, ANN), keep=False) == ""
+    assert erase_handlers.stop(Caller(ANN, at_work), keep=False) == {"notice": ""}
     assert at_work.stop_requested() == "discard"
 
 
 def test_another_visitor_cannot_take_a_run_out_of_the_line(at_work: Run) -> None:
     hers = scheduler.begin(RunConfig.parse({"erase": ["cat"]}), ANN)
-    assert escape(NOT_YOURS) in erase_handlers.stop(browser_of(hers, BOB), keep=False)
+    with pytest.raises(Refusal, match="somebody else's"):
+        erase_handlers.stop(Caller(BOB, hers), keep=False)
     with pytest.raises(gr.Error, match="somebody else's"):
         endpoints.stop(hers.id, owner_secret=BOB.secret)
-    assert waitlist.line() == [hers]
+    assert waitlist.queue() == [hers]
 
 
 def test_the_endpoints_read_by_the_id_and_change_by_the_secret(anns: Run) -> None:
@@ -135,12 +139,13 @@ def test_weights_and_zip_are_sent_to_the_owners_address_alone(anns: Run, client:
 
 
 def test_a_browser_keeps_its_secret_and_a_new_one_gets_one() -> None:
-    browser, _ = erase_handlers.start({"erase": "cat"}, Visitor())
-    begun = scheduler.find(browser["run"])
+    browser = erase_handlers.start(Caller(Visitor(), None), {"erase": "cat"})["browser"]
+    begun = find(browser["run"])
     assert begun is not None
     assert visitors.owns(begun, Visitor(browser["owner"]))
-    assert erase_handlers.attach(browser, "")[0] == {"run": "", "owner": browser["owner"]}
-    fresh = [erase_handlers.attach(None, None)[0]["owner"] for _ in range(2)]
+    left = erase_handlers.attach(caller(browser)._replace(link=""))
+    assert left["browser"] == {"run": "", "owner": browser["owner"]}
+    fresh = [erase_handlers.attach(caller(None))["browser"]["owner"] for _ in range(2)]
     assert visitors.valid(fresh[0])
     assert fresh[0] != fresh[1]
 
@@ -149,13 +154,15 @@ def test_a_bundle_is_held_to_the_same_limits(anns: Run, tmp_path: Path) -> None:
     large = Run.create(RunConfig.parse({"erase": ["cat"], "steps": 5_000}))
     fake_run.main(str(large.path))
     path = bundle.write(large, tmp_path / "large.zip")
-    said = run_actions.make_again(str(path), ANN)["say"]
-    assert "5,000 steps were asked for; this shared instance does at most 500." in said
+    with pytest.raises(Refusal, match=r"5,000 steps were asked for; this shared instance does at most 500\."):
+        run_actions.reproduce_zip(Caller(ANN, None), str(path))
     assert not path.exists()
-    assert "reload it" in run_actions.make_again(str(bundle.write(anns, tmp_path / "run.zip")), Visitor())["say"]
+    with pytest.raises(Refusal, match="reload it"):
+        run_actions.reproduce_zip(Caller(Visitor(), None), str(bundle.write(anns, tmp_path / "run.zip")))
     assert len(list_runs()) == 2
 
 
 def test_the_page_tells_nobody_which_folders_there_are(tmp_path: Path) -> None:
     for name in (str(tmp_path), "/nowhere/at/all"):
-        assert "is not offered here" in erase_handlers.start({"erase": "cat", "model": name}, ANN)[1]
+        with pytest.raises(Refusal, match="is not offered here"):
+            erase_handlers.start(Caller(ANN, None), {"erase": "cat", "model": name})

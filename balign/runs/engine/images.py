@@ -1,7 +1,7 @@
-"""The images a run draws to judge itself: their files, and the preview strips.
+"""Draw a run's test images and preview strips, and keep them as files.
 
-Images are drawn in fixed groups of BATCH, whole or not at all, so that before and after see the same arithmetic and a
-picture does not depend on where a run was killed. It knows nothing of scores.
+Images are drawn in fixed groups of BATCH, whole or not at all, so that before and after see the same arithmetic and an
+image does not depend on where a run was killed.
 """
 
 import io
@@ -14,39 +14,37 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from balign.atomic import write
 from balign.measure.evaluation import Shot
+from balign.measure.report import GROUPS
 from balign.models.base import BaseModel
-from balign.runs.folder import write_atomic
-
-BATCH = 8
-PREVIEWS = 4
-"""Images of each group in a preview."""
+from balign.runs.prompt_lists import BATCH, PREVIEWED
 
 
 class Sampling(NamedTuple):
-    """How images are drawn, the same for every image of a run."""
+    """How every image of a run is drawn."""
 
     steps: int
     guidance: float
 
 
 def name(index: int) -> str:
-    """The file of the image of this place in the list of shots."""
+    """The file name of the image at this place in the list of shots."""
     return f"{index:04d}.png"
 
 
-def previewed(shots: Sequence[Shot], groups: Sequence[str] = ("erased", "kept", "neighbours")) -> list[int]:
-    """Which shots are drawn during training: a few of every group."""
+def previewed(shots: Sequence[Shot], groups: Sequence[str] = tuple(GROUPS)) -> list[int]:
+    """The places of the shots that are drawn during training: a few of every group."""
     chosen = []
     for group in groups:
         places = [k for k, shot in enumerate(shots) if shot.group == group]
-        few = min(PREVIEWS, len(places))
+        few = min(PREVIEWED, len(places))
         chosen += [places[k * len(places) // few] for k in range(few)]
     return chosen
 
 
 def render(model: BaseModel, shots: Sequence[Shot], sampling: Sampling) -> Tensor:
-    """The uint8 images of these shots with the model's current weights."""
+    """The uint8 images (N, H, W, 3) of these shots with the model's current weights."""
     with torch.no_grad():
         latents = model.generate(
             [shot.prompt for shot in shots],
@@ -59,7 +57,7 @@ def render(model: BaseModel, shots: Sequence[Shot], sampling: Sampling) -> Tenso
 
 
 def draw(model: BaseModel, shots: Sequence[Shot], sampling: Sampling, folder: Path, again: bool) -> Iterator[int]:
-    """Draw the shots into the folder and yield how many are there; `again` draws those that are there already too."""
+    """Draw the shots into the folder and yield how many are done; `again`: also those that are there already."""
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(shots), BATCH):
         group = shots[start : start + BATCH]
@@ -72,30 +70,30 @@ def draw(model: BaseModel, shots: Sequence[Shot], sampling: Sampling, folder: Pa
 
 def load(folder: Path, places: Iterable[int]) -> Tensor:
     """The drawn images (N, H, W, 3) back from their files, bit for bit."""
-    pictures = []
+    images = []
     for place in places:
-        with Image.open(folder / name(place)) as picture:
-            pictures.append(np.array(picture.convert("RGB")))
-    return torch.from_numpy(np.stack(pictures))
+        with Image.open(folder / name(place)) as image:
+            images.append(np.array(image.convert("RGB")))
+    return torch.from_numpy(np.stack(images))
 
 
 def save_png(path: Path, image: Tensor) -> None:
     """Write one uint8 image (H, W, 3), whole or not at all."""
     buffer = io.BytesIO()
     Image.fromarray(image.numpy()).save(buffer, "PNG")
-    write_atomic(path, buffer.getvalue())
+    write(path, buffer.getvalue())
 
 
 def save_strip(path: Path, images: Tensor) -> None:
-    """Write the images side by side as one png."""
+    """Write the images (N, H, W, 3) side by side as one png."""
     path.parent.mkdir(exist_ok=True)
     save_png(path, torch.cat(list(images), dim=1).contiguous())
 
 
 def _unreadable(path: Path) -> bool:
     try:
-        with Image.open(path) as picture:
-            picture.verify()
+        with Image.open(path) as image:
+            image.verify()
     except (OSError, SyntaxError):  # PIL reports a broken png as a SyntaxError
         return True
     return False

@@ -1,7 +1,4 @@
-"""Everything a run's config stands for, found and loaded: the model, the scorer, the prompts, the numbers left open.
-
-It loads and answers; it draws nothing and trains nothing.
-"""
+"""Load everything that a run's config names: the model, the scorer, the prompts, and every default filled in."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,25 +6,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from balign import models
 from balign.data.prompts import PromptSets
 from balign.measure.clip import Scorer
 from balign.measure.evaluation import Shot, shots
 from balign.method.objectives import Settings, settle
 from balign.models import catalogue, trainable
 from balign.models.base import PRECISIONS, BaseModel
-from balign.models.stable_diffusion import StableDiffusion
 from balign.runs.config import RunConfig
 from balign.runs.engine.images import Sampling
-from balign.runs.estimate.forecast import prompt_sets
 from balign.runs.folder import Run
+from balign.runs.prompt_lists import prompt_sets, resolve
 
 LIGHT_GB = 2
-"""A model that needs less than this keeps its frozen parts between previews: loading them takes longer than a step."""
+"""A model that needs less than this keeps its frozen parts between previews: loading them would outlast a step."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run ready to work on."""
+    """A run with everything it works with."""
 
     run: Run
     model: BaseModel
@@ -37,15 +34,15 @@ class Job:
     sampling: Sampling
     settings: Settings
     light: bool
-    """Whether the frozen parts are too small to be worth dropping again after each preview."""
+    """Whether the frozen parts are too small to be worth freeing after each preview."""
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights that are to be trained, as they are now."""
+        """The weights that train, as they are now."""
         chosen = trainable.select(self.model.denoiser, self.settings.train)
         return {name: weight.detach().cpu() for name, weight in chosen.items()}
 
-    def facts(self) -> dict[str, Any]:
-        """Every number the config left open, as it was settled."""
+    def settled(self) -> dict[str, Any]:
+        """The settings as the report holds them: every default filled in, the device and the model's fingerprint."""
         return asdict(self.settings) | {
             "sampling_steps": self.sampling.steps,
             "guidance": self.sampling.guidance,
@@ -58,15 +55,15 @@ class Job:
 
 
 def load_job(run: Run, scorer: str | None = None) -> Job:
-    """Find everything that can be wrong with the words first, then load what is large."""
+    """Check the lists first, then load what is large. Raises Refusal for what cannot be done."""
     config = run.config
     entry = catalogue.find(config.model)
     settings = settle(config)
-    prompts = prompt_sets(config)
+    prompts = prompt_sets(config, resolve(config))
     tests = shots(prompts, config.eval_seeds, config.seed)
     model = load_model(config)
     judge = Scorer.load(scorer or config.scorer or entry.scorer, device(config))
-    judge.embed_texts([test.prompt for test in tests])  # all at once, so that no score depends on what was asked first
+    judge.embed_texts([test.prompt for test in tests])  # all at once, so that no score depends on their order
     return Job(
         run=run,
         model=model,
@@ -83,12 +80,11 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
 
 def load_model(config: RunConfig) -> BaseModel:
     """The base model alone."""
-    source = catalogue.locate(catalogue.find(config.model))
-    return StableDiffusion.load(source, device(config), PRECISIONS[config.precision])
+    return models.load(catalogue.find(config.model), device(config), PRECISIONS[config.precision])
 
 
 def device(config: RunConfig) -> str:
-    """Where to compute: what was asked for, or the best there is."""
+    """Where to compute: what the config says, or the best there is."""
     if config.device != "auto":
         return config.device
     if torch.cuda.is_available():

@@ -1,7 +1,6 @@
 """The phases of a run after loading: check, data, unlearn, evaluate, save. Each yields its events as they come.
 
-Every phase can be cut short between two batches by the stop flag, and done again after a kill with the same outcome.
-What is loaded, and in which order phases come, is not known here.
+Every phase can be stopped between two batches, and repeated after a kill with the same outcome.
 """
 
 import contextlib
@@ -13,31 +12,31 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from balign import telemetry
+from balign import machine, telemetry
+from balign.atomic import write
 from balign.data import latents
 from balign.measure.evaluation import evaluate as score
 from balign.measure.intervals import margin
+from balign.measure.ledger import ledger
+from balign.measure.report import RunReport, Scores
 from balign.method.training import Unlearner
 from balign.models import weight_file
 from balign.runs.engine import checkpoint, images
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
-from balign.runs.estimate import forecast
-from balign.runs.folder import write_atomic
 from balign.runs.outcome import report_page, reproduce
 from balign.telemetry import Phase, Preview, Record, Step
 
 PHASE_EVERY = 1.0
-"""Seconds between two mentions of how far the training is."""
+"""Seconds between two records of how far the training is."""
 LIBRARIES = ("balign", "torch", "diffusers", "transformers", "open_clip_torch")
 
 
 def check(job: Job, recorder: Recorder) -> Iterator[Record]:
-    """Draw a batch, put unchanged weights in by the way changed ones will come, draw it again: nothing may differ."""
+    """Draw a batch, load unchanged weights as changed ones will be loaded, and draw it again: nothing may differ."""
     yield recorder.phase("check", 0, 2)
     few, folder = job.shots[: images.BATCH], job.run.path / "images" / "before"
     for _ in images.draw(job.model, few, job.sampling, folder, again=True):  # one batch
@@ -54,7 +53,7 @@ def check(job: Job, recorder: Recorder) -> Iterator[Record]:
 
 
 def data(job: Job, recorder: Recorder) -> Generator[Record, None, latents.TrainingData]:
-    """Make or find the training latents, and draw what the end will be compared with."""
+    """Draw the training images, or take them from the cache, and draw the test images as they are before."""
     sampling, prompts, total = job.sampling, job.prompts, len(job.prompts.forget) + len(job.prompts.retain)
 
     def make(progress: Callable[[int, int], None]) -> latents.Latents:
@@ -69,7 +68,7 @@ def data(job: Job, recorder: Recorder) -> Generator[Record, None, latents.Traini
 
     drawn = yield from recorder.follow("data", make)
     manifest = {"model": job.model.fingerprint, "images": drawn.manifest}
-    write_atomic(job.run.path / "manifest.json", json.dumps(manifest, indent=1))
+    write(job.run.path / "manifest.json", json.dumps(manifest, indent=1))
     for done in images.draw(job.model, job.shots, sampling, job.run.path / "images" / "before", again=False):
         yield recorder.phase("data", total + done, total + len(job.shots))
         recorder.obey()
@@ -79,30 +78,30 @@ def data(job: Job, recorder: Recorder) -> Generator[Record, None, latents.Traini
 
 
 def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record]:
-    """Take the steps, look at a few images on the way, and save the state often enough."""
+    """Take the steps, with previews and checkpoints on the way."""
     config, total = job.run.config, job.settings.steps
     yield recorder.phase("unlearn", learner.step, total)
-    said = time.monotonic()
+    last = time.monotonic()
     if config.preview_every and not learner.step:
-        yield recorder.say(_preview(job, 0))
+        yield recorder.record(_preview(job, 0))
     for step in learner:
-        yield recorder.say(step)
+        yield recorder.record(step)
         for conflict in learner.conflicts:
-            yield recorder.say(conflict)
+            yield recorder.record(conflict)
         if config.preview_every and step.step % config.preview_every == 0:
-            yield recorder.say(_preview(job, step.step))
+            yield recorder.record(_preview(job, step.step))
         if step.step % config.checkpoint_every == 0 and step.step < total:
             checkpoint.save(job.run, learner, job.model.fingerprint)
         recorder.obey()
-        if time.monotonic() - said >= PHASE_EVERY:
-            said = time.monotonic()
+        if time.monotonic() - last >= PHASE_EVERY:
+            last = time.monotonic()
             yield recorder.phase("unlearn", step.step, total)
     checkpoint.save(job.run, learner, job.model.fingerprint)
     yield recorder.phase("unlearn", learner.step, total, learner.outcome.message if learner.outcome else "")
 
 
 def _preview(job: Job, step: int) -> Preview:
-    """A strip of a few images with the current weights, and how well they fit their prompts."""
+    """Draw a strip of a few test images with the current weights, and score them."""
     places = images.previewed(job.shots)
     shots = [job.shots[k] for k in places]
     if step:
@@ -121,8 +120,8 @@ def _preview(job: Job, step: int) -> Preview:
     return Preview(step, name, means, {group: margin(values) for group, values in groups.items() if len(values) > 1})
 
 
-def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, dict[str, Any]]:
-    """Draw every test image with the weights as they are now and score both sides."""
+def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, Scores]:
+    """Draw every test image with the current weights and score both sides."""
     folder, shots = job.run.path / "images", job.shots
     yield recorder.phase("evaluate", 0, len(shots))
     for side, again in (("before", False), ("after", True)):
@@ -132,50 +131,56 @@ def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, dict[str, 
                 yield recorder.phase("evaluate", done, len(shots))
     before, after = (images.load(folder / side, range(len(shots))) for side in ("before", "after"))
     scores = score(shots, before, after, job.scorer, job.prompts.choices, job.prompts.erased)
-    drawn = iter(range(len(shots)))
-    for group in scores["groups"].values():
-        for image in group["images"]:
-            name = images.name(next(drawn))
-            image.update(before=f"images/before/{name}", after=f"images/after/{name}")
     recorder.obey()
-    return scores
+    return _with_files(scores)
 
 
-def save(job: Job, recorder: Recorder, scores: dict[str, Any], warnings: list[str]) -> Iterator[Record]:
+def _with_files(scores: Scores) -> Scores:
+    """The scores, each pair with its two files: the images are numbered through all groups in order."""
+    files, groups = map(images.name, itertools.count()), {}
+    for name, group in scores.groups.items():
+        numbered = zip(group.images, files, strict=False)
+        pairs = [p.model_copy(update={side: f"images/{side}/{f}" for side in ("before", "after")}) for p, f in numbered]
+        groups[name] = group.model_copy(update={"images": tuple(pairs)})
+    return scores.model_copy(update={"groups": groups})
+
+
+def save(job: Job, recorder: Recorder, scores: Scores, warnings: Sequence[str]) -> Iterator[Record]:
     """Write the report and its page."""
     yield recorder.phase("save", 0, 1)
-    summary = summarise(job, scores, warnings)
-    write_atomic(job.run.path / "report.json", json.dumps(summary, indent=1) + "\n")
-    report_page.write_page(job.run)
+    report = summarise(job, scores, warnings).to_dict()
+    write(job.run.path / "report.json", json.dumps(report, indent=1) + "\n")
+    write(job.run.path / "report.html", report_page.page(job.run))
     yield recorder.phase("save", 1, 1)
-    yield recorder.say(telemetry.Report(summary))
+    yield recorder.record(telemetry.Report(report))
 
 
-def summarise(job: Job, scores: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
-    """The report: what was done, what came of it, and what it was done with."""
-    records = job.run.telemetry()[0]
+def summarise(job: Job, scores: Scores, warnings: Sequence[str]) -> RunReport:
+    """The report: what was done, the scores, and what it was done with."""
+    records, settings, libraries = job.run.telemetry()[0], job.settled(), versions()
     steps = [record for record in records if isinstance(record, Step)]
-    facts, made_with = job.facts(), versions()
-    before = (job.run.report() or {}).get("memory_gb", 0.0)  # of the training, when only the score is made anew
-    told = {"steps": len(steps), "versions": made_with} | {name: facts[name] for name in ("device", "fingerprint")}
-    return {
-        "model": job.run.config.model,
-        "method": job.settings.method,
-        "seed": job.run.config.seed,
-        "steps": len(steps),
-        "seconds": round(seconds(records), 3),
-        "memory_gb": round(max(forecast.peak_gb(facts["device"]), before), 3),
-        **scores,
-        "ledger": report_page.ledger(steps),
-        "warnings": [*job.prompts.warnings, *warnings],
-        "settings": facts,
-        "versions": made_with,
-        **reproduce.outcome(job.run, told),
-    }
+    old = job.run.report()  # has the memory of the training, when only the scores are new
+    made_with = reproduce.MadeWith(
+        steps=len(steps), device=settings["device"], fingerprint=settings["fingerprint"], versions=libraries
+    )
+    return RunReport(
+        **dict(scores),
+        model=job.run.config.model,
+        method=job.settings.method,
+        seed=job.run.config.seed,
+        steps=len(steps),
+        seconds=round(seconds(records), 3),
+        memory_gb=round(max(machine.peak_gb(settings["device"]), old.memory_gb if old else 0.0), 3),
+        ledger=ledger(steps),
+        warnings=(*job.prompts.warnings, *warnings),
+        settings=settings,
+        versions=libraries,
+        reproduces=reproduce.outcome(job.run, made_with),
+    )
 
 
 def seconds(records: Sequence[Record]) -> float:
-    """The time all phases took, over every session of a run that was stopped and went on."""
+    """The time of all phases, over every session of a run that was stopped and resumed."""
     phases = [record for record in records if isinstance(record, Phase)]
     ends = [
         this.seconds
@@ -186,9 +191,9 @@ def seconds(records: Sequence[Record]) -> float:
 
 
 def versions() -> dict[str, str]:
-    """Which releases a run was made with; what is not installed as a package is left out."""
-    found = {"python": platform.python_version()}
+    """The releases a run was made with; what is not installed as a package is left out."""
+    releases = {"python": platform.python_version()}
     for name in LIBRARIES:
         with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            releases[name] = version(name)
+    return releases

@@ -1,17 +1,18 @@
-"""What finished runs took, read from their folders: seconds a picture, a step and a start, memory, disk.
+"""What finished runs took, read from their folders: seconds for a picture, a step and a start; memory and disk.
 
-A folder is read once, and again when its report changes. A run that never finished, or cannot be read, tells nothing.
+A folder is read once, and again when its report changes. A run that never finished, or is unreadable, is passed over.
 """
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from statistics import median
 
 from balign.method.objectives import settle
 from balign.models.catalogue import find
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run, list_runs
 from balign.telemetry import Phase, Step
 
@@ -21,78 +22,78 @@ HEAVY = ("erased.safetensors", "checkpoint.safetensors")
 
 
 @dataclass(frozen=True)
-class Past:
-    """One finished run. Seconds: `denoise` for a picture and drawing step, `learn` for one and a training step."""
+class Timings:
+    """What one finished run took, and with which settings."""
 
     denoise: float
+    """Seconds for a picture and drawing step."""
     learn: float
+    """Seconds for a picture and training step."""
     start: float
+    """Seconds to load and save."""
     train: str
     forget: str
     batch: int
     memory_gb: float
-    """0 where a run did not say."""
+    """0 if unknown."""
     disk_gb: float
     drawn: frozenset[str]
     """The prompts of its training pictures."""
-    drawn_as: tuple[int, int | None, float | None]
-    """Seed, drawing steps and guidance they were drawn with."""
+    drawn_with: tuple[int, int | None, float | None]
+    """Seed, drawing steps and guidance of its training pictures."""
 
 
-def past_runs(config: RunConfig) -> list[Past]:
-    """The newest finished runs of the same model, in the same place and number format."""
-    found: list[Past] = []
+def earlier_runs(config: RunConfig) -> list[Timings]:
+    """The newest finished runs of the same model, on the same device and in the same number format."""
+    runs: list[Timings] = []
     for run in list_runs()[:LOOKED_AT]:
-        try:
-            stamp = (run.path / "report.json").stat().st_mtime
-        except OSError:
-            continue  # not finished
-        past = _past(run.path, stamp, config.model, config.device, config.precision)
-        if past is not None:
-            found.append(past)
-        if len(found) == ENOUGH:
+        timings = _timings(run, config.model, config.device, config.precision)
+        if timings is not None:
+            runs.append(timings)
+        if len(runs) == ENOUGH:
             break
-    return found
+    return runs
 
 
-@lru_cache(maxsize=512)
-def _past(folder: Path, stamp: float, model: str, device: str, precision: str) -> Past | None:
-    """What the run in this folder took; None if it was another model's, or cannot be read."""
-    run = Run(folder)
+@until_changed("report.json", most=512)
+def _timings(run: Run, model: str, device: str, precision: str) -> Timings | None:
+    """What the run took; None if it is not finished, if it was another model's, or if it is unreadable."""
     try:
         config = run.config
-        if (config.model, config.device, config.precision) != (model, device, precision):
-            return None
-        return _read(run)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # being deleted, or tampered with
+        return _read(run) if (config.model, config.device, config.precision) == (model, device, precision) else None
+    except (OSError, Refusal):
         return None
 
 
-def _read(run: Run) -> Past | None:
-    records = run.telemetry()[0]
+def _read(run: Run) -> Timings | None:
+    """None without a report, a step or a complete evaluation. Raises Refusal for an unreadable file."""
+    records, report = run.telemetry()[0], run.report()
     ends = {record.name: record for record in records if isinstance(record, Phase)}
     steps = [record.seconds for record in records if isinstance(record, Step)]
     compared = ends.get("evaluate")
-    if not steps or compared is None or compared.done < 1 or compared.done != compared.total:
+    if report is None or not steps or compared is None or compared.done < 1 or compared.done != compared.total:
         return None
     settings, config = settle(run.config), run.config
     batch = settings.batch_forget + settings.batch_retain
-    return Past(
+    return Timings(
         denoise=compared.seconds / compared.total / (config.sampling_steps or find(config.model).steps),
         learn=median(steps) / batch,
         start=sum(ends[name].seconds for name in ("load", "save") if name in ends),
         train=settings.train,
         forget=settings.objective.forget,
         batch=batch,
-        memory_gb=float((run.report() or {}).get("memory_gb") or 0),
+        memory_gb=report.memory_gb,
         disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.path / name).is_file()) / 1e9,
         drawn=_drawn(run.path / "manifest.json"),
-        drawn_as=(config.seed, config.sampling_steps, config.guidance),
+        drawn_with=(config.seed, config.sampling_steps, config.guidance),
     )
 
 
 def _drawn(manifest: Path) -> frozenset[str]:
-    """The prompts of a manifest; none where there is none."""
+    """The prompts of a manifest; none where there is none. Raises Refusal for an unreadable one."""
     if not manifest.is_file():
         return frozenset()
-    return frozenset(image["prompt"] for image in json.loads(manifest.read_text(encoding="utf-8"))["images"])
+    try:
+        return frozenset(image["prompt"] for image in json.loads(manifest.read_text(encoding="utf-8"))["images"])
+    except (ValueError, KeyError, TypeError):
+        raise Refusal(f"The manifest {manifest} is unreadable.") from None

@@ -1,1 +1,1 @@
-"""What is made of a finished run: report, model card, bundle, reproduction, comparison."""
+"""Made from a finished run: report, model card, bundle, reproduction, comparison."""

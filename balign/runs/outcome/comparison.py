@@ -1,55 +1,48 @@
-"""Several runs side by side: in what they differ, and what that did to the same pictures.
+"""A comparison of several runs: in which settings they differ, and what that did to the same pictures.
 
 The pictures of two runs pair by group, prompt and seed, so that the difference of two runs has an interval like the
-change within one. It reads what runs left, scores nothing, and needs no torch.
+change within one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
 
 from balign.measure.intervals import Change, change
-from balign.method.objectives import settle
+from balign.measure.report import GROUPS, GroupName, RunReport
+from balign.method.objectives import Settings, settle
 from balign.models import catalogue
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 
 MOST = 8
-"""Runs in one comparison; more cannot be told apart on a plot."""
-GROUPS = ("erased", "kept", "neighbours")
-OWN = ("train", "learning_rate", "retain_weight", "truncation", "negative_guidance", "batch_forget", "batch_retain")
-"""The numbers a method brings along; two methods may differ in them and still be compared fairly."""
-ASIDE = ("method", *OWN, "measure_every", "preview_every", "checkpoint_every", "device")
+"""Most runs in one comparison; more cannot be distinguished in a chart."""
+METHOD_SETTINGS = tuple(f.name for f in fields(Settings) if f.name not in ("method", "steps", "measure_every"))
+"""Settings that a method has its own defaults for; methods that differ in them still compare fairly."""
+ASIDE = ("method", *METHOD_SETTINGS, "measure_every", "preview_every", "checkpoint_every", "device")
 """Settings that do not decide what is compared."""
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedRun:
     """One run of a comparison."""
 
     run: Run
     name: str
     """Its label, or what it erased."""
     method: str
-    report: Mapping[str, Any] | None
-    against: Mapping[str, Change]
-    """For each group how much better its pictures match their words than the first run's, where they pair."""
-
-    def group(self, name: str) -> Mapping[str, Any]:
-        """A group of the report; empty where there is none."""
-        found = (self.report or {}).get("groups")
-        group = found.get(name) if isinstance(found, dict) else None
-        return group if isinstance(group, dict) else {}
+    report: RunReport | None
+    against: Mapping[GroupName, Change]
+    """For each group the change of alignment from the first run's pictures to those of this run, where they pair."""
 
 
-def compare(runs: Sequence[Run]) -> list[Row]:
-    """A row for each run; the first is the one the others are held against."""
+def compare(runs: Sequence[Run]) -> list[ComparedRun]:
+    """The runs, each with its changes from the first. Raises Refusal for too few, too many or equal runs."""
     if len({run.path for run in runs}) != len(runs) or not 2 <= len(runs) <= MOST:
         raise Refusal(f"{len(runs)} runs were named; 2 to {MOST} different ones are accepted.")
     reports = [run.report() for run in runs]
     return [
-        Row(
+        ComparedRun(
             run=run,
             name=run.label or ", ".join(concept.name for concept in run.config.erase),
             method=settle(run.config).method,
@@ -61,18 +54,18 @@ def compare(runs: Sequence[Run]) -> list[Row]:
 
 
 def settings(config: RunConfig) -> dict[str, str]:
-    """Every setting as it comes out in the end, as words."""
-    known = config.model_dump(exclude={"erase", "keep"}) | asdict(settle(config))
+    """Every setting in its final value, as text."""
+    values = config.model_dump(exclude={"erase", "keep"}) | asdict(settle(config))
     try:
         entry = catalogue.find(config.model)
-    except ValueError:  # a folder that is not here any more: what it would have decided stays open
+    except Refusal:  # a folder that is not here any more: what it would have decided stays open
         entry = None
-    for name, own in (("sampling_steps", "steps"), ("guidance", "guidance"), ("scorer", "scorer")):
-        if known[name] is None and entry is not None:
-            known[name] = getattr(entry, own)
+    for name, default in (("sampling_steps", "steps"), ("guidance", "guidance"), ("scorer", "scorer")):
+        if values[name] is None and entry is not None:
+            values[name] = getattr(entry, default)
     erased = ", ".join(f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in config.erase)
-    words = {"erase": erased, "keep": "; ".join(config.keep) or "nothing named"}
-    return words | {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in known.items()}
+    lists = {"erase": erased, "keep": "; ".join(config.keep) or "nothing named"}
+    return lists | {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
 
 
 def differing(runs: Sequence[Run]) -> dict[str, list[str]]:
@@ -86,38 +79,31 @@ def sentence(runs: Sequence[Run]) -> str:
     differ = differing(runs)
     unfair = {name: values for name, values in differ.items() if name not in ASIDE}
     if not unfair and "method" in differ:
-        own = [name.replace("_", " ") for name in OWN if name in differ]
-        brought = f" and the numbers it brings along ({', '.join(own)})" if own else ""
-        return f"Same model, lists, data, seed and steps: the runs differ only in the method{brought}."
+        defaults = ", ".join(name.replace("_", " ") for name in METHOD_SETTINGS if name in differ)
+        ending = f" and its own defaults ({defaults})" if defaults else ""
+        return f"Same model, lists, data, seed and steps: the runs differ only in the method{ending}."
     if not unfair:
         small = ", ".join(name.replace("_", " ") for name in differ)
         return f"The runs differ only in {small}." if small else "The runs have the same settings throughout."
-    told = "; ".join(f"{name.replace('_', ' ')} ({', '.join(_short(v) for v in unfair[name])})" for name in unfair)
-    return f"The runs differ in more than the method, so not all that follows is due to it: {told}."
+    short = {name: [text if len(text) <= 60 else text[:59] + "…" for text in unfair[name]] for name in unfair}
+    listed = "; ".join(f"{name.replace('_', ' ')} ({', '.join(texts)})" for name, texts in short.items())
+    return f"The runs differ in more than the method, so not all that follows is due to it: {listed}."
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _against(first: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> dict[str, Change]:
-    """The change of alignment from the first run's pictures to the other's, group by group."""
-    if not first or not other or first.get("scorer") != other.get("scorer"):
+def _against(first: RunReport | None, other: RunReport | None) -> dict[GroupName, Change]:
+    """The change of alignment from the first run's pictures to the other's, for each group."""
+    if not first or not other or first.scorer != other.scorer:
         return {}
-    ours, theirs = _scores(first), _scores(other)
-    found = {}
+    changes = {}
     for name in GROUPS:
-        pairs = [key for key in ours if key[0] == name and key in theirs]
+        ours, theirs = (
+            {(image.prompt, image.seed): image.alignment_after for image in report.groups[name].images}
+            if name in report.groups
+            else {}
+            for report in (first, other)
+        )
+        pairs = [pair for pair in ours if pair in theirs]
         if pairs:
-            prompts = [key[1] for key in pairs]
-            found[name] = change([ours[key] for key in pairs], [theirs[key] for key in pairs], prompts)
-    return found
-
-
-def _scores(report: Mapping[str, Any]) -> dict[tuple[str, str, Any], float]:
-    """Each picture's alignment after erasing, by group, prompt and seed."""
-    return {
-        (name, image["prompt"], image["seed"]): float(image["alignment_after"])
-        for name, group in (report.get("groups") or {}).items()
-        for image in group.get("images") or []
-    }
+            prompts = [prompt for prompt, _ in pairs]
+            changes[name] = change([ours[pair] for pair in pairs], [theirs[pair] for pair in pairs], prompts)
+    return changes

@@ -1,7 +1,7 @@
-"""The same run again from a bundle: what may be read of a stranger's zip, and whether the weights came out the same.
+"""Repeat a run from a bundle: read a stranger's zip safely, and compare the weights of the two runs.
 
 Nothing of a zip is unpacked onto the disk. All of it is checked against its own list of sha256; then its config begins
-a new run, and only the hash of its weights stays, in that run's folder. How a zip is made is known in `bundle`.
+a new run, and only the hash of its weights stays, in that run's folder. `bundle` makes such a zip.
 """
 
 import contextlib
@@ -12,13 +12,17 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from balign import atomic
+from balign.measure.report import Reproduction
 from balign.refusal import Refusal
-from balign.runs.config import RunConfig
-from balign.runs.folder import Run, write_atomic
+from balign.runs.config import RunConfig, explain
+from balign.runs.folder import Run
 from balign.runs.outcome.bundle import CHUNK, FORMAT, SUMS, WEIGHTS
 
 NOTE = "reproduces.json"
@@ -28,30 +32,47 @@ MEMBER = re.compile(
 )
 RUN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 MAX_DIRECTORY = 8_000_000
-"""Bytes of a zip's own list of files; that of 50,000 pictures fits."""
+"""Most bytes of a zip's own list of files; that of 50,000 pictures fits."""
 MAX_TEXT = 8_000_000
-"""Bytes of a file that is read as text."""
+"""Most bytes of a file that is read as text."""
 GROWS, ROOM = 4, 64_000_000
-"""A zip may hold this many times its size, and this much more; pictures and weights do not pack."""
+"""A zip may hold this many times its size, and this many bytes more; pictures and weights do not compress."""
 DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError)
-"""What zipfile raises over a zip that is not whole: an offset before the start of the file is an OSError."""
+"""The exceptions of zipfile for a damaged zip; an offset before the start of the file is an OSError."""
 END, LOCATOR, END64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 
 
+class MadeWith(BaseModel):
+    """What may explain that two runs of one config differ; None is unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    steps: int | None = None
+    device: str | None = None
+    fingerprint: str | None = None
+    """The hash of the base model's files."""
+    versions: dict[str, str] = {}
+
+
+class Original(MadeWith):
+    """The run that another one repeats (reproduces.json in the folder of that one)."""
+
+    run: str
+    weights: str
+    """The hash of its tensors."""
+
+
 class Bundle(NamedTuple):
-    """What of a zip matters to who makes the run again."""
+    """The part of a zip that is needed to repeat the run: its config, id, the hash of its tensors, and the rest."""
 
     config: RunConfig
     run: str
-    """The id of the run it was made from."""
     weights: str
-    """The hash of its tensors."""
-    facts: dict[str, Any]
-    """The steps, device, model and versions it was made with."""
+    made_with: MadeWith
 
 
 def read(path: Path) -> Bundle:
-    """Check a whole zip and give what matters; ValueError of one sentence if anything in it is not as it should be."""
+    """Check a whole zip and return what is needed of it. Raises Refusal if anything in it is not as it should be."""
     try:
         file = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:
@@ -66,75 +87,66 @@ def read(path: Path) -> Bundle:
 
 
 def begin(bundle: Bundle, root: Path | None = None) -> Run:
-    """A new folder with the bundle's config that knows what it is to come out as."""
+    """A new run folder with the bundle's config and a note of what it repeats."""
     run = Run.create(bundle.config, root)
     note(run, bundle)
     return run
 
 
 def note(run: Run, bundle: Bundle) -> None:
-    """Leave in the run's folder what it is to be compared with."""
-    facts = {"run": bundle.run, "weights": bundle.weights, **bundle.facts}
-    write_atomic(run.path / NOTE, json.dumps(facts, indent=1) + "\n")
+    """Note in the run's folder what its outcome is to be compared with."""
+    repeated = Original(run=bundle.run, weights=bundle.weights, **bundle.made_with.model_dump())
+    atomic.write(run.path / NOTE, repeated.model_dump_json(indent=1) + "\n")
 
 
-def original(run: Run) -> dict[str, Any] | None:
-    """What the run is to come out as; None if it reproduces nothing."""
+def original(run: Run) -> Original | None:
+    """The run that this one repeats; None if there is none, or the note of it is unreadable."""
     try:
-        found = json.loads((run.path / NOTE).read_bytes())
-    except (OSError, ValueError):
+        return Original.model_validate_json((run.path / NOTE).read_bytes())
+    except (OSError, ValidationError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("weights"), str) else None
 
 
-def outcome(run: Run, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """For the report of a run that reproduces another: whether its weights are the same, and what may explain if not.
-
-    facts: `steps`, `device`, `fingerprint` and `versions` of this run, as in a bundle.
-    """
-    wanted = original(run)
-    if wanted is None:
-        return {}
+def outcome(run: Run, made_with: MadeWith) -> Reproduction | None:
+    """Whether a finished run has the weights of the one it repeats, and what may explain if not; None if none."""
+    repeated = original(run)
+    if repeated is None:
+        return None
     with open(run.path / WEIGHTS, "rb") as file:
-        equal = digest(file) == wanted["weights"]
-    name = str(wanted.get("run"))
+        equal = digest(file) == repeated.weights
     if equal:
-        words = f"The weights are those of {name}, bit for bit."
+        words = f"The weights are those of {repeated.run}, bit for bit."
     else:
-        unlike = _unlike(wanted, facts)
-        words = f"The weights are not those of {name}: " + (
-            f"{'; '.join(unlike)}." if unlike else "same settings and versions, so the machine's arithmetic differs."
-        )
-    return {"reproduces": {"run": name, "equal": equal, "words": words}}
+        differences = "; ".join(_differences(made_with, repeated))
+        reason = differences or "same settings and versions, so the machine's arithmetic differs"
+        words = f"The weights are not those of {repeated.run}: {reason}."
+    return Reproduction(run=repeated.run, equal=equal, words=words)
 
 
 def digest(file: IO[bytes]) -> str:
-    """The tensors of a safetensors file as one hash: names, types, shapes, every bit; not what is noted beside them."""
+    """The sha256 of a safetensors file's tensors: names, types, shapes and every bit, without the file's metadata."""
     size = int.from_bytes(file.read(8), "little")
     if size > MAX_TEXT:
         raise Refusal("The weights are not a safetensors file; its header is too long.")
     header = _object(file.read(size), "the header of the weights")
     header.pop("__metadata__", None)
-    found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    tensors = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     while chunk := file.read(CHUNK):
-        found.update(chunk)
-    return found.hexdigest()
+        tensors.update(chunk)
+    return tensors.hexdigest()
 
 
-def _unlike(wanted: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
-    """Each thing known of both runs that differs, as words."""
-    words = []
-    for key, what in (("steps", "steps were taken"), ("device", "was the device")):
-        if wanted.get(key) and facts.get(key) and wanted[key] != facts[key]:
-            words.append(f"{facts[key]} {what} here and {str(wanted[key])[:40]} there")
-    if wanted.get("fingerprint") != facts.get("fingerprint"):
-        words.append("the files of the base model are not the same")
-    told, ours = wanted.get("versions"), facts.get("versions") or {}
-    theirs = told if isinstance(told, dict) else {}
-    for name in sorted(ours.keys() & theirs.keys()):
-        if ours[name] != theirs[name]:
-            words.append(f"{name} is {ours[name]} here and was {str(theirs[name])[:40]} there")
-    return words
+def _differences(ours: MadeWith, theirs: MadeWith) -> Iterator[str]:
+    """Each fact known of both runs that differs, as words."""
+    if ours.steps and theirs.steps and ours.steps != theirs.steps:
+        yield f"{ours.steps} steps were taken here and {theirs.steps} there"
+    if ours.device and theirs.device and ours.device != theirs.device:
+        yield f"{ours.device} was the device here and {theirs.device[:40]} there"
+    if ours.fingerprint != theirs.fingerprint:
+        yield "the files of the base model are not the same"
+    for name in sorted(ours.versions.keys() & theirs.versions.keys()):
+        if ours.versions[name] != theirs.versions[name]:
+            yield f"{name} is {ours.versions[name]} here and was {theirs.versions[name][:40]} there"
 
 
 def _size(file: IO[bytes]) -> int:
@@ -156,23 +168,26 @@ def _size(file: IO[bytes]) -> int:
 def _read(archive: zipfile.ZipFile, size: int) -> Bundle:
     members = {info.filename: info for info in archive.infolist()}
     _refuse_what_no_bundle_holds(archive, members, size)
-    sums = _sums(_text(archive, SUMS))
+    sums = _sums(archive.read(SUMS))
     if sums.keys() != members.keys() - {SUMS}:
         odd = min(sums.keys() ^ (members.keys() - {SUMS}))
         raise Refusal(f"{odd[:80]!r} is in the zip or in its {SUMS}, not in both; the bundle is not whole.")
-    for name, wanted in sums.items():
+    for name, expected in sums.items():
         with archive.open(name) as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != wanted:  # type: ignore[arg-type]
+            if hashlib.file_digest(file, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
                 raise Refusal(f"{name} is not what its sha256 says; the bundle was damaged or changed.")
-    about = _object(_text(archive, "bundle.json"), "bundle.json")
+    about = _object(archive.read("bundle.json"), "bundle.json")
     if about.get("format") != FORMAT:
         raise Refusal(f"The bundle's format is {str(about.get('format'))[:40]!r}; {FORMAT!r} is accepted.")
-    config = RunConfig.parse(_text(archive, "config.json"))
+    config = RunConfig.parse(archive.read("config.json"))
     with archive.open(WEIGHTS) as file:
         weights = digest(file)
     name = str(about.get("run"))
-    facts = {key: about.get(key) for key in ("steps", "device", "fingerprint", "versions")}
-    return Bundle(config, name if RUN_NAME.fullmatch(name) else "another run", weights, facts)
+    try:
+        made_with = MadeWith.model_validate(about)
+    except ValidationError as error:
+        raise Refusal(f"bundle.json is not that of a bundle: {explain(error)}") from None
+    return Bundle(config, name if RUN_NAME.fullmatch(name) else "another run", weights, made_with)
 
 
 def _refuse_what_no_bundle_holds(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], size: int) -> None:
@@ -182,20 +197,16 @@ def _refuse_what_no_bundle_holds(archive: zipfile.ZipFile, members: Mapping[str,
     strange = [name for name in members if not MEMBER.fullmatch(name)]
     if strange:
         raise Refusal(f"The zip holds {strange[0][:80]!r}, which no bundle does.")
-    for name in ("bundle.json", "config.json", WEIGHTS, SUMS):
+    for name in ("bundle.json", "config.json", SUMS, WEIGHTS):
         if name not in members:
             raise Refusal(f"The zip holds no {name}; a bundle does.")
+        if name != WEIGHTS and members[name].file_size > MAX_TEXT:
+            raise Refusal(f"{name} has more than {MAX_TEXT:,} bytes; no bundle's has.")
     if any(i.flag_bits & 1 or i.compress_type not in (0, zipfile.ZIP_DEFLATED) for i in members.values()):
         raise Refusal("The zip is encrypted or packed in a way that no bundle is.")
     held = sum(info.file_size for info in members.values())
     if held > GROWS * size + ROOM:
         raise Refusal(f"The zip would unpack from {size:,} to {held:,} bytes; no bundle does.")
-
-
-def _text(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > MAX_TEXT:
-        raise Refusal(f"{name} has more than {MAX_TEXT:,} bytes; no bundle's has.")
-    return archive.read(name)
 
 
 def _sums(text: bytes) -> dict[str, str]:
@@ -207,7 +218,7 @@ def _sums(text: bytes) -> dict[str, str]:
 
 def _object(text: bytes, what: str) -> dict[str, Any]:
     with contextlib.suppress(ValueError, RecursionError):
-        found = json.loads(text)
-        if isinstance(found, dict):
-            return found
+        value = json.loads(text)
+        if isinstance(value, dict):
+            return value
     raise Refusal(f"{what[0].upper()}{what[1:]} is not readable json.")

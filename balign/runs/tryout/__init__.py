@@ -1,1 +1,1 @@
-"""What is drawn with a finished run's weights afterwards."""
+"""Pictures drawn with a finished run's weights, and the blind vote on them."""

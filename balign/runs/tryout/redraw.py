@@ -1,11 +1,5 @@
-"""Draws with a finished run's weights: a prompt of one's own, the change at several strengths, probes.
+"""Draw with a finished run's weights: your own prompt, the change at several strengths, probes."""
 
-The run is claimed meanwhile and otherwise left as it is. What may be asked and where it goes is known in `tryout`;
-how an image is drawn or scored is known below.
-"""
-
-import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,155 +9,155 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from balign.atomic import atomic
 from balign.data.latents import image_seeds
 from balign.data.probes import probes
-from balign.data.targets import targets
 from balign.measure.evaluation import Shot, recognised
-from balign.models import catalogue, weight_file
+from balign.measure.report import Pair
+from balign.models import weight_file
 from balign.refusal import Refusal
 from balign.runs.engine import images
 from balign.runs.engine.job import Job, load_job
 from balign.runs.engine.recorder import Stopped, log, sentence
 from balign.runs.folder import Run
 from balign.runs.tryout import store
-from balign.runs.tryout.store import STRENGTHS, Ask, Progress
+from balign.runs.tryout.store import STRENGTHS, DrawingFailed, DrawingProgress, PromptRequest
 
 SIDES = ("before", "after")
 PROBE_SEEDS = 20_011
 """Added to a run's seed, so that no probe shares its noise with a training or test image."""
-STOPPED = "Stopped before it was through; nothing was written."
-Told = Callable[[int, int], None]
+STOPPED = "Stopped before the end; nothing was written."
+OnProgress = Callable[[int, int], None]
 
 
 @contextmanager
-def visiting(run: Run, verb: str) -> Iterator[Told]:
-    """Claim the run for something that leaves it as it is, and say in its folder how far that is or why it ended.
+def drawing(run: Run, verb: str) -> Iterator[OnProgress]:
+    """Claim the run without changing it, and keep in its folder how far the drawing is or why it ended.
 
-    What is yielded is called after each batch, with how many are done and how many there are.
+    Yields a function to call before each batch with how many pictures are done and how many there are. Raises Refusal
+    if the run is not finished, is claimed already or is stopped, and DrawingFailed if the drawing fails.
     """
     if not store.ready(run):
         raise Refusal(f"Run {run.id} has no erased weights or no report yet; `balign run {run.path}` finishes it.")
-    run.claim()
-    os.utime(run.path / "pid", (0, 0))  # older than the run's last word: nobody is to think that the run goes on
 
-    def told(done: int, total: int) -> None:
+    def on_progress(done: int, total: int) -> None:
         if run.stop_requested():
             raise Stopped("discard")
-        store.tell(run, Progress(verb, done, total))
+        DrawingProgress(verb=verb, done=done, total=total).write(run.path / store.PROGRESS)
 
-    try:
-        store.sweep(run)
-        told(0, 0)
-        yield told
-        store.clear(run)
-    except Exception as error:  # whatever it is, the watcher gets one sentence and log.txt the rest
-        words = STOPPED if isinstance(error, Stopped) else sentence(error)
-        if not isinstance(error, Stopped):
-            log(run, error)
-        store.tell(run, Progress(verb, 0, 0, words))
-        raise Refusal(words) from error
-    finally:
-        run.clear_stop()
-        run.release()
+    with run.claim(drawing=True):
+        try:
+            store.remove_drafts(run)
+            on_progress(0, 0)
+            yield on_progress
+            store.clear_progress(run)
+        except Exception as error:  # whatever it is, the page gets one sentence and log.txt the rest
+            refused = isinstance(error, Stopped | Refusal)
+            message = STOPPED if isinstance(error, Stopped) else sentence(error)
+            if not refused:
+                log(run, error)
+            DrawingProgress(verb=verb, failed=message).write(run.path / store.PROGRESS)
+            raise (Refusal if refused else DrawingFailed)(message) from error
+        finally:
+            run.clear_stop()
 
 
 def load(run: Run) -> Job:
     """The run's base model and the scorer of its report, so that scores compare."""
-    scorer = (run.report() or {}).get("scorer")
-    return load_job(run, scorer if isinstance(scorer, str) else None)
+    report = run.report()
+    return load_job(run, report.scorer if report else None)
 
 
-def draw_try(run: Run, ask: Ask) -> Path:
-    """Draw the prompt with both models and score it; where it was written.
+def draw_try(run: Run, request: PromptRequest) -> Path:
+    """Draw the prompt with both models and score it; returns the folder it was written to.
 
     Every image is drawn alone: it follows from its prompt and seed, whatever else is drawn with it.
     """
-    with visiting(run, "try") as told:
+    target = store.new_try(run)
+    with drawing(run, "try") as on_progress, atomic(target) as draft:
         job, started = load(run), time.monotonic()
-        shots = [Shot("own", ask.prompt, {}, ask.seed + k) for k in range(ask.images)]
-        drawn: dict[str, Tensor] = {}
-        for turn, side in enumerate(SIDES):
-            if side == "after":
-                weight_file.load_changed(run.path / "erased.safetensors", job.model.denoiser)
-            pictures = []
-            for k, shot in enumerate(shots):
-                told(turn * len(shots) + k, 2 * len(shots))
-                pictures.append(images.render(job.model, [shot], job.sampling)[0])
-            drawn[side] = torch.stack(pictures)
-        target = store.new_try(run)
-        rows: list[dict[str, Any]] = [{"prompt": shot.prompt, "seed": shot.seed} for shot in shots]
-        with store.whole(target) as draft:
-            for side, pictures_of in drawn.items():
-                scores = job.scorer.alignment(pictures_of, [ask.prompt] * len(shots)).tolist()
-                for k, (row, score) in enumerate(zip(rows, scores, strict=True)):
-                    images.save_png(draft / f"{side}-{k}.png", pictures_of[k])
-                    row |= {side: f"tries/{target.name}/{side}-{k}.png", f"alignment_{side}": score}
-            facts = {"scorer": job.scorer.name, "seconds": round(time.monotonic() - started, 3), "images": rows}
-            _write(draft / "try.json", ask.model_dump(exclude={"images"}) | facts)
-        store.drop_oldest(run)
+        shots = [Shot("own", request.prompt, {}, request.seed + k) for k in range(request.images)]
+        rows, _ = _both_sides(job, shots, [request.prompt] * len(shots), 1, draft, f"tries/{target.name}", on_progress)
+        store.OwnPrompt(
+            prompt=request.prompt,
+            seed=request.seed,
+            scorer=job.scorer.name,
+            seconds=round(time.monotonic() - started, 3),
+            images=tuple(Pair(**row) for row in rows),
+        ).write(draft / "try.json")
+    store.drop_oldest(run)
     return target
 
 
 def draw_strengths(run: Run) -> Path:
-    """Draw a few test prompts at every strength and score them; where they were written."""
-    with visiting(run, "strength") as told:
+    """Draw a few test prompts at every strength and score them; returns the folder they were written to."""
+    target = run.path / "strength"
+    with drawing(run, "strength") as on_progress, atomic(target) as draft:
         job = load(run)
-        shots = [job.shots[k] for k in images.previewed(job.shots, ("erased", "kept"))]  # one full batch
+        shots = [job.shots[k] for k in images.previewed(job.shots, ("erased", "kept"))]
+        batch = (shots * images.BATCH)[: images.BATCH]  # a full one, as for the report, so that the images are the same
         base = {name: weight.clone() for name, weight in job.weights().items()}
-        total = len(STRENGTHS) + 1
-        told(0, total)
-        untouched = _full(job, shots)
+        on_progress(0, len(STRENGTHS) + 1)
+        untouched = images.render(job.model, batch, job.sampling)
         frames = []
-        target = run.path / "strength"
-        with store.whole(target) as draft:
-            for place, amount in enumerate(STRENGTHS):
-                told(place + 1, total)
-                weight_file.load_changed(run.path / "erased.safetensors", job.model.denoiser, amount, base)
-                drawn = _full(job, shots)
-                if amount == 0 and not torch.equal(drawn, untouched):
-                    raise RuntimeError("Strength 0 gave other images than the base model, so no strength would hold.")
-                for k, picture in enumerate(drawn):
-                    images.save_png(draft / f"{place}-{k}.png", picture)
-                scores = job.scorer.alignment(drawn, [shot.prompt for shot in shots]).tolist()
-                frames.append({"strength": amount, "alignment": scores})
-            rows = [{"group": shot.group, "prompt": shot.prompt, "seed": shot.seed} for shot in shots]
-            _write(draft / "strength.json", {"scorer": job.scorer.name, "prompts": rows, "frames": frames})
+        draft.mkdir()
+        for place, amount in enumerate(STRENGTHS):
+            on_progress(place + 1, len(STRENGTHS) + 1)
+            weight_file.load_changed(run.path / "erased.safetensors", job.model.denoiser, amount, base)
+            drawn = images.render(job.model, batch, job.sampling)
+            if amount == 0 and not torch.equal(drawn, untouched):
+                raise RuntimeError("Strength 0 gave other images than the base model, so no strength would hold.")
+            for k in range(len(shots)):
+                images.save_png(draft / f"{place}-{k}.png", drawn[k])
+            scores = job.scorer.alignment(drawn[: len(shots)], [shot.prompt for shot in shots]).tolist()
+            frames.append(store.StrengthFrame(strength=amount, alignment=tuple(scores)))
+        prompts = tuple(store.StrengthPrompt.model_validate(shot._asdict()) for shot in shots)
+        result = store.StrengthResult(scorer=job.scorer.name, prompts=prompts, frames=tuple(frames))
+        result.write(draft / "strength.json")
     return target
 
 
 def draw_probes(run: Run) -> Path:
-    """Draw the probes with both models, and say which still show the concept; where they were written."""
-    with visiting(run, "probe") as told:
-        job, found = load(run), targets(run.config.erase, catalogue.find(run.config.model).lexicon)[0]
-        asked, left_out = probes(found, job.prompts.forget, run.config.seed)
-        seeds = image_seeds([probe.prompt for probe in asked], run.config.seed + PROBE_SEEDS)
-        shots = [Shot("probe", p.prompt, {p.kind: p.concept}, seed) for p, seed in zip(asked, seeds, strict=True)]
-        captions = {target.word.name: target.lexicon.captions(target.word)[0] for target in found}
-        rows = [probe._asdict() | {"seed": seed} for probe, seed in zip(asked, seeds, strict=True)]
-        target = run.path / "probes"
-        with store.whole(target) as draft:
-            for turn, side in enumerate(SIDES):
-                if side == "after":
-                    weight_file.load_changed(run.path / "erased.safetensors", job.model.denoiser)
-                parts = []
-                for start in range(0, len(shots), images.BATCH):
-                    told(turn * len(shots) + start, 2 * len(shots))
-                    parts.append(images.render(job.model, shots[start : start + images.BATCH], job.sampling))
-                drawn = torch.cat(parts)
-                scores = job.scorer.alignment(drawn, [captions[probe.concept] for probe in asked]).tolist()
-                shown = recognised(drawn, shots, job.scorer, job.prompts.choices)
-                for k, (row, score, kinds) in enumerate(zip(rows, scores, shown, strict=True)):
-                    images.save_png(draft / f"{side}-{k}.png", drawn[k])
-                    row |= {side: f"probes/{side}-{k}.png", f"alignment_{side}": score}
-                    row |= {f"shows_{side}": kinds.get(row["kind"])}
-            _write(draft / "probes.json", {"scorer": job.scorer.name, "left_out": left_out, "probes": rows})
+    """Draw the probes with both models and score whether they show the concept; returns the folder written to."""
+    target = run.path / "probes"
+    with drawing(run, "probe") as on_progress, atomic(target) as draft:
+        job = load(run)
+        lists = job.prompts.lists
+        ways, left_out = probes(lists, job.prompts.forget, run.config.seed)
+        seeds = image_seeds([probe.prompt for probe in ways], run.config.seed + PROBE_SEEDS)
+        shots = [Shot("probe", p.prompt, {p.kind: p.concept}, seed) for p, seed in zip(ways, seeds, strict=True)]
+        captions = {each.word.name: each.lexicon.captions(each.word)[0] for each in lists.targets}
+        concepts = [captions[probe.concept] for probe in ways]
+        rows, drawn = _both_sides(job, shots, concepts, images.BATCH, draft, "probes", on_progress)
+        for side in SIDES:
+            shown = recognised(drawn[side], shots, job.scorer, job.prompts.choices)
+            for row, probe, kinds in zip(rows, ways, shown, strict=True):
+                row |= probe._asdict() | {f"shows_{side}": kinds.get(probe.kind)}
+        pairs = tuple(store.ProbePair(**row) for row in rows)
+        store.ProbeResult(scorer=job.scorer.name, left_out=left_out, probes=pairs).write(draft / "probes.json")
     return target
 
 
-def _full(job: Job, shots: Sequence[Shot]) -> Tensor:
-    """The images of a few shots, drawn in a full batch as those of the report were, so that they are the same."""
-    return images.render(job.model, (list(shots) * images.BATCH)[: images.BATCH], job.sampling)[: len(shots)]
+def _both_sides(
+    job: Job, shots: Sequence[Shot], captions: Sequence[str], batch: int, draft: Path, folder: str, progress: OnProgress
+) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+    """Draw the shots with both models, save the images in the draft and score each with its caption.
 
-
-def _write(path: Path, facts: dict[str, Any]) -> None:
-    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    Returns for each shot the values of a Pair, whose files lie in `folder`, and for each side its images (N, H, W, 3).
+    """
+    draft.mkdir(parents=True)
+    rows: list[dict[str, Any]] = [{"prompt": shot.prompt, "seed": shot.seed} for shot in shots]
+    drawn = {}
+    for turn, side in enumerate(SIDES):
+        if side == "after":
+            weight_file.load_changed(job.run.path / "erased.safetensors", job.model.denoiser)
+        parts = []
+        for start in range(0, len(shots), batch):
+            progress(turn * len(shots) + start, 2 * len(shots))
+            parts.append(images.render(job.model, shots[start : start + batch], job.sampling))
+        drawn[side] = torch.cat(parts)
+        scores = job.scorer.alignment(drawn[side], captions).tolist()
+        for k, (row, score) in enumerate(zip(rows, scores, strict=True)):
+            images.save_png(draft / f"{side}-{k}.png", drawn[side][k])
+            row |= {side: f"{folder}/{side}-{k}.png", f"alignment_{side}": score}
+    return rows, drawn

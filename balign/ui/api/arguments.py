@@ -1,7 +1,4 @@
-"""What a call to an endpoint names, found or refused in one sentence. Nothing a caller gives is believed.
-
-Which endpoints there are is not known here.
-"""
+"""Validate the arguments of the endpoints. Each refusal is one sentence; an error of ours never looks like one."""
 
 import functools
 import logging
@@ -10,81 +7,83 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from balign.host import scheduler, visitors
-from balign.host.status import look
+from balign.host import visitors
 from balign.host.visitors import Visitor
+from balign.measure.report import Group, RunReport
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.ui import form
+from balign.ui.page import BUG
 
 log = logging.getLogger(__name__)
-Call = TypeVar("Call", bound=Callable[..., Any])
-NOT_YET = "This run has no report yet; ask for its status to see how far it is."
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+NO_REPORT = "This run has no report yet; ask for its status to see how far it is."
 
 
-def in_a_sentence(call: Call) -> Call:
-    """Whatever goes wrong is told in one sentence; what nobody foresaw goes to the server's log."""
+def in_a_sentence(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with whatever it raises answered in one sentence, as `page.answering` does for the page."""
 
-    @functools.wraps(call)
-    def told(*given: Any, **named: Any) -> Any:
+    @functools.wraps(endpoint)
+    def answer(*args: Any, **named: Any) -> Any:
         try:
-            return call(*given, **named)
-        except ValueError as error:
-            words = " ".join(str(error).split())
+            return endpoint(*args, **named)
+        except Refusal as refusal:
+            message = " ".join(str(refusal).split())
         except OSError as error:
-            words = f"The disk refused: {error.strerror or 'no reason was given'}."
-        except (TypeError, KeyError, AttributeError, IndexError):  # files that were tampered with, or being deleted
-            log.exception("%s could not be answered", call.__name__)
-            words = "The files of this run cannot be read at the moment."
-        raise gr.Error(words, print_exception=False)
+            log.warning("endpoint %s", endpoint.__name__, exc_info=error)
+            message = f"The disk refused: {error.strerror or 'no reason was given'}."
+        except Exception:
+            log.exception("endpoint %s", endpoint.__name__)
+            message = BUG
+        raise gr.Error(message, print_exception=False)
 
-    return told  # type: ignore[return-value]
+    return answer  # type: ignore[return-value]
 
 
-def settings(given: object) -> Mapping[str, Any]:
-    """The numbers of a call by their names, all of which must be settings."""
-    if given is None:
+def settings(values: object) -> Mapping[str, Any]:
+    """The numbers by their names, all of which must be settings. Raises Refusal if one is not."""
+    if values is None:
         return {}
-    if not isinstance(given, dict):
-        raise Refusal(f"The settings are {str(given)[:40]!r}; names with their numbers are accepted.")
+    if not isinstance(values, dict):
+        raise Refusal(f"The settings are {str(values)[:40]!r}; names with their numbers are accepted.")
     known = [*(setting.name for setting in form.SETTINGS), "train"]
-    for name in given:
+    for name in values:
         if name not in known:
             raise Refusal(f"{str(name)[:40]!r} is not a setting; the settings are {', '.join(known)}.")
-    return given
+    return values
 
 
 def run(run_id: object) -> Run:
-    """The run of this id, which whoever knows it may read."""
-    found = scheduler.find(run_id)
-    if found is None:
+    """The run with this id, which anyone who has the id may read. Raises Refusal if there is none to be read."""
+    known = find(run_id)
+    if known is None:
         raise Refusal(f"There is no run {str(run_id)[:80]!r}; give the id that start returned.")
     try:
-        found.config  # noqa: B018
-    except (ValueError, OSError):
+        known.config  # noqa: B018
+    except Refusal:  # whose text names the folder
         raise Refusal("The config of this run cannot be read.") from None
-    return found
+    return known
 
 
 def owned(run_id: object, secret: object) -> Run:
-    """The run of this id, if the secret is its owner's."""
-    found = run(run_id)
-    if not visitors.owns(found, Visitor(visitors.valid(secret))):
+    """The run with this id, if the secret is its owner's. Raises Refusal if it is not."""
+    known = run(run_id)
+    if not visitors.owns(known, Visitor(visitors.valid(secret))):
         raise Refusal("This run is somebody else's; give the owner_secret that start returned with it.")
-    return found
+    return known
 
 
-def report(of: Run) -> dict[str, Any]:
-    """The run's report, once there is one."""
-    found = look(of).report
-    if found is None:
-        raise Refusal(NOT_YET)
-    return found
+def report(of: Run) -> RunReport:
+    """The run's report. Raises Refusal as long as there is none, and if it is unreadable."""
+    known = of.report()
+    if known is None:
+        raise Refusal(NO_REPORT)
+    return known
 
 
-def group(of: Run, name: object) -> dict[str, Any]:
-    """A group of the report, by its name."""
-    groups = report(of)["groups"]
-    if not isinstance(name, str) or name not in groups:
-        raise Refusal(f"There is no group {str(name)[:40]!r}; there are {', '.join(groups)}.")
-    return groups[name]
+def group(known: RunReport, name: object) -> Group:
+    """The group of test images of this name. Raises Refusal if the report has none."""
+    for known_name, _, scores in known.named():
+        if known_name == name:
+            return scores
+    raise Refusal(f"There is no group {str(name)[:40]!r}; there are {', '.join(known.groups)}.")

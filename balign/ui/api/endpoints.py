@@ -1,17 +1,17 @@
-"""What other programs may ask of the studio: eight named endpoints for `gradio_client`, which are MCP tools as well.
+"""The studio's API: eight named endpoints for `gradio_client`, which are MCP tools as well.
 
-Each reads a run's folder or passes a wish on to `worker`; none loads a model. A bad call is answered by one sentence.
-Addresses of files are relative to the studio's own.
+Each reads a run's folder or passes a request on to the scheduler. Addresses of files are relative to the studio's own.
 """
 
 from typing import Any
 
 import gradio as gr
 
-from balign.host import scheduler, visitors, waitlist
+from balign.host import processes, scheduler, visitors, waitlist
 from balign.host.status import look
 from balign.host.visitors import Visitor
 from balign.markup import charts
+from balign.measure.report import RunReport
 from balign.refusal import Refusal
 from balign.runs.outcome import bundle
 from balign.ui import form
@@ -21,9 +21,9 @@ from balign.ui.files import BUNDLE, WEIGHTS, keyed, url
 
 
 def build() -> None:
-    """Offer them all, within the page that is being built. None waits behind another."""
-    for call in (start, status, metrics, stop, pair, score, export, report):
-        gr.api(call, api_name=call.__name__, concurrency_limit=None)
+    """Add the endpoints to the page that is being built. None waits for another."""
+    for endpoint in (start, status, metrics, stop, pair, score, export, report):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
 
 
 @in_a_sentence
@@ -37,38 +37,38 @@ def start(
     owner_secret: str = "",
     request: gr.Request | None = None,
 ) -> dict[str, Any]:
-    """Start erasing a concept from a text-to-image model; while the machine is busy the run waits in line.
+    """Start erasing a concept from a text-to-image model; while the machine is busy the run is queued.
 
     Args:
         erase: What to forget, such as "cat"; several with commas; "cat=dog" draws a dog where a cat was asked for.
-        keep: Words or prompts to guard on purpose, one a line; everything else is guarded anyway.
+        keep: Words or prompts to keep on purpose, one a line; everything else is kept as well as possible anyway.
         replace: What to draw where the concept was asked for, with methods that replace.
         model: The base model's id, such as "emoji", which is bundled.
         method: The name of the rule to erase by, such as "balign" or the paper's "rgd".
-        settings: Numbers by their names, such as {"steps": 50, "seed": 1}; those left out are the method's own.
+        settings: Numbers by their names, such as {"steps": 50, "seed": 1}; those left out have the method's defaults.
         owner_secret: On a shared instance, what an earlier start returned, so that one owner has all runs.
 
     Returns:
-        The run's id, its place in line (0 once it has begun), remarks, and on a shared instance the owner's secret.
+        The run's id, its place in the queue (0 once it has begun), remarks; on a shared instance the owner's secret.
     """
-    words = {"erase": erase, "keep": keep, "replace": replace, "model": model, "method": method}
-    config = form.config({**arguments.settings(settings), **words})
+    texts = {"erase": erase, "keep": keep, "replace": replace, "model": model, "method": method}
+    config = form.config({**arguments.settings(settings), **texts})
     remarks = form.advice(config)
     visitor = visitors.with_secret(Visitor(visitors.valid(owner_secret), visitors.address(request)))
     run = scheduler.begin(config, visitor)
-    told = {"owner_secret": visitor.secret} if visitor.secret else {}
-    return {"run": run.id, "place": waitlist.place(run), "remarks": remarks, **told}
+    secret = {"owner_secret": visitor.secret} if visitor.secret else {}
+    return {"run": run.id, "place": waitlist.place(run), "remarks": remarks, **secret}
 
 
 @in_a_sentence
 def status(run: str) -> dict[str, Any]:
-    """How far a run is: queued, starting, running, stopping, stopped, failed or done, and in which phase.
+    """How far a run is: new, queued, starting, running, stopping, stopped, failed or done, and in which phase.
 
     Args:
         run: The id that start returned.
 
     Returns:
-        State, place in line, phase with its count, step, fraction of the whole, seconds left if known, the last words.
+        State, place in the queue, phase and its progress, step, fraction of the whole, seconds left if known, message.
     """
     view = look(arguments.run(run))
     phase = view.working
@@ -96,7 +96,7 @@ def metrics(run: str) -> dict[str, Any]:
         run: The id that start returned.
 
     Returns:
-        Losses, the gradients' cosine, the promised changes of both losses, and the alignment of each group's previews.
+        Losses, the gradients' cosine, the predicted changes of both losses, the alignment of each group's previews.
     """
     view = look(arguments.run(run))
     names = ("forget_loss", "retain_loss", "cosine", "forget_change", "retain_change")
@@ -110,28 +110,28 @@ def metrics(run: str) -> dict[str, Any]:
 
 @in_a_sentence
 def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
-    """Stop a run at its next batch, or take it out of the line.
+    """Stop a run at its next batch, or take it out of the queue.
 
     Args:
         run: The id that start returned.
-        keep: Whether the weights so far are kept; without them the run can only begin anew.
+        keep: Whether the weights so far are kept; without them the run can only start again.
         owner_secret: What start returned, on a shared instance.
 
     Returns:
         The run's id and whether it is "stopping" or has "left the line".
     """
-    found = arguments.owned(run, owner_secret)
-    if scheduler.cancel(found):
-        return {"run": found.id, "state": "left the line"}
-    if not scheduler.alive(found):
-        raise Refusal("This run is not at work; there is nothing to stop.")
-    found.request_stop(keep is not False)
-    return {"run": found.id, "state": "stopping"}
+    known = arguments.owned(run, owner_secret)
+    if scheduler.cancel(known):
+        return {"run": known.id, "state": "left the line"}
+    if not processes.alive(known):
+        raise Refusal("This run is not running; there is nothing to stop.")
+    known.request_stop(keep is not False)
+    return {"run": known.id, "state": "stopping"}
 
 
 @in_a_sentence
 def pair(run: str, group: str = "erased", number: int = 0) -> dict[str, Any]:
-    """One test image before and after erasing: the same words, the same noise, and the score of each.
+    """One test image before and after erasing: the same prompt, the same noise, and the score of each.
 
     Args:
         run: The id that start returned.
@@ -141,18 +141,18 @@ def pair(run: str, group: str = "erased", number: int = 0) -> dict[str, Any]:
     Returns:
         Prompt, seed, each image's address relative to the studio's and its alignment, and how many the group has.
     """
-    found = arguments.run(run)
-    images = arguments.group(found, group)["images"]
+    known = arguments.run(run)
+    images = arguments.group(arguments.report(known), group).images
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(images):
         raise Refusal(f"The number is {str(number)[:40]!r}; 0 to {len(images) - 1} is accepted.")
     image = images[number]
     return {
-        "prompt": image["prompt"],
-        "seed": image["seed"],
-        "before": url(found, str(image["before"])),
-        "after": url(found, str(image["after"])),
-        "alignment_before": image["alignment_before"],
-        "alignment_after": image["alignment_after"],
+        "prompt": image.prompt,
+        "seed": image.seed,
+        "before": url(known, image.before),
+        "after": url(known, image.after),
+        "alignment_before": image.alignment_before,
+        "alignment_after": image.alignment_after,
         "images": len(images),
     }
 
@@ -166,11 +166,11 @@ def score(run: str, group: str = "erased") -> dict[str, Any]:
         group: "erased", "kept" or "neighbours".
 
     Returns:
-        The group's numbers as in report.json, and the scorer they are by.
+        The group's numbers as in report.json with the verdict on its change, and the scorer they are by.
     """
-    found = arguments.run(run)
-    numbers = {name: value for name, value in arguments.group(found, group).items() if name != "images"}
-    return {"group": group, "scorer": arguments.report(found).get("scorer"), **numbers}
+    known = arguments.report(arguments.run(run))
+    arguments.group(known, group)
+    return {"group": group, "scorer": known.scorer, **_numbers(known)["groups"][group]}
 
 
 @in_a_sentence
@@ -185,14 +185,14 @@ def export(run: str, what: str = "bundle", owner_secret: str = "") -> dict[str, 
     Returns:
         The file's name, and its address relative to the studio's.
     """
-    found = arguments.owned(run, owner_secret)
+    known = arguments.owned(run, owner_secret)
     names = {"bundle": BUNDLE, "weights": WEIGHTS}
     name = names.get(what) if isinstance(what, str) else None
     if name is None:
         raise Refusal(f"{str(what)[:40]!r} cannot be exported; accepted are {', '.join(names)}.")
-    if not (bundle.ready(found) if name == BUNDLE else (found.path / WEIGHTS).is_file()):
+    if not (bundle.ready(known) if name == BUNDLE else (known.path / WEIGHTS).is_file()):
         raise Refusal("This run has nothing to export yet; ask for its status to see how far it is.")
-    return {"run": found.id, "file": name, "url": keyed(found, name)}
+    return {"run": known.id, "file": name, "url": keyed(known, name)}
 
 
 @in_a_sentence
@@ -205,10 +205,16 @@ def report(run: str) -> dict[str, Any]:
     Returns:
         The page's address relative to the studio's, and report.json without its images, which `pair` gives one by one.
     """
-    found = arguments.run(run)
-    whole = arguments.report(found)
-    groups = {name: {k: v for k, v in group.items() if k != "images"} for name, group in whole["groups"].items()}
-    return {"run": found.id, "url": url(found, "report.html"), "report": {**whole, "groups": groups}}
+    known = arguments.run(run)
+    return {"run": known.id, "url": url(known, "report.html"), "report": _numbers(arguments.report(known))}
+
+
+def _numbers(known: RunReport) -> dict[str, Any]:
+    """The report as in report.json, without its images."""
+    values = known.to_dict()
+    for group in values["groups"].values():
+        del group["images"]
+    return values
 
 
 def _series(points: list[tuple[float, float]]) -> list[list[float]]:

@@ -1,17 +1,18 @@
-"""Where erasing and keeping fight: two heat maps of the two gradients' cosine, by place in the model.
+"""Where erasing and keeping conflict: two heat maps of the cosine of the two gradients, by place in the model.
 
-One tells the kinds of weight apart, the other how much noise the pictures held.
-
-It draws what the telemetry says, averaged over the steps that were looked at. The parts of a denoiser are named here in
-plain words where they are known, and by their own names where they are not. Every text is escaped.
+One tells the kinds of weight apart, the other how much noise the pictures held. Both show the mean over the measured
+steps. Parts of a denoiser that are known have plain names, others their own.
 """
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
+from typing import NamedTuple
 
-from balign.host.status import View
+from markupsafe import Markup
+
+from balign.host.status import RunView
+from balign.markup.render import render
 from balign.telemetry import Conflict
 
 PARTS = {
@@ -33,83 +34,74 @@ PLACES = {"down_blocks": ("coarser", 1), "mid_block": ("middle", 2), "up_blocks"
 TERM = "cosine of the forget and the retain gradient, mean of the steps that were measured"
 FULL = 0.5
 """A cosine of this size has the full colour."""
+NUMBERS = (int, float)
 NOISE = ("least noise", "less", "more", "most noise")
-QUARTERS = (
-    "At the same steps the batch is taken apart by noise: from the quarter of its pictures with the least, where "
-    "details are drawn, to that with the most, where the whole takes shape."
-)
 
 
-def fight(view: View | None) -> str:
-    """The heat map of a run; empty for a run that recorded none, and what will be there while it may still come."""
-    found = view.conflicts if view else []
-    if not found:
-        waiting = view is not None and view.live and view.run.config.measure_every > 0
-        return _section('<p class="soft">Waiting for the first step that is measured.</p>') if waiting else ""
-    return _section(heat(found) + by_noise(found))
+class HeatCell(NamedTuple):
+    """A mean cosine, and how strong its colour is in percent."""
+
+    cosine: float
+    strength: int
 
 
-def _section(inside: str) -> str:
-    return f'<section class="fight"><h3>Where they fight</h3>{inside}</section>'
+class HeatMap(NamedTuple):
+    """A table: its label, (name, term) of each column, and (key, name, cells) of each row; None is an empty cell."""
+
+    label: str
+    columns: list[tuple[str, str]]
+    rows: list[tuple[str, str, list[HeatCell | None]]]
 
 
-def heat(found: Sequence[Conflict]) -> str:
-    """A table of every place and part, coloured by which way and how strongly the two gradients point."""
-    whole = [record for record in found if not record.quarter]
-    means = mean(whole)
-    columns = list(dict.fromkeys(name.partition(" ")[2] for name in means))
-    values = {(name.partition(" ")[0], name.partition(" ")[2]): value for name, value in means.items()}
-    steps = f"{len(whole):,} measured step{'s' * (len(whole) > 1)}"
-    caption = (
-        f'<caption title="{TERM}">Red: erasing and keeping pull against each other there; green: they agree. '
-        f'<span class="soft">Mean of {steps}, from \u22121 to 1.</span></caption>'
-    )
-    return _table("by place and kind of weight", caption, {column: _part(column) for column in columns}, values)
+def conflicts(view: RunView | None) -> Markup:
+    """Both heat maps; empty for a run that records no conflicts, a sentence while they may still come."""
+    records = view.conflicts if view else []
+    waiting = view is not None and view.live and view.run.config.measure_every > 0
+    if not (records or waiting):
+        return Markup()
+    maps = [by_part(records), by_noise(records)]
+    steps = sum(not record.quarter for record in records)
+    return render("ui/erase_tab/conflict_map.html", maps=[m for m in maps if m.rows], steps=steps, term=TERM)
 
 
-def by_noise(found: Sequence[Conflict]) -> str:
-    """A table of every place and quarter of the batch; empty where the batch was never taken apart."""
+def by_part(records: Sequence[Conflict]) -> HeatMap:
+    """Every place and kind of weight, over the whole batch."""
+    means = mean([record for record in records if not record.quarter])
+    values = {(name.partition(" ")[0], name.partition(" ")[2]): cosine for name, cosine in means.items()}
+    return _map("by place and kind of weight", {part: _part(part) for _, part in values}, values)
+
+
+def by_noise(records: Sequence[Conflict]) -> HeatMap:
+    """Every place and quarter of the batch by noise; without rows where batches were not split."""
     columns = {str(k): (name, f"quarter {k} of the batch by timestep") for k, name in enumerate(NOISE, 1)}
     values = {
-        (place, str(k)): value
+        (place, str(k)): cosine
         for k in range(1, len(NOISE) + 1)
-        for place, value in mean([record for record in found if record.quarter == k]).items()
+        for place, cosine in mean([record for record in records if record.quarter == k]).items()
     }
-    return _table("by place and noise", f"<caption>{QUARTERS}</caption>", columns, values) if values else ""
+    return _map("by place and noise", columns, values)
 
 
-def _table(
-    what: str, caption: str, columns: Mapping[str, tuple[str, str]], values: Mapping[tuple[str, str], float]
-) -> str:
-    head = "".join(f'<th scope="col" title="{escape(term)}">{escape(name)}</th>' for name, term in columns.values())
-    body = "".join(
-        f'<tr><th scope="row" title="{escape(row)}">{escape(_place(row))}</th>'
-        + "".join(_cell(values.get((row, column))) for column in columns)
-        + "</tr>"
-        for row in sorted({row for row, _ in values}, key=_order)
-    )
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Where erasing and keeping fight, {what}">'
-        f'<table class="heat">{caption}<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+def _map(label: str, columns: Mapping[str, tuple[str, str]], values: Mapping[tuple[str, str], float]) -> HeatMap:
+    places = sorted({place for place, _ in values}, key=_order)
+    rows = [(place, _place(place), [_cell(values.get((place, column))) for column in columns]) for place in places]
+    return HeatMap(label, list(columns.values()), rows)
 
 
-def mean(found: Sequence[Conflict]) -> dict[str, float]:
+def mean(records: Sequence[Conflict]) -> dict[str, float]:
     """The mean cosine of every group over the records that have a number for it."""
-    seen: dict[str, list[float]] = {}
-    for record in found:
+    sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for record in records:
         for name, cosine in record.cosines.items():
-            if isinstance(cosine, int | float) and math.isfinite(cosine):
-                seen.setdefault(name, []).append(max(-1.0, min(1.0, cosine)))
-    return {name: sum(values) / len(values) for name, values in seen.items()}
+            if isinstance(cosine, NUMBERS) and math.isfinite(cosine):
+                sums[name] = sums.get(name, 0.0) + (cosine if -1 <= cosine <= 1 else math.copysign(1, cosine))
+                counts[name] = counts.get(name, 0) + 1
+    return {name: total / counts[name] for name, total in sums.items()}
 
 
-def _cell(value: float | None) -> str:
-    if value is None:
-        return '<td class="none"></td>'
-    strength = round(100 * min(abs(value) / FULL, 1.0))
-    text = f"{value:+.2f}".replace("-", "\u2212")
-    return f'<td class="{"against" if value < 0 else "along"}" style="--much:{strength}%">{text}</td>'
+def _cell(cosine: float | None) -> HeatCell | None:
+    return None if cosine is None else HeatCell(cosine, round(100 * min(abs(cosine) / FULL, 1.0)))
 
 
 def _order(place: str) -> tuple[int, str]:
@@ -119,8 +111,8 @@ def _order(place: str) -> tuple[int, str]:
 
 def _place(name: str) -> str:
     block, _, number = name.partition(".")
-    words = PLACES.get(block, (block.replace("_", " "), 0))[0]
-    return f"{words} {int(number) + 1}" if re.fullmatch(r"[0-9]{1,4}", number) else words
+    plain = PLACES.get(block, (block.replace("_", " "), 0))[0]
+    return f"{plain} {int(number) + 1}" if re.fullmatch(r"[0-9]{1,4}", number) else plain
 
 
 def _part(name: str) -> tuple[str, str]:

@@ -1,164 +1,105 @@
-"""What happens on the page: start, stop, resume, attach, and the tick that reads the run's folder.
+"""What the events of the Erase tab do: start, stop, resume, open a run, and the tick that reads the run's folder.
 
-Every function takes plain values and returns plain values or gradio updates, and holds nothing between calls; which
-run a page shows comes from its address or the browser's own store. No error leaves here but as one escaped sentence.
+Nothing is held between calls; which run a page shows comes from its address or the browser's own store.
 """
 
-import hashlib
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import escape
 
-from balign.host import scheduler, visitors, waitlist
-from balign.host.status import View, look
-from balign.host.visitors import Visitor
+from balign.host import processes, scheduler, visitors, waitlist
+from balign.host.status import RunView, look
 from balign.refusal import Refusal
-from balign.runs.folder import Run
+from balign.runs.folder import find
 from balign.ui import form
-from balign.ui.erase_tab import conflict_map, panels, previews, results
-from balign.ui.files import keyed
+from balign.ui.erase_tab import panels, previews, results
+from balign.ui.page import Answer, Caller, Sent, changed, notice
 
-log = logging.getLogger(__name__)
-Sent = dict[str, str]
-
-
-def start(values: Mapping[str, Any], visitor: Visitor = scheduler.NOBODY) -> tuple[Any, str]:
-    """Write the configs and start their runs; give the browser the first one's id, and a word on what was noticed."""
-    try:
-        wanted = form.configs(values)
-        remarks = form.advice(wanted[0])
-        if len(wanted) > 1 and scheduler.inline():
-            raise Refusal(f"{len(wanted)} seeds were given; this instance has its device for one run at a time.")
-        visitor = visitors.with_secret(visitor)
-        run, *others = scheduler.begin_all(wanted, visitor)
-    except ValueError as error:
-        return gr.skip(), notice(str(error), "refused")
-    except OSError as error:
-        return gr.skip(), notice(f"The run could not be started: {error.strerror or 'the disk refused'}.", "refused")
-    if others:
-        remarks.append(f"{len(wanted)} runs, one a seed: here is the first, and all of them are under Runs.")
-    return visitors.stored(run.id, visitor), notice(" ".join(remarks), "remark") if remarks else ""
+GONE = "The run in this link is not here any more; it may have been deleted."
 
 
-def stop(browser: object, keep: bool) -> str:
-    """Ask the run to stop, which it does at its next batch; one that waits leaves the line."""
-    run = scheduler.find(run_id(browser))
-    if run is not None and not visitors.owns(run, visitors.visitor(browser)):
-        return notice(visitors.NOT_YOURS, "refused")
-    if run is None or not (scheduler.alive(run) or waitlist.ticket(run)):
-        return notice("Nothing is running here.", "remark")
-    try:
-        if not scheduler.cancel(run):
-            run.request_stop(keep)
-    except OSError as error:
-        return notice(f"The run could not be asked to stop: {error.strerror}.", "refused")
-    return ""
+def start(caller: Caller, values: Mapping[str, Any]) -> Answer:
+    """Write the configs and start their runs; the browser then shows the first one."""
+    configs = form.configs(values)
+    remarks = form.advice(configs[0])
+    if len(configs) > 1 and scheduler.inline():
+        raise Refusal(f"{len(configs)} seeds were given; this instance has its device for one run at a time.")
+    visitor = visitors.with_secret(caller.visitor)
+    first = scheduler.begin_all(configs, visitor)[0]
+    if len(configs) > 1:
+        remarks.append(f"{len(configs)} runs, one per seed: this is the first, and all of them are under Runs.")
+    message = notice(" ".join(remarks), "remark") if remarks else ""
+    return {"browser": visitors.stored(first.id, visitor), "notice": message}
 
 
-def resume(browser: object, verb: waitlist.Verb = "run", request: Any = None) -> str:
-    """Go on with a run that was stopped or killed, or compare with what it has learnt so far."""
-    run = scheduler.find(run_id(browser))
+def stop(caller: Caller, keep: bool) -> Answer:
+    """Ask the run to stop, which it does at its next batch; one that is queued leaves the queue."""
+    run = caller.run
+    if run is None or not (processes.alive(run) or waitlist.ticket(run)):
+        return {"notice": notice("Nothing is running here.", "remark")}
+    if not scheduler.cancel(caller.own()):
+        run.request_stop(keep)
+    return {"notice": ""}
+
+
+def resume(caller: Caller) -> Answer:
+    """Go on with a run that was stopped or killed."""
+    scheduler.resume(caller.own(), "run", caller.visitor)
+    return {"notice": ""}
+
+
+def compare(caller: Caller) -> Answer:
+    """Compare before and after with the weights that a run has so far."""
+    scheduler.resume(caller.own(), "evaluate", caller.visitor)
+    return {"notice": ""}
+
+
+def attach(caller: Caller) -> Answer:
+    """Show the run in the page's address, else the one this browser showed last, with the form as it was."""
+    visitor = visitors.with_secret(caller.visitor)
+    nothing = {"browser": visitors.stored("", visitor), "notice": ""}
+    run = caller.run if caller.link is None else find(caller.link)
     if run is None:
-        return notice("The run is not here any more.", "refused")
-    visitor = visitors.visitor(browser, request)
-    if not visitors.owns(run, visitor):
-        return notice(visitors.NOT_YOURS, "refused")
+        return nothing | ({"notice": notice(GONE, "refused")} if caller.link else {})
     try:
-        scheduler.resume(run, verb, visitor)
-    except ValueError as error:
-        return notice(str(error), "refused")
-    except OSError as error:
-        return notice(f"The run could not be resumed: {error.strerror}.", "refused")
-    return ""
+        return {"browser": visitors.stored(run.id, visitor), "notice": "", **form.filled(run.config)}
+    except Refusal:
+        return nothing | {"notice": notice("The run in this link has a config that cannot be read.", "refused")}
 
 
-def attach(browser: object, asked: str | None) -> tuple[Any, str, dict[str, Any]]:
-    """The run in the page's address, else the one this browser last saw: its id, a word, and the form as it was."""
-    visitor = visitors.with_secret(visitors.visitor(browser))
-    nothing = visitors.stored("", visitor)
-    if asked == "":
-        return nothing, "", {}
-    run = scheduler.find(asked) if asked else scheduler.find(run_id(browser))
-    if run is None:
-        words = "The run in this link is not here any more; it may have been deleted." if asked else ""
-        return nothing, notice(words, "refused") if words else "", {}
+def model_info(caller: Caller, name: object) -> Answer:
+    """What the page says of the chosen model, or why it is refused."""
     try:
-        return visitors.stored(run.id, visitor), "", form.filled(run.config)
-    except ValueError:
-        return nothing, notice("The run in this link has a config that cannot be read.", "refused"), {}
+        return {"model": gr.update(info=form.about_model(str(name)))}
+    except Refusal as refusal:
+        return {"model": gr.update(info=escape(str(refusal)))}
 
 
-def command(values: Mapping[str, Any]) -> str:
-    """The same run as a command, or what keeps it from being one."""
-    try:
-        return form.command(*form.configs(values))
-    except ValueError as error:
-        return f"# {error}"
+def method_info(caller: Caller, name: object) -> Answer:
+    """The description of a method, and its numbers as what empty settings mean."""
+    method = str(name)
+    numbers = {s.name: gr.update(placeholder=form.left_empty(s, method)) for s in form.SETTINGS if s.none}
+    return {"method": gr.update(info=form.about_method(method)), **numbers}
 
 
-def refresh(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
-    """What changed since this page was last told: updates by part of the page, and what it has now been told."""
-    run = scheduler.find(run_id(browser))
-    try:
-        view = replace(look(run), own=visitors.owns(run, visitors.visitor(browser))) if run else None
-        parts = {name: draw(view) for name, draw in PARTS.items()}
-    except (OSError, ValueError, TypeError, AttributeError):  # a folder that is being deleted, or was tampered with
-        log.exception("run %s cannot be shown", run.id if run else "")
-        return {"notice": notice("The files of this run cannot be read at the moment.", "refused")}, sent or {}
-    told = {name: _digest(part) for name, part in parts.items()}
-    old = sent or {}
-    return {name: part for name, part in parts.items() if told[name] != old.get(name)}, told
+def refresh(caller: Caller, sent: Sent | None) -> Answer:
+    """What changed since this page was last sent something, and what it has been sent now."""
+    view = replace(look(caller.run), own=caller.owned is not None) if caller.run else None
+    updates, now = changed({name: draw(view) for name, draw in PARTS.items()}, sent)
+    return updates | ({"sent": now} if updates else {})
 
 
-def live(view: View | None) -> str:
-    """Charts and ledger, or for a first visitor what they will show."""
-    if view is None:
-        return panels.explainer()
-    charts = panels.losses(view) + panels.cosine(view) + panels.alignment(view)
-    head = '<h2 class="training">Training</h2>'
-    return f'{head}<div class="charts">{charts}</div>{panels.books(view)}{conflict_map.fight(view)}'
-
-
-def outcome(view: View | None) -> str:
-    """The verdict, the numbers and the pictures, once there are any."""
-    if view is None:
-        return ""
-    if view.report is None:
-        return "" if view.live else _downloads(view)
-    return (
-        results.verdict(view.run, view.report)
-        + results.gallery(view.run, view.report)
-        + results.table(view.report)
-        + _downloads(view)
-    )
-
-
-def _downloads(view: View) -> str:
-    offers = {
-        "report.html": "Report",
-        "report.json": "Numbers",
-        **({"erased.safetensors": "Changed weights"} if view.own else {}),
-    }
-    links = "".join(
-        f'<a href="{keyed(view.run, name)}" target="_blank" rel="noopener">{text}</a>'
-        for name, text in offers.items()
-        if (view.run.path / name).is_file()
-    )
-    return f'<nav class="downloads" aria-label="Files of this run">{links}</nav>' if links else ""
-
-
-PARTS: dict[str, Callable[[View | None], Any]] = {
+PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "progress": panels.progress,
-    "live": live,
-    "previews": lambda view: _hidden_if_empty(previews.film(view)),
-    "outcome": lambda view: _hidden_if_empty(outcome(view)),
+    "live": panels.live,
+    "previews": lambda view: _hidden_if_empty(previews.strip(view)),
+    "outcome": lambda view: _hidden_if_empty(results.outcome(view)),
     "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
-    "stop_keep": lambda view: gr.update(visible=_at_work(view), interactive=_can_stop(view)),
-    "stop": lambda view: gr.update(visible=_at_work(view, also="queued"), interactive=_can_stop(view)),
+    "stop_keep": lambda view: gr.update(visible=_working(view), interactive=_can_stop(view)),
+    "stop": lambda view: gr.update(visible=_working(view, "queued"), interactive=_can_stop(view)),
     "resume": lambda view: gr.update(visible=_can_resume(view)),
     "compare": lambda view: gr.update(visible=_can_resume(view) and view is not None and view.partial),
     "timer": lambda view: gr.Timer(active=bool(view and view.live)),
@@ -170,35 +111,13 @@ def _hidden_if_empty(text: str) -> Any:
     return gr.update(value=text, visible=bool(text))
 
 
-def _at_work(view: View | None, also: str = "") -> bool:
+def _working(view: RunView | None, also: str = "") -> bool:
     return bool(view and view.own and view.live and view.state in (also, "starting", "running", "stopping"))
 
 
-def _can_resume(view: View | None) -> bool:
-    return view is not None and view.own and view.state in ("stopped", "failed")
+def _can_resume(view: RunView | None) -> bool:
+    return view is not None and view.own and view.state in ("new", "stopped", "failed")
 
 
-def _can_stop(view: View | None) -> bool:
+def _can_stop(view: RunView | None) -> bool:
     return bool(view and view.live and view.state != "stopping")
-
-
-def _digest(part: Any) -> str:
-    shown = part if isinstance(part, str) else repr(part if isinstance(part, dict) else part.active)
-    return hashlib.blake2b(shown.encode(), digest_size=12).hexdigest()
-
-
-def run_id(browser: object) -> str:
-    """The id in the browser's store, which a visitor may have written anything into."""
-    value = browser.get("run") if isinstance(browser, dict) else None
-    return value if isinstance(value, str) else ""
-
-
-def own_run(browser: object) -> Run | None:
-    """The run that the browser shows, if its visitor may change it."""
-    run = scheduler.find(run_id(browser))
-    return run if run is not None and visitors.owns(run, visitors.visitor(browser)) else None
-
-
-def notice(words: str, kind: str) -> str:
-    """A sentence in the page, read out by screen readers."""
-    return f'<p class="notice {kind}" role="alert">{escape(words)}</p>'

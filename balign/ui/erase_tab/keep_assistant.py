@@ -1,182 +1,102 @@
-"""The keep assistant: close words to add with one press, what is odd about the lists, and the prompts they would give.
+"""What is shown while somebody types: close words, remarks, the prompts of a run, its estimate and its command.
 
-All of it is asked while somebody types, so nothing here loads a model; what is shown comes from the same functions that
-a run uses. Every text is escaped. An uploaded list is read once and not kept.
+An uploaded list is read once and not kept.
 """
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
-from typing import Any
 
-import gradio as gr
+from markupsafe import Markup
 
 from balign.data import suggestions
-from balign.data.scenes import Labelled
-from balign.method.objectives import settle
-from balign.models.catalogue import find
+from balign.markup.formats import counted, gigabytes
+from balign.markup.render import render
 from balign.refusal import Refusal
-from balign.runs.config import RunConfig
 from balign.runs.estimate import forecast
-from balign.ui import form
-from balign.ui.erase_tab import estimate_line
-from balign.ui.page import PRIVATE, plain
+from balign.ui.erase_tab.draft import Draft, Values, read
+from balign.ui.page import Answer, Caller, notice
 
 MAX_FILE = 200_000
 """Bytes of a file with prompts to keep."""
 EXAMPLES = 3
 """Pairs of twins in the preview, and prompts of each test group."""
 KINDS = {"object": "things", "style": "styles", "background": "backgrounds", "person": "kinds of people"}
-TESTED = (("erased", "erased_test"), ("kept", "kept_test"), ("neighbours", "neighbours_test"))
-Values = Mapping[str, Any]
 
 
-def place(fields: dict[str, Any]) -> dict[str, Any]:
-    """The assistant's parts, where the page is being built; `fields` are those above it."""
-    values = {name: field.value for name, field in fields.items()}
-    parts: dict[str, Any] = {"assist": plain(assist(values), "assist")}
-    parts["file"] = gr.UploadButton(
-        "Keep prompts from a file", file_types=[".txt"], size="sm", elem_id="keep-file", min_width=120
-    )
-    parts["said"] = plain("", "keep-said")
-    with gr.Accordion("The prompts this gives", open=False, elem_id="keep-prompts"):
-        parts["prompts"] = plain(preview(values), "prompts")
-    return parts
+def follow(caller: Caller | None, values: Values) -> Answer:
+    """Everything on the page that keeps in step with the form."""
+    draft = read(values)
+    return {
+        "assist": assist(draft),
+        "prompts": prompts(draft),
+        "estimate": estimate(draft),
+        "command": draft.command,
+    }
 
 
-def bind(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> None:
-    """Keep the parts, and the estimate above the button, in step with what is typed."""
-    names = {field: name for name, field in fields.items()}
-
-    def follow(data: dict[Any, Any]) -> list[str]:
-        values = {names[field]: value for field, value in data.items()}
-        return [assist(values), preview(values), estimate_line.line(values)]
-
-    gr.on(
-        [page.load, *(field.change for field in fields.values())],
-        follow,
-        set(fields.values()),
-        [parts["assist"], parts["prompts"], parts["estimate"]],
-        trigger_mode="always_last",
-        **PRIVATE,
-    )
-    parts["file"].upload(from_file, [parts["file"], fields["keep"]], [fields["keep"], parts["said"]], **PRIVATE)
-
-
-def assist(values: Values) -> str:
-    """Chips, remarks, and how wide the keep side is."""
-    chips, remarks, wide = _chips(values), [], ""
-    try:
-        wanted = form.allowed(values)[0]
-        sets = forecast.prompt_sets(wanted)
-        remarks = sets.warnings
-        wide = " ".join(map(_wide, suggestions.breadth(sets, wanted.erase, find(wanted.model).lexicon)))
-    except (ValueError, OSError) as error:
-        remarks = [_why(error)]
-    said = "".join(f"<p>{escape(words)}</p>" for words in remarks)
-    term = "how diverse the retain set is: distinct words of the erased concept's kind, their categories, prompts"
-    return (
-        f'<div class="assist">{chips}<div class="remarks" role="status">{said}</div>'
-        f'<p class="soft wide" title="{term}">{wide}</p></div>'
+def assist(draft: Draft) -> Markup:
+    """Close words, remarks, and how wide the keep side is."""
+    sets = draft.sets
+    return render(
+        "ui/erase_tab/assist.html",
+        offered=draft.offered,
+        listed=draft.listed,
+        remarks=sets.warnings if sets else [draft.refusal],
+        breadth=suggestions.breadth(sets) if sets else [],
+        kinds=KINDS,
     )
 
 
-def _why(error: ValueError | OSError) -> str:
-    """One sentence; the system's own words, as for a name too long for a folder, without its numbers and paths."""
-    return f"The model cannot be looked for: {error.strerror}." if isinstance(error, OSError) else str(error)
-
-
-def _uniform(wanted: RunConfig) -> bool:
-    return not settle(wanted).objective.diversified
-
-
-def _chips(values: Values) -> str:
-    """Close words, each a button that is down while the word is on the list; keeping.js moves them there and back."""
-    try:
-        erase = form.concepts(values.get("erase"), values.get("replace"))
-        offered = suggestions.close(erase, form.base(str(values.get("model") or form.default("model"))).lexicon)
-        listed = {text.lower() for text in form.lines(values.get("keep"), "the prompts to keep")}
-    except (ValueError, OSError):
-        return ""  # what is wrong is said among the remarks
-    if not offered:
-        return '<p class="soft">No close words are known for this one; type what should stay.</p>'
-    buttons = "".join(
-        f'<button type="button" class="chip" data-word="{escape(word)}" '
-        f'aria-pressed="{"true" if word.lower() in listed else "false"}">{escape(word)}</button>'
-        for word in offered
-    )
-    return (
-        '<div class="chips" role="group" aria-label="Close words; a press adds one to Keep, another takes it off">'
-        '<span title="words of the same category; those left alone may be tested as neighbours">Close to it</span>'
-        f"{buttons}</div>"
-    )
-
-
-def _wide(found: suggestions.Breadth) -> str:
-    things = KINDS.get(found.kind, f"words of the kind {found.kind}")
-    words = f"Guarded: {found.words:,} of {found.of_words:,} other {escape(things)}"
-    if found.of_categories > 1:
-        words += f" from {found.categories} of {found.of_categories} categories"
-    return f"{words}, in {found.prompts:,} different prompt{'s' * (found.prompts > 1)}."
-
-
-def preview(values: Values) -> str:
+def prompts(draft: Draft) -> Markup:
     """A few prompts of each set that a run would use."""
-    try:
-        wanted = form.allowed(values)[0]
-        sets = forecast.prompt_sets(wanted)
-        lexicon = find(wanted.model).lexicon
-        pairs = suggestions.twins(sets, wanted.erase, wanted.keep, lexicon, _uniform(wanted))
-    except (ValueError, OSError) as error:
-        return f'<p class="soft">{escape(_why(error))}</p>'
-    learnt = "".join(
-        f'<li><span class="key erased">{escape(forget)}</span><span class="key kept">{escape(retain)}</span></li>'
-        for forget, retain in pairs[:EXAMPLES]
-    )
-    tested = "".join(_tested(name, getattr(sets, group)) for name, group in TESTED)
-    return (
-        f'<div class="said"><p>Learnt from, {len(sets.forget):,} to forget and {len(sets.retain):,} to keep; each '
-        f"pair says the same of two things:</p><ul>{learnt}</ul><p>Tested on, and never learnt from:</p>"
-        f"<ul>{tested}</ul></div>"
+    return render(
+        "ui/erase_tab/prompts.html",
+        sets=draft.sets,
+        twins=suggestions.twins(draft.sets)[:EXAMPLES] if draft.sets else [],
+        shown=EXAMPLES,
+        refusal=draft.refusal,
     )
 
 
-def _tested(name: str, group: Sequence[Labelled]) -> str:
-    return "".join(f'<li><span class="key {name}">{escape(test.prompt)}</span></li>' for test in group[:EXAMPLES])
+def estimate(draft: Draft) -> Markup:
+    """What each run of the form will take; empty while the form is refused, which `assist` says."""
+    if draft.sets is None:
+        return Markup()
+    expected = forecast.estimate(draft.configs[0], draft.sets)
+    return render(
+        "ui/erase_tab/estimate.html",
+        words=forecast.sentence(expected),
+        disk=gigabytes(expected.disk_gb),
+        obstacle=expected.obstacle,
+        runs=len(draft.configs),
+    )
 
 
-def from_file(file: object, keep: object) -> tuple[Any, str]:
-    """What is in the box with an uploaded list below it, and a word on what came of it."""
-    from balign.ui.erase_tab.erase_handlers import notice
-
+def from_file(caller: Caller | None, file: object, keep: object) -> Answer:
+    """The text of Keep with an uploaded list below it, and how many lines it added."""
     if not isinstance(file, str):
-        return gr.skip(), notice("No file was uploaded.", "refused")
+        raise Refusal("No file was uploaded.")
     try:
-        added = listed(Path(file))
-    except ValueError as error:
-        return gr.skip(), notice(str(error), "refused")
-    except OSError as error:
-        return gr.skip(), notice(f"The file could not be read: {error.strerror or 'the disk refused'}.", "refused")
+        added = read_list(Path(file))
     finally:
         with contextlib.suppress(OSError):
             os.unlink(file)
-    before = keep.rstrip() if isinstance(keep, str) else ""
-    text = "\n".join([*([before] if before else []), *added])
-    return text, notice(f"{len(added):,} lines were added to Keep.", "remark")
+    before = [keep.rstrip()] if isinstance(keep, str) and keep.rstrip() else []
+    message = f"{counted(len(added), 'line')} {'was' if len(added) == 1 else 'were'} added to Keep."
+    return {"keep": "\n".join([*before, *added]), "added": notice(message, "remark")}
 
 
-def listed(file: Path) -> list[str]:
-    """The lines of a text file that say something."""
+def read_list(file: Path) -> list[str]:
+    """The lines of a text file that are not blank."""
     size = file.stat().st_size
     if size > MAX_FILE:
         raise Refusal(f"The file has {size:,} bytes; a text file of at most {MAX_FILE:,} is accepted.")
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Refusal(f"Byte {error.start:,} of the file is no UTF-8; a plain text file is accepted.") from None
-    found = [line.strip() for line in text.splitlines() if line.strip()]
-    if not found:
+        raise Refusal(f"Byte {error.start:,} of the file is not UTF-8; a plain text file is accepted.") from None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
         raise Refusal("The file has no text in it; one word or prompt a line is accepted.")
-    return found
+    return lines

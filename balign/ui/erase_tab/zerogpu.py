@@ -8,26 +8,22 @@ Space, and nothing here is used anywhere else.
 import contextlib
 import functools
 import importlib
-import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
-from balign.host import scheduler, visitors, waitlist
+from balign.host import waitlist
+from balign.refusal import Refusal
 from balign.runs.folder import Run
-from balign.ui.erase_tab import erase_handlers
-from balign.ui.page import PRIVATE
+from balign.ui.page import Answer, Caller, notice
 
-log = logging.getLogger(__name__)
 Chunk = Callable[[str, waitlist.Verb, float], Generator[dict[str, Any], None, None]]
 CHUNK = 60
 """Seconds of the visitor's quota that one click asks for."""
 MARGIN = 15
-"""Seconds before their end at which the run is asked to stop: a batch and a checkpoint fit in."""
-PAUSED = "The device was lent for a minute and the run is not through; press Resume to go on from here."
+"""Seconds before their end at which the run is stopped: a batch and a checkpoint fit in."""
+PAUSED = "The device was lent for a minute and the run is not finished; press Resume to go on from here."
 TROUBLES = {
     "illegal duration": "Your quota of the device does not allow a minute at once; sign in to the Hub, or come later.",
     "quota": "Your quota of the device is used up for now; press Resume when you have some again.",
@@ -36,17 +32,6 @@ TROUBLES = {
     "aborted": "The device was taken back before the run could stop; press Resume to go on from its last checkpoint.",
 }
 """What ZeroGPU says when it does not lend the device, or took it back, and what that means to a visitor."""
-
-
-def follow(event: Any, browser: Any, notice: Any) -> None:
-    """After this event, go on with the run that the browser shows. Off ZeroGPU a process does that."""
-    if scheduler.inline():
-        lent = borrowed()
-
-        def go_on(store: object) -> Iterator[Any]:
-            yield from drive(store, lent)
-
-        event.then(go_on, browser, notice, **PRIVATE)
 
 
 @functools.cache
@@ -61,42 +46,44 @@ def chunk(folder: str, verb: waitlist.Verb, seconds: float) -> Generator[dict[st
     """Go on with a run and yield its events as plain values; when the time is up it stops and keeps what it has."""
     from balign.runs.engine import execute
 
-    run, until, asked = Run.open(folder, Path(folder).parent), time.monotonic() + seconds, False
+    run, until, stopping = Run.open(folder, Path(folder).parent), time.monotonic() + seconds, False
     for event in execute.run(run) if verb == "run" else execute.evaluate(run):
         waitlist.leave(run)
         yield event.to_dict()
-        if not asked and time.monotonic() >= until and run.stop_requested() is None:
+        if not stopping and time.monotonic() >= until and run.stop_requested() is None:
             run.request_stop(keep=True)
-            asked = True
-    if asked:
+            stopping = True
+    if stopping:
         run.clear_stop()  # left over if the run came to its end by itself
-        if run.status() == "stopped":
+        last = run.last_phase()
+        if last is not None and last.name == "stopped":
             yield {"kind": "paused"}
 
 
-def drive(store: object, lent: Chunk) -> Iterator[Any]:
-    """Iterate a chunk of the visitor's run, with a word at the end if one is needed; the page reads the folder."""
-    run = scheduler.find(erase_handlers.run_id(store))
+def drive(caller: Caller) -> Generator[Answer, None, None]:
+    """Go on with the visitor's run for a chunk; a message at the end if one is needed. The page reads the folder."""
+    run = caller.owned
     ticket = waitlist.ticket(run) if run else None
-    if run is None or ticket is None or not visitors.owns(run, visitors.visitor(store)):
+    if run is None or ticket is None:
         return
     kind = ""
     try:
-        with contextlib.closing(lent(str(run.path), ticket.verb, CHUNK - MARGIN)) as events:
+        with contextlib.closing(borrowed()(str(run.path), ticket.verb, CHUNK - MARGIN)) as events:
             for event in events:
                 kind = event["kind"]
-                yield gr.skip()
-    except Exception as error:  # whatever the lender raises, the visitor gets a sentence and the log the rest
-        log.exception("a chunk of run %s was not done", run.id)
-        yield erase_handlers.notice(trouble(error), "refused")
+                yield {}
+    except Exception as error:
+        trouble = explain(error)
+        if trouble is None:
+            raise
+        raise Refusal(trouble) from error
     finally:
         waitlist.leave(run)
     if kind == "paused":
-        yield erase_handlers.notice(PAUSED, "remark")
+        yield {"notice": notice(PAUSED, "remark")}
 
 
-def trouble(error: Exception) -> str:
-    """What went wrong with the device, for people."""
+def explain(error: Exception) -> str | None:
+    """What went wrong with the device, for people; None if it is none of ZeroGPU's known answers."""
     text = f"{error} {getattr(error, 'message', '')}".lower()
-    known = (words for sign, words in TROUBLES.items() if sign in text)
-    return next(known, "The device could not be used; press Resume to try again.")
+    return next((trouble for sign, trouble in TROUBLES.items() if sign in text), None)

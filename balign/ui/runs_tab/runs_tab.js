@@ -1,26 +1,27 @@
-/* Which runs are ticked in the Runs tab. The list is made anew while runs go on, and its ticks are put back by run. */
+/* Which runs are selected in the Runs tab. The list is sent again while runs go on; selection is put back by run. */
 (() => {
   "use strict";
-  const ticked = new Set();
+  const LIST = "part-run-list";
+  const selected = new Set();
   let watched = null;
-  const boxes = () => document.querySelectorAll("#part-shelf input.choose");
+  const boxes = () => document.querySelectorAll(`#${LIST} input.choose`);
   const restore = () => {
-    for (const box of boxes()) box.checked = ticked.has(box.value);
+    for (const box of boxes()) box.checked = selected.has(box.value);
   };
 
   document.addEventListener("change", (event) => {
     const box = event.target;
-    if (!(box instanceof HTMLInputElement) || !box.matches("#part-shelf input.choose")) return;
-    if (box.checked) ticked.add(box.value);
-    else ticked.delete(box.value);
-    const list = document.getElementById("part-shelf");
+    if (!(box instanceof HTMLInputElement) || !box.matches(`#${LIST} input.choose`)) return;
+    if (box.checked) selected.add(box.value);
+    else selected.delete(box.value);
+    const list = document.getElementById(LIST);
     if (list === watched) return;
     watched = list;
     new MutationObserver(restore).observe(list, { subtree: true, childList: true, attributeFilter: ["value"] });
   });
 
-  window.balignTicked = () => {
-    const here = [...boxes()].map((box) => box.value); // in the order of the list; a run that is not shown is not meant
-    return here.filter((id) => ticked.has(id)).join(" ");
+  window.balignSelected = () => {
+    const listed = [...boxes()].map((box) => box.value); // in the order of the list, and only runs that are shown
+    return listed.filter((id) => selected.has(id)).join(" ");
   };
 })();

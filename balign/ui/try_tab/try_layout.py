@@ -1,69 +1,63 @@
-"""The Try tab: what a finished run's weights draw when they are asked something new.
+"""The Try tab: what a finished run's weights draw for your own prompts, at other strengths, for probes; a blind vote.
 
-Every button starts a process that writes into the run's folder, and the page reads that folder; nothing is drawn in
-the server. It is for the run's owner: who only has the link sees and starts nothing here. What is shown is made in
-`tries`, `scrub` and `probing`, what the buttons do in `drawing`. No error leaves here but as one escaped sentence.
+Every button starts a process that writes into the run's folder, and the page reads that folder. The tab is the run
+owner's: anyone else with the link sees and starts nothing here.
 """
 
-import hashlib
-import logging
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import gradio as gr
 
-from balign.host import scheduler, visitors
+from balign.host import processes, visitors
+from balign.markup.render import macro, render
+from balign.refusal import Refusal
 from balign.runs.config import MAX_PROMPT
 from balign.runs.folder import Run
 from balign.runs.tryout import store
 from balign.runs.tryout.store import MOST_IMAGES
-from balign.ui.erase_tab.erase_handlers import notice, own_run
-from balign.ui.page import PRIVATE, Page, plain
-from balign.ui.try_tab import blind_vote, own_prompts, probe_results, strength
-from balign.ui.try_tab.try_actions import NO_RUN, export, own, probes, stop, strengths, why_not
+from balign.ui import page as shared
+from balign.ui.page import Answer, Caller, Page, Sent, notice, plain
+from balign.ui.try_tab import blind_vote, own_prompts, probe_results, strength, try_actions
 
-log = logging.getLogger(__name__)
 TICK = 1.0
 """Seconds between two looks into the run's folder while something is drawn."""
-STRENGTH = "(given, browser) => [balignStrength(), browser]"
+STRENGTH = "(browser) => [browser, balignStrength()]"
 WORKING = {
     "try": "Drawing before and after",
     "strength": "Drawing the strengths",
     "probe": "Drawing the probes",
-    "": "Getting ready",
 }
-ENDED = "The drawing ended before it was through; log.txt in the run's folder may say why."
-OFFERS = (
-    ("Your own prompt", "Both models draw it from the same noise, side by side."),
-    ("How much of the change", "A slider from the model as it was to the erased one, and beyond."),
-    ("Probes", "Synonyms, misspellings and other languages: does anything bring the concept back?"),
-    ("Blind vote", "Two sheets in an order that stays hidden: judge with your own eyes."),
-)
-Sent = dict[str, str]
+ENDED = "The drawing ended early; log.txt in the run's folder may say why."
 
 
 def build(page: Page) -> None:
     """The tab, inside the tab that is being built."""
-    parts: dict[str, Any] = {}
+    parts: dict[str, Any] = {"sent": gr.State({})}
     with gr.Column(elem_classes="tryout") as column:
-        parts["about"] = plain(_nothing(NO_RUN), "try-about")
+        parts["about"] = plain(_about(Caller(visitors.NOBODY, None)), "try-about")
+        parts["trouble"] = plain("", "try-trouble")
         with gr.Column(visible=False, elem_classes="tryout") as parts["room"]:
             with gr.Row(elem_classes="dock", visible=False) as parts["dock"]:
                 parts["progress"] = plain("", "try-progress")
                 parts["stop"] = gr.Button("Stop", min_width=80, scale=0, size="sm", elem_id="try-stop")
             parts["say"] = plain("", "try-say")
-            _own(parts)
+            _own_prompts(parts)
             _strength(parts)
             _probes(parts)
-            ballots = blind_vote.build(page)
+            bind_vote = blind_vote.build(page)
     parts["timer"] = gr.Timer(TICK, active=False)
     _events(page, column.parent, parts)
-    ballots(column.parent)
+    bind_vote(column.parent)
 
 
-def _own(parts: dict[str, Any]) -> None:
-    plain("<h2>Your own prompt</h2>", "try-own")
+def heading(title: str, name: str, lead: str = "") -> None:
+    """The heading of a section."""
+    plain(render("ui/try_tab/heading.html", title=title, lead=lead), name)
+
+
+def _own_prompts(parts: dict[str, Any]) -> None:
+    heading("Your own prompt", "try-own")
     with gr.Row(elem_classes="finder"):
         parts["prompt"] = gr.Textbox(
             label="Prompt", placeholder="what to draw", max_length=MAX_PROMPT, scale=4, elem_id="try-prompt"
@@ -73,142 +67,107 @@ def _own(parts: dict[str, Any]) -> None:
             "4", label=f"Images, 1 to {MOST_IMAGES}", scale=1, min_width=110, elem_id="try-images"
         )
         parts["draw"] = gr.Button("Draw", variant="primary", scale=0, min_width=90, elem_id="try-draw")
-    parts["tries"] = plain(own_prompts.EMPTY, "tries")
+    parts["own_prompts"] = plain("", "own-prompts")
 
 
 def _strength(parts: dict[str, Any]) -> None:
-    plain("<h2>How much of the change</h2>", "try-strength")
-    parts["scrub"] = plain(strength.EMPTY, "scrub")
+    heading("Strength of the change", "try-strength")
+    parts["strength"] = plain("", "strength")
     with gr.Row(elem_classes="acts"):
         parts["frames"] = gr.Button("Draw the strengths", size="sm", scale=0, elem_id="try-frames")
         parts["export"] = gr.Button("Export at this strength", visible=False, size="sm", scale=0, elem_id="try-export")
-        parts["amount"] = gr.Textbox(visible=False)  # store.js puts in its place where the slider stands
+        parts["amount"] = gr.Textbox(visible=False)  # try_tab.js puts in its place where the slider is
     parts["exports"] = plain("", "exports", visible=False)
 
 
 def _probes(parts: dict[str, Any]) -> None:
-    plain("<h2>Probes, not proof</h2>", "try-probes")
-    parts["probes"] = plain(probe_results.EMPTY, "probes")
+    heading("Probes, not proof", "try-probes")
+    parts["probes"] = plain("", "probes")
     with gr.Row(elem_classes="acts"):
         parts["probe"] = gr.Button("Draw the probes", size="sm", scale=0, elem_id="try-probe")
 
 
 def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
-    sent = gr.State({})
-    followed = [parts[name] for name in (*PARTS, "timer")]
+    def refresh(event: Any) -> None:
+        shared.bind(
+            event, refreshed, page.browser, [parts["sent"]], parts, [*shown(Caller(visitors.NOBODY, None)), "sent"],
+            failure="The files of this run cannot be shown", say="trouble",
+        )  # fmt: skip
 
-    def ask(work: Callable[..., str]) -> Callable[..., str]:
-        def asked(request: gr.Request, *given: Any) -> str:
-            return work(*given, request=request)
+    def act(
+        triggers: Any, work: Callable[..., Answer], failure: str, inputs: tuple[str, ...] = (), **more: Any
+    ) -> None:
+        components = [parts[name] for name in inputs]
+        refresh(shared.bind(triggers, work, page.browser, components, parts, [], failure=failure, say="say", **more))
 
-        return asked
-
-    def refresh(store: object, told: Sent) -> dict[Any, Any]:
-        updates, now = look(store, told)
-        return {parts[name]: update for name, update in updates.items()} | {sent: now}
-
-    def again(event: Any) -> Any:
-        return event.then(refresh, [page.browser, sent], [*followed, sent], **PRIVATE)
-
-    for trigger in (tab.select, parts["timer"].tick):
-        trigger(refresh, [page.browser, sent], [*followed, sent], **PRIVATE)
-    asked = gr.on(
-        [parts["draw"].click, parts["prompt"].submit],
-        ask(own),
-        [page.browser, parts["prompt"], parts["seed"], parts["images"]],
-        parts["say"],
-        **PRIVATE,
-    )
-    again(asked)
-    again(parts["probe"].click(ask(probes), page.browser, parts["say"], **PRIVATE))
-    again(parts["frames"].click(ask(strengths), page.browser, parts["say"], **PRIVATE))
-    again(parts["export"].click(ask(export), [parts["amount"], page.browser], parts["say"], js=STRENGTH, **PRIVATE))
-    again(parts["stop"].click(stop, page.browser, parts["say"], **PRIVATE))
+    refresh([tab.select, parts["timer"].tick])
+    failure = "The drawing could not be started"
+    submitted = [parts["draw"].click, parts["prompt"].submit]
+    act(submitted, try_actions.draw_prompt, failure, ("prompt", "seed", "images"))
+    act(parts["probe"].click, try_actions.draw_probes, failure)
+    act(parts["frames"].click, try_actions.draw_strengths, failure)
+    act(parts["export"].click, try_actions.export, "The export could not be started", ("amount",), js=STRENGTH)
+    act(parts["stop"].click, try_actions.stop, "The drawing could not be stopped")
 
 
-def look(browser: object, sent: Sent | None) -> tuple[dict[str, Any], Sent]:
-    """What changed since this page was last told, and what it has now been told."""
-    run = own_run(browser)
-    working = run is not None and scheduler.alive(run)
+def refreshed(caller: Caller, sent: Sent | None) -> Answer:
+    """The parts that differ from what this page was sent before."""
+    new, now = shared.changed(shown(caller), sent)
+    return {"trouble": "", "sent": now} | new
+
+
+def shown(caller: Caller) -> dict[str, Any]:
+    """Every part that follows the run's folder, as it is now."""
+    owned = caller.owned
+    working = owned is not None and processes.alive(owned)  # asked first: one that ends in between is then read whole
+    run = owned if owned is not None and store.ready(owned) else None
+    progress = _progress(run, working) if run else ""
+    strengths, no_strengths = _read(store.strength, run)
+    probes, no_probes = _read(store.probes, run)
+    exports = strength.exports(run) if run else ""
+    return {
+        "about": _about(caller),
+        "room": gr.update(visible=run is not None),
+        "dock": gr.update(visible=bool(progress)),
+        "progress": progress,
+        "stop": gr.update(visible=working),
+        "draw": gr.update(interactive=not working),
+        "own_prompts": own_prompts.own_prompts(run) if run else "",
+        "strength": no_strengths or (strength.strength(run, strengths) if run else ""),
+        "frames": gr.update(visible=not strengths, interactive=not working),
+        "export": gr.update(visible=bool(strengths), interactive=not working),
+        "exports": gr.update(value=exports, visible=bool(exports)),
+        "probes": no_probes or (probe_results.probe_results(run, probes) if run else ""),
+        "probe": gr.update(visible=not probes, interactive=not working),
+        "timer": gr.Timer(active=working),
+    }
+
+
+def _read(read: Callable[[Run], Any], run: Run | None) -> tuple[Any, str]:
+    """What was drawn; if it is unreadable, the sentence that says so in its place."""
     try:
-        parts = {name: draw(run) for name, draw in PARTS.items()}
-        if run is None or not store.ready(run):
-            parts["about"] = _nothing(why_not(browser))
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, IndexError):  # being deleted, or tampered with
-        log.exception("run %s cannot be shown", run.id if run else "")
-        said = notice("What was drawn for this run cannot be read at the moment.", "refused")
-        return {"about": said, "timer": gr.Timer(active=working)}, {}
-    told = {name: hashlib.blake2b(repr(part).encode(), digest_size=12).hexdigest() for name, part in parts.items()}
-    new = {name: part for name, part in parts.items() if told[name] != (sent or {}).get(name)}
-    return new | {"timer": gr.Timer(active=working)}, told
+        return (read(run) if run else None), ""
+    except Refusal as refusal:
+        return None, notice(str(refusal), "refused")
 
 
-def _nothing(why: str) -> str:
-    """Why there is nothing to try, and unless it is somebody else's, what there will be."""
-    if why == visitors.NOT_YOURS:
-        return f'<p class="nothing">{why}</p>'
-    items = "".join(f"<li><b>{title}</b><span>{text}</span></li>" for title, text in OFFERS)
-    return f'<p class="nothing">{why}</p><ul class="offers">{items}</ul>'
+def _about(caller: Caller) -> str:
+    """Which run is tried, or why there is none."""
+    try:
+        return render("ui/try_tab/about.html", run=try_actions.ready(caller))
+    except Refusal as refusal:
+        offers = str(refusal) != visitors.NOT_YOURS
+        return render("ui/try_tab/about.html", run=None, why=str(refusal), offers=offers)
 
 
-def _about(run: Run) -> str:
-    """Which run is tried."""
-    names = run.label or ", ".join(concept.name for concept in run.config.erase)
-    return f'<p class="nothing">Trying the run <b>{escape(names)}</b> <span class="soft">{run.id}</span></p>'
-
-
-def _progress(run: Run | None) -> str:
+def _progress(run: Run, working: bool) -> str:
     """How far the drawing is, or why it ended; empty when there is nothing to say."""
-    if run is None:
-        return ""
-    alive = scheduler.alive(run)  # asked first: a drawing that ends in between is then read to its end next time
     now = store.progress(run)
-    if not alive:
-        if now is None:
-            return notice(ENDED, "refused") if scheduler.failed(run) else ""
-        return notice(now.failed or ENDED, "refused")
+    if not working:
+        failed = now is not None or processes.drawing_failed(run)
+        return notice((now.failed if now else "") or ENDED, "refused") if failed else ""
+    title = WORKING.get(now.verb if now else "", "Getting ready")
     done, total = (now.done, now.total) if now else (0, 0)
-    title = WORKING.get(now.verb if now else "", WORKING[""])
-    width = 100 * min(done / total, 1) if total > 0 else 0.0
     detail = f"{done:,} of {total:,}" if total > 0 else "The model is being loaded."
-    return (
-        '<section class="progress running" aria-label="Progress of the drawing"><div class="line">'
-        f'<strong role="status">{escape(title)}</strong><span class="detail">{detail}</span></div>'
-        f'<div class="bar" role="progressbar" aria-label="Drawing" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{width:.0f}"><i style="width:{width:.1f}%"></i></div></section>'
-    )
-
-
-def _busy(run: Run | None) -> bool:
-    return run is not None and scheduler.alive(run)
-
-
-def _of(draw: Callable[[Run], str], empty: str) -> Callable[[Run | None], str]:
-    return lambda run: draw(run) if run is not None and store.ready(run) else empty
-
-
-def _exports(run: Run | None) -> Any:
-    words = strength.exports(run) if run is not None else ""
-    return gr.update(value=words, visible=bool(words))
-
-
-def _drawn(run: Run | None) -> bool:
-    return run is not None and bool(store.strength(run))
-
-
-PARTS: dict[str, Callable[[Run | None], Any]] = {
-    "about": _of(_about, ""),
-    "room": lambda run: gr.update(visible=run is not None and store.ready(run)),
-    "dock": lambda run: gr.update(visible=bool(_progress(run))),
-    "progress": _progress,
-    "stop": lambda run: gr.update(visible=_busy(run)),
-    "draw": lambda run: gr.update(interactive=not _busy(run)),
-    "tries": _of(own_prompts.tries, own_prompts.EMPTY),
-    "scrub": _of(strength.scrub, strength.EMPTY),
-    "frames": lambda run: gr.update(visible=not _drawn(run), interactive=not _busy(run)),
-    "probes": _of(probe_results.probes, probe_results.EMPTY),
-    "probe": lambda run: gr.update(visible=run is None or not store.probes(run), interactive=not _busy(run)),
-    "export": lambda run: gr.update(visible=_drawn(run), interactive=not _busy(run)),
-    "exports": _exports,
-}
-"""The parts of the tab that follow the run's folder, and how each is made."""
+    fraction = min(done / total, 1.0) if total > 0 else 0.0
+    return macro("progress", "running", "Progress of the drawing", title, detail, "", fraction)

@@ -1,18 +1,21 @@
-/* The strength scrub: the slider shows one of the frames that are already in the page, and no server is asked. */
+/* The strength slider shows one of the frames that are already in the page; the server is not asked. */
 (() => {
   "use strict";
-  const slider = () => document.querySelector(".scrub input[type=range]");
-  const value = (range) => range.dataset.values.split(" ")[Number(range.value)];
+  const SLIDER = ".strength input[type=range]";
+  const strength = (slider) => slider.dataset.values.split(" ")[Number(slider.value)];
 
   document.addEventListener("input", (event) => {
-    const range = event.target;
-    if (!(range instanceof HTMLInputElement) || !range.matches(".scrub input[type=range]")) return;
-    for (const part of range.closest(".scrub").querySelectorAll("[data-frame]")) {
+    const slider = event.target;
+    if (!(slider instanceof HTMLInputElement) || !slider.matches(SLIDER)) return;
+    for (const part of slider.closest(".strength").querySelectorAll("[data-frame]")) {
       part.loading = "eager"; // from the first move on every frame is fetched, so that none is waited for
-      part.hidden = part.dataset.frame !== range.value;
+      part.hidden = part.dataset.frame !== slider.value;
     }
-    range.setAttribute("aria-valuetext", value(range));
+    slider.setAttribute("aria-valuetext", strength(slider));
   });
 
-  window.balignStrength = () => (slider() ? value(slider()) : "");
+  window.balignStrength = () => {
+    const slider = document.querySelector(SLIDER);
+    return slider ? strength(slider) : "";
+  };
 })();

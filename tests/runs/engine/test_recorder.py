@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.engine.recorder import Recorder, Stopped, sentence
 from balign.runs.folder import Run
@@ -38,7 +39,7 @@ def test_rewinding_keeps_what_the_checkpoint_knows(recorder, back_to, left):
         Preview(2, "b.png"), Phase("unlearn", 2, 3, 0.1), step(3), Phase("evaluate", 0, 3, 0.1),
         Phase("failed", 0, 1, 0.1),
     ):  # fmt: skip
-        recorder.say(event)
+        recorder.record(event)
     with recorder.path.open("a") as file:
         file.write('{"kind": "st')
     recorder.rewind(back_to)
@@ -49,15 +50,15 @@ def test_rewinding_keeps_what_the_checkpoint_knows(recorder, back_to, left):
 @pytest.mark.parametrize(("back_to", "left"), [(-1, []), (1, [1, 1]), (2, [1, 1, 2, 2])])
 def test_what_a_step_told_beside_itself_goes_and_stays_with_it(recorder, back_to, left):
     for number in (1, 2):
-        recorder.say(step(number))
-        recorder.say(Conflict(number, {"a": -0.5}))
+        recorder.record(step(number))
+        recorder.record(Conflict(number, {"a": -0.5}))
     recorder.rewind(back_to)
     assert told(recorder) == left
 
 
 def test_rewinding_keeps_everything_before_the_training(recorder):
-    recorder.say(Phase("load", 1, 1, 0.1))
-    recorder.say(Phase("failed", 0, 1, 0.1))
+    recorder.record(Phase("load", 1, 1, 0.1))
+    recorder.record(Phase("failed", 0, 1, 0.1))
     recorder.rewind(-1)
     assert told(recorder) == ["load", "failed"]
 
@@ -107,5 +108,6 @@ def test_errors_become_sentences():
     assert "disk is full" in sentence(OSError(28, "No space left on device"))
     assert "disk is full" in sentence(RuntimeError("I/O error: No space left on device (os error 28)"))
     assert "memory is full" in sentence(RuntimeError("CUDA out of memory. Tried to allocate"))
-    assert sentence(ValueError("steps is 0;\n 1 is accepted.")) == "steps is 0; 1 is accepted."
-    assert "KeyError" in sentence(KeyError("x"))
+    assert sentence(Refusal("steps is 0;\n 1 is accepted.")) == "steps is 0; 1 is accepted."
+    for bug in (KeyError("x"), ValueError("zip() argument 2 is longer")):
+        assert sentence(bug).startswith(f"Something unexpected happened ({type(bug).__name__}: ")

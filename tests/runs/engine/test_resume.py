@@ -28,7 +28,7 @@ def killed(run: Run, cache, phase: str = "", nth: int = 0, writing: str = "", ti
 
 def check(run: Run, finished) -> None:
     """Go on with a killed run and compare it with the undisturbed one."""
-    assert run.status() in ("stopped", "new")
+    assert not run.running()
     *_, end = execute.run(run)
     assert isinstance(end, Phase)
     assert end.name == "done"
@@ -42,7 +42,7 @@ def check(run: Run, finished) -> None:
     losses = [[(r.forget_loss, r.retain_loss) for r in source if isinstance(r, Step)]
               for source in (records, finished.events)]  # fmt: skip
     assert losses[0] == losses[1]
-    assert run.report()["groups"] == finished.run.report()["groups"]
+    assert run.report().groups == finished.run.report().groups
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -1,17 +1,18 @@
 """What a run will take: arithmetic on what finished runs took, a guess that says so, a way out when there is none."""
 
 import json
-import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from balign import telemetry
 from balign.data.prompts import build
+from balign.data.targets import resolve
+from balign.machine import Free
+from balign.runs import prompt_lists
 from balign.runs.config import RunConfig
 from balign.runs.estimate import forecast
-from balign.runs.estimate.forecast import Free
-from balign.runs.estimate.timings import past_runs
+from balign.runs.estimate.timings import earlier_runs
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Step
 
@@ -26,11 +27,16 @@ VALUES = {
     "batch_forget": 2,
     "batch_retain": 2,
 }
+REPORT = {"scorer": "emoji", "groups": {}, "model": "emoji", "method": "balign", "seed": 0, "steps": 3, "seconds": 1.0}
 Past = Callable[..., Run]
 
 
 def config(**changes: object) -> RunConfig:
     return RunConfig.parse(VALUES | changes)
+
+
+def estimate(config: RunConfig) -> forecast.Estimate:
+    return forecast.estimate(config, prompt_lists.prompt_sets(config, prompt_lists.resolve(config)))
 
 
 @pytest.fixture
@@ -46,7 +52,7 @@ def past() -> Past:
         for record in (*steps, *(Phase(name, n, n, seconds) for name, n, seconds in ends)):
             telemetry.append(run.path / "telemetry.jsonl", record)
         (run.path / "manifest.json").write_text(json.dumps({"images": [{"prompt": text} for text in drawn]}))
-        (run.path / "report.json").write_text(json.dumps({"memory_gb": memory_gb}))
+        (run.path / "report.json").write_text(json.dumps(REPORT | {"memory_gb": memory_gb}))
         return run
 
     return make
@@ -57,7 +63,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """``room(memory=3)``: what the machine has free."""
 
     def make(memory: float = 64.0, disk: float = 500.0, gpu: bool = False) -> None:
-        monkeypatch.setattr(forecast, "free", lambda _: Free(memory, disk, gpu))
+        monkeypatch.setattr(forecast, "free", lambda *_: Free(memory, disk, gpu))
 
     make()
     return make
@@ -67,24 +73,24 @@ def test_time_is_that_of_the_parts_in_an_earlier_run(past: Past, room: Callable[
     past()
     learnt, before, after, twice, previewed = 10, 6, 6, 6, 3 * 6
     drawing = (learnt + before + after + twice + previewed) * 4 * (12 / 12 / 4)
-    found = forecast.estimate(config())
+    found = estimate(config())
     assert found.seconds == pytest.approx(12 + drawing + 6 * 4 * (2 / 4))
     assert (found.runs, found.obstacle) == (1, "")
-    assert "going by 1 earlier run on this machine." in forecast.words(found)
+    assert "going by 1 earlier run on this machine." in forecast.sentence(found)
 
 
 def test_what_is_in_the_cache_is_not_drawn_again(past: Past, room: Callable[..., None]) -> None:
-    sets = build(["cat"], n_forget=4, n_retain=6)
+    sets = build(resolve(["cat"]), n_forget=4, n_retain=6)
     past()
-    full = forecast.estimate(config()).seconds
+    full = estimate(config()).seconds
     past(drawn=(*sets.forget, *sets.retain))
-    assert full - forecast.estimate(config()).seconds == pytest.approx(10 * 4 * 0.25)
-    assert forecast.estimate(config(seed=1)).seconds == pytest.approx(full)
+    assert full - estimate(config()).seconds == pytest.approx(10 * 4 * 0.25)
+    assert estimate(config(seed=1)).seconds == pytest.approx(full)
 
 
 def test_more_work_takes_longer(past: Past, room: Callable[..., None]) -> None:
     past()
-    least = forecast.estimate(config()).seconds
+    least = estimate(config()).seconds
     for more in (
         {"steps": 12},
         {"n_forget": 8},
@@ -93,25 +99,25 @@ def test_more_work_takes_longer(past: Past, room: Callable[..., None]) -> None:
         {"batch_retain": 9},
         {"preview_every": 1},
     ):
-        assert forecast.estimate(config(**more)).seconds > least
+        assert estimate(config(**more)).seconds > least
 
 
 def test_memory_is_the_most_that_such_a_run_took(past: Past, room: Callable[..., None]) -> None:
     past(memory_gb=0.9)
     past(memory_gb=0.7)
-    found = forecast.estimate(config())
-    assert (found.memory_gb, found.weighed, found.runs) == (0.9, True, 2)
-    assert forecast.estimate(config(batch_forget=6)).memory_gb == pytest.approx(0.9 * 2)
-    other = forecast.estimate(config(train="all"))
-    assert not other.weighed
-    assert "by a guess" in forecast.words(other)
+    found = estimate(config())
+    assert (found.memory_gb, found.memory_measured, found.runs) == (0.9, True, 2)
+    assert estimate(config(batch_forget=6)).memory_gb == pytest.approx(0.9 * 2)
+    other = estimate(config(train="all"))
+    assert not other.memory_measured
+    assert "by a guess" in forecast.sentence(other)
 
 
 @pytest.mark.parametrize("changes", [{"model": "other/model"}, {"precision": "bf16"}, {"device": "cpu"}])
 def test_a_run_of_another_model_or_place_says_nothing(past: Past, changes: dict[str, str]) -> None:
     past(**changes)
-    assert past_runs(config()) == []
-    assert len(past_runs(config(**changes))) == 1
+    assert earlier_runs(config()) == []
+    assert len(earlier_runs(config(**changes))) == 1
 
 
 def test_a_run_that_cannot_be_read_says_nothing(past: Past) -> None:
@@ -119,70 +125,44 @@ def test_a_run_that_cannot_be_read_says_nothing(past: Past) -> None:
         (past().path / name).write_text(text)
     unfinished = past()
     (unfinished.path / "report.json").unlink()
-    assert past_runs(config()) == []
+    assert earlier_runs(config()) == []
 
 
 def test_without_a_run_it_is_a_guess_and_says_so(room: Callable[..., None]) -> None:
-    found = forecast.estimate(config())
+    found = estimate(config())
     assert found.runs == 0
-    assert "This is a guess" in forecast.words(found)
-    assert "fetched" not in forecast.words(found)
-    large = forecast.estimate(config(model="CompVis/stable-diffusion-v1-4"))
+    assert "This is a guess" in forecast.sentence(found)
+    assert "fetched" not in forecast.sentence(found)
+    large = estimate(config(model="CompVis/stable-diffusion-v1-4"))
     assert large.seconds > 20 * found.seconds
-    assert "it is fetched first if it is not on the disk" in forecast.words(large)
+    assert "it is fetched first if it is not on the disk" in forecast.sentence(large)
     room(gpu=True)
-    assert forecast.estimate(config(model="CompVis/stable-diffusion-v1-4")).seconds < large.seconds / 10
+    assert estimate(config(model="CompVis/stable-diffusion-v1-4")).seconds < large.seconds / 10
 
 
 def test_too_little_memory_says_what_would_do(room: Callable[..., None]) -> None:
     large = {"model": "CompVis/stable-diffusion-v1-4", "train": "all"}
     room(memory=14.0)
-    said = forecast.estimate(config(**large)).obstacle
+    said = estimate(config(**large)).obstacle
     assert "14 GB are free" in said
     assert "training the cross-attention alone, or with the bundled model, or with" in said
     room(memory=4.0, gpu=True)
-    said = forecast.estimate(config(**large)).obstacle
+    said = estimate(config(**large)).obstacle
     assert "4.0 GB of the graphics card's memory are free" in said
     assert "cross-attention" not in said
     assert "the bundled model" in said
-    assert forecast.estimate(config()).obstacle == ""
+    assert estimate(config()).obstacle == ""
 
 
 def test_too_little_disk_is_said_first(room: Callable[..., None]) -> None:
     room(disk=0.0, memory=0.0)
-    assert forecast.estimate(config()).obstacle.startswith("The disk is too full")
+    assert estimate(config()).obstacle.startswith("The disk is too full")
 
 
 def test_a_terminal_is_told_in_one_line_or_nothing(room: Callable[..., None]) -> None:
     room(memory=0.1)
-    said = forecast.told(config())
+    said = forecast.summary(config())
     assert said.startswith("About ")
     assert "The memory is too small" in said
     assert "\n" not in said
-    assert forecast.told(config(erase=["nothing like it"])) == ""
-
-
-def test_the_card_is_asked_and_may_be_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    def answer(text: str) -> None:
-        done = subprocess.CompletedProcess([], 0, text, "")
-        monkeypatch.setattr(forecast.subprocess, "run", lambda *a, **k: done)
-        forecast._card.cache_clear()
-
-    monkeypatch.setattr(forecast.shutil, "which", lambda name: name)
-    answer("1000\n8000\n")
-    assert forecast.free(config()).memory == pytest.approx(8000 * 2**20 / 1e9)
-    assert forecast.free(config(device="cpu")).gpu is False
-    answer("No devices were found")
-    assert forecast.free(config()).gpu is False
-    forecast._card.cache_clear()
-
-
-def test_this_process_has_held_memory() -> None:
-    assert 0.005 < forecast.peak_gb("cpu") < 1000
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "5 s"), (62, "60 s"), (100, "2 min"), (4000, "67 min"), (9000, "2.5 h")]
-)
-def test_duration(seconds: float, words: str) -> None:
-    assert forecast.duration(seconds) == words
+    assert forecast.summary(config(erase=["nothing like it"])) == ""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from balign.runs.folder import Run, write_atomic
+from balign.refusal import Refusal
+from balign.runs.folder import Run
 from balign.runs.outcome import bundle
 
 Fake = Callable[..., Run]
@@ -66,7 +67,7 @@ def test_nothing_private_is_in_it(fake: Fake, tmp_path: Path) -> None:
         (run.path / name).write_text("private")
     (run.path / "images" / "after" / "9999.png").symlink_to("/etc/passwd")
     made = [{"prompt": "a cat", "seed": 1, "side": "forget", "file": "/home/somebody/.cache/x.npz"}]
-    write_atomic(run.path / "manifest.json", json.dumps({"model": "f", "images": made}))
+    (run.path / "manifest.json").write_text(json.dumps({"model": "f", "images": made}))
     there = unpacked(run, tmp_path)
     assert not [path for path in there.rglob("*") if path.is_file() and b"private" in path.read_bytes()]
     assert not (there / "images/after/9999.png").exists()
@@ -74,12 +75,18 @@ def test_nothing_private_is_in_it(fake: Fake, tmp_path: Path) -> None:
     assert rows(there / "prompts.csv")[0] == {"use": "forget", "prompt": "a cat", "seed": "1"}
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"images": 7}', '{"images": [{"side": 1}]}', "[" * 100_000])
+def test_an_unreadable_manifest_leaves_its_prompts_out(fake: Fake, tmp_path: Path, content: str) -> None:
+    run = fake()
+    (run.path / "manifest.json").write_text(content)
+    assert len(rows(unpacked(run, tmp_path) / "prompts.csv")) == 36
+
+
 def test_a_prompt_that_is_a_formula_is_text(fake: Fake, tmp_path: Path) -> None:
     run = fake()
-    report = run.report()
-    assert report is not None
+    report = json.loads((run.path / "report.json").read_bytes())
     report["groups"]["erased"]["images"][0]["prompt"] = FORMULA
-    write_atomic(run.path / "report.json", json.dumps(report))
+    (run.path / "report.json").write_text(json.dumps(report))
     there = unpacked(run, tmp_path)
     assert rows(there / "metrics.csv")[0]["prompt"] == f"'{FORMULA}"
     assert rows(there / "prompts.csv")[0]["prompt"] == f"'{FORMULA}"
@@ -89,7 +96,7 @@ def test_a_prompt_that_is_a_formula_is_text(fake: Fake, tmp_path: Path) -> None:
 def test_an_unfinished_run_is_a_sentence(fake: Fake, tmp_path: Path, name: str) -> None:
     run = fake()
     (run.path / name).unlink()
-    with pytest.raises(ValueError, match="has no report or no weights yet"):
+    with pytest.raises(Refusal, match="has no report or no weights yet"):
         bundle.write(run, tmp_path / "run.zip")
     assert list(tmp_path.glob("*.zip*")) + list(tmp_path.glob(".*.tmp")) == []
 
@@ -97,13 +104,13 @@ def test_an_unfinished_run_is_a_sentence(fake: Fake, tmp_path: Path, name: str) 
 def test_a_report_that_cannot_be_read_is_a_sentence(fake: Fake) -> None:
     run = fake()
     (run.path / "report.json").write_text('{"groups": {"erased": 7}}')
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(Refusal, match="The report is unreadable"):
         bundle.stream(run)
 
 
 def test_no_file_is_written_over(fake: Fake, tmp_path: Path) -> None:
     out = tmp_path / "mine.zip"
     out.write_text("mine")
-    with pytest.raises(ValueError, match="exists; name a file that does not"):
+    with pytest.raises(Refusal, match="exists; name a file that does not"):
         bundle.write(fake(), out)
     assert out.read_text() == "mine"

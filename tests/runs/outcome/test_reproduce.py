@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from balign.measure.report import Reproduction
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, list_runs
 from balign.runs.outcome import bundle, reproduce
+from balign.runs.outcome.reproduce import MadeWith
 from tests.runs.small import digest
 
 Fake = Callable[..., Run]
@@ -41,13 +44,17 @@ def zipped(path: Path, content: Files, good_sums: bool = True, pack: int = zipfi
     return path
 
 
+def about(content: Files, **changes: object) -> bytes:
+    return json.dumps(json.loads(content["bundle.json"]) | changes).encode()
+
+
 def test_a_bundle_is_read_as_what_it_was_made_of(fake: Fake, tmp_path: Path) -> None:
     run = fake(keep=["a dog"])
     read = reproduce.read(bundle.write(run, tmp_path / "run.zip"))
     assert (read.config, read.run) == (run.config, run.id)
     with open(run.path / "erased.safetensors", "rb") as file:
         assert read.weights == reproduce.digest(file)
-    assert read.facts["versions"] == {"python": "3.11.0"}
+    assert read.made_with == MadeWith(steps=6, device="cpu", fingerprint="f" * 64, versions={"python": "3.11.0"})
 
 
 HOSTILE: dict[str, Callable[[Files], Files]] = {
@@ -73,6 +80,10 @@ HOSTILE: dict[str, Callable[[Files], Files]] = {
     ),
     "a deep bundle.json": lambda f: f | {"bundle.json": b"[" * 100_000},
     "a bundle.json that is a list": lambda f: f | {"bundle.json": b"[1]"},
+    "versions that are none": lambda f: f | {"bundle.json": about(f, versions=["x"])},
+    "a version that is none": lambda f: f | {"bundle.json": about(f, versions={"python": {"a": 1}})},
+    "steps that are text": lambda f: f | {"bundle.json": about(f, steps="<b>many</b>")},
+    "a device that is none": lambda f: f | {"bundle.json": about(f, device=["cpu"] * 9_000)},
     "another format": lambda f: f | {"bundle.json": b'{"format": "balign bundle 99"}'},
     "weights that are none": lambda f: f | {"erased.safetensors": b"\xff" * 64},
     "weights cut short": lambda f: f | {"erased.safetensors": b"\x10\0\0\0\0\0\0\0{"},
@@ -86,10 +97,10 @@ HOSTILE: dict[str, Callable[[Files], Files]] = {
 def test_what_no_bundle_holds_is_a_sentence(fake: Fake, tmp_path: Path, name: str) -> None:
     path = zipped(tmp_path / "evil.zip", HOSTILE[name](files(fake())))
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ValueError, match=r"\.$") as told:
+    with pytest.raises(Refusal, match=r"\.$") as refusal:
         reproduce.read(path)
-    assert "\n" not in str(told.value)
-    assert len(str(told.value)) < 400
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 400
     assert sorted(tmp_path.rglob("*")) == before
     assert len(list_runs()) == 1
 
@@ -98,7 +109,7 @@ def test_what_no_bundle_holds_is_a_sentence(fake: Fake, tmp_path: Path, name: st
 def test_a_changed_file_is_named(fake: Fake, tmp_path: Path, name: str) -> None:
     content = files(fake())
     content[name] = content[name][:-1] + bytes([content[name][-1] ^ 1])
-    with pytest.raises(ValueError, match=f"{name} is not what its sha256 says"):
+    with pytest.raises(Refusal, match=f"{name} is not what its sha256 says"):
         reproduce.read(zipped(tmp_path / "run.zip", content, good_sums=False))
 
 
@@ -106,7 +117,7 @@ def test_a_changed_file_is_named(fake: Fake, tmp_path: Path, name: str) -> None:
 def test_a_missing_file_is_named(fake: Fake, tmp_path: Path, name: str) -> None:
     content = files(fake())
     del content[name]
-    with pytest.raises(ValueError, match=f"'{name}' is in the zip or in its SHA256SUMS, not in both"):
+    with pytest.raises(Refusal, match=f"'{name}' is in the zip or in its SHA256SUMS, not in both"):
         reproduce.read(zipped(tmp_path / "run.zip", content, good_sums=False))
 
 
@@ -114,13 +125,13 @@ def test_two_files_of_one_name_are_refused(fake: Fake, tmp_path: Path) -> None:
     path = zipped(tmp_path / "run.zip", files(fake()))
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("config.json", "{}")
-    with pytest.raises(ValueError, match="two files of one name"):
+    with pytest.raises(Refusal, match="two files of one name"):
         reproduce.read(path)
 
 
 @pytest.mark.parametrize("pack", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_ways_of_packing_are_refused(fake: Fake, tmp_path: Path, pack: int) -> None:
-    with pytest.raises(ValueError, match="packed in a way that no bundle is"):
+    with pytest.raises(Refusal, match="packed in a way that no bundle is"):
         reproduce.read(zipped(tmp_path / "run.zip", files(fake()), pack=pack))
 
 
@@ -131,7 +142,7 @@ def test_a_zip_of_a_million_names_is_refused_before_they_are_read(tmp_path: Path
     path = tmp_path / "many.zip"
     path.write_bytes(many + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, len(many), 0, 0))
     tracemalloc.start()
-    with pytest.raises(ValueError, match="lists far more files"):
+    with pytest.raises(Refusal, match="lists far more files"):
         reproduce.read(path)
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
@@ -141,9 +152,9 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"PK", b"x" * 1_000, b"PK\x05\x06" + bytes(17) + b"x"):
         path = tmp_path / "x.zip"
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="not a bundle"):
+        with pytest.raises(Refusal, match="not a bundle"):
             reproduce.read(path)
-    with pytest.raises(ValueError, match="There is no file"):
+    with pytest.raises(Refusal, match="There is no file"):
         reproduce.read(tmp_path / "none.zip")
 
 
@@ -163,7 +174,7 @@ def test_damage_anywhere_is_noticed_or_does_not_matter(fake: Fake, tmp_path: Pat
         else:
             hurt[place:place] = chance.randbytes(5)
         path.write_bytes(hurt)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(Refusal):
             assert reproduce.read(path) == good
 
 
@@ -197,15 +208,16 @@ def test_a_reproduction_says_whether_it_is_one(fake: Fake, tmp_path: Path) -> No
     fake_run.main(str(again.path))
     report = again.report()
     assert report is not None
-    assert report["reproduces"]["equal"] is True
-    assert report["reproduces"]["words"] == f"The weights are those of {first.id}, bit for bit."
-    assert "reproduces" not in (first.report() or {})
+    equal = Reproduction(run=first.id, equal=True, words=f"The weights are those of {first.id}, bit for bit.")
+    assert report.reproduces == equal
+    assert reproduce.outcome(first, read.made_with) is None
 
     (again.path / "erased.safetensors").write_bytes(weights({}).read())
-    facts = {"steps": 6, "device": "cuda", "fingerprint": "f" * 64, "versions": {"python": "3.12.0"}}
-    told = reproduce.outcome(again, facts)["reproduces"]
-    assert told["equal"] is False
-    assert told["words"] == (
+    made_with = MadeWith(steps=6, device="cuda", fingerprint="f" * 64, versions={"python": "3.12.0"})
+    outcome = reproduce.outcome(again, made_with)
+    assert outcome is not None
+    assert not outcome.equal
+    assert outcome.words == (
         f"The weights are not those of {first.id}: cuda was the device here and cpu there; "
         "python is 3.12.0 here and was 3.11.0 there."
     )
@@ -220,9 +232,6 @@ def test_a_real_run_is_made_again_bit_for_bit(configure: Callable[..., RunConfig
     list(execute.run(again))
     report = again.report()
     assert report is not None
-    assert report["reproduces"] == {
-        "run": first.id,
-        "equal": True,
-        "words": f"The weights are those of {first.id}, bit for bit.",
-    }
+    words = f"The weights are those of {first.id}, bit for bit."
+    assert report.reproduces == Reproduction(run=first.id, equal=True, words=words)
     assert digest(again.path / "images/after/0000.png") == digest(first.path / "images/after/0000.png")

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from balign.measure.report import GroupName, Pair
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout import ballots
 
@@ -25,14 +27,20 @@ def pixels(path: Path) -> np.ndarray:
         return np.array(picture.convert("RGB"))
 
 
+def pairs_of(run: Run, group: GroupName) -> tuple[Pair, ...]:
+    report = run.report()
+    assert report is not None
+    return report.groups[group].images
+
+
 def test_the_order_is_random_and_is_in_no_name(fake: Fake) -> None:
     run = fake()
     orders = set()
     for _ in range(30):
         ballot = ballots.new(run, "less")
-        told = facts(run, ballot)
-        assert {told["a"], told["b"]} == {"before", "after"}
-        orders.add(told["a"])
+        hidden = facts(run, ballot)
+        assert {hidden["a"], hidden["b"]} == {"before", "after"}
+        orders.add(hidden["a"])
         for word in ("before", "after"):
             assert word not in str(ballot)
             assert word not in ballot.sheet("a")
@@ -42,13 +50,13 @@ def test_the_order_is_random_and_is_in_no_name(fake: Fake) -> None:
 def test_a_sheet_holds_the_pictures_of_its_side(fake: Fake) -> None:
     run = fake()
     ballot = ballots.new(run, "less")
-    told = facts(run, ballot)
-    report = run.report() or {}
-    names = {side: [pixels(run.path / i[side]) for i in report["groups"]["erased"]["images"]] for side in ballots.SIDES}
+    hidden = facts(run, ballot)
+    pairs = pairs_of(run, "erased")
+    names = {side: [pixels(run.path / getattr(pair, side)) for pair in pairs] for side in ballots.SIDES}
     for name in ballots.SHEETS:
         first = pixels(run.path / ballot.sheet(name))[:64, :64]
-        assert any((first == picture).all() for picture in names[told[name]])
-        other = "after" if told[name] == "before" else "before"
+        assert any((first == picture).all() for picture in names[hidden[name]])
+        other = "after" if hidden[name] == "before" else "before"
         assert not any((first == picture).all() for picture in names[other])
     assert ballot.pictures == ballots.MOST_PICTURES
 
@@ -56,7 +64,7 @@ def test_a_sheet_holds_the_pictures_of_its_side(fake: Fake) -> None:
 def test_both_questions_come_and_ask_of_their_own_pictures(fake: Fake) -> None:
     run = fake()
     assert {ballots.new(run).question for _ in range(40)} == set(ballots.QUESTIONS)
-    kept = [pixels(run.path / i["before"]) for i in (run.report() or {})["groups"]["kept"]["images"]]
+    kept = [pixels(run.path / pair.before) for pair in pairs_of(run, "kept")]
     ballot = ballots.new(run, "better")
     side = next(name for name in ballots.SHEETS if facts(run, ballot)[name] == "before")
     assert any((pixels(run.path / ballot.sheet(side))[:64, :64] == picture).all() for picture in kept)
@@ -85,7 +93,7 @@ def test_a_ballot_counts_once_even_when_pressed_twice_at_once(fake: Fake) -> Non
     def press(_: int) -> str:
         try:
             return ballots.cast(run, ballot.id, "a")
-        except ValueError as error:
+        except Refusal as error:
             return str(error)
 
     with ThreadPoolExecutor(8) as pool:
@@ -97,7 +105,7 @@ def test_a_ballot_counts_once_even_when_pressed_twice_at_once(fake: Fake) -> Non
 @pytest.mark.parametrize("ballot", [None, "", "../..", 7, "x" * 32, "0" * 32, "votes.csv"])
 def test_what_is_no_ballot_is_a_sentence(fake: Fake, ballot: object) -> None:
     run = fake()
-    with pytest.raises(ValueError, match=r"take a new one\.$"):
+    with pytest.raises(Refusal, match=r"take a new one\.$"):
         ballots.cast(run, ballot, "a")
     assert ballots.votes(run) == []
 
@@ -106,7 +114,7 @@ def test_what_is_no_ballot_is_a_sentence(fake: Fake, ballot: object) -> None:
 def test_what_is_no_choice_is_a_sentence_and_leaves_the_ballot(fake: Fake, choice: object) -> None:
     run = fake()
     ballot = ballots.new(run)
-    with pytest.raises(ValueError, match="is not one of a, b, same"):
+    with pytest.raises(Refusal, match="is not one of a, b, same"):
         ballots.cast(run, ballot.id, choice)
     assert ballots.cast(run, ballot.id, "same") == "same"
 
@@ -122,7 +130,7 @@ def test_ballots_nobody_came_back_to_make_room_and_votes_have_an_end(
     assert len(left) == 3
     assert laid[-1].id in left
     ballots.cast(run, laid[-1].id, "a")
-    with pytest.raises(ValueError, match="There are 1 votes on this run already"):
+    with pytest.raises(Refusal, match="There are 1 votes on this run already"):
         ballots.cast(run, ballots.new(run).id, "a")
 
 
@@ -140,13 +148,22 @@ def test_a_tally_that_was_tampered_with_is_empty(fake: Fake, content: str) -> No
 def test_pictures_outside_the_folder_are_not_laid_out(fake: Fake, tmp_path: Path) -> None:
     run = fake()
     shutil.copy(run.path / "images" / "before" / "0000.png", tmp_path / "secret.png")
-    report = run.report() or {}
-    for image in report["groups"]["erased"]["images"]:
-        image["before"] = "../../secret.png"
-    (run.path / "report.json").write_text(json.dumps(report))
-    with pytest.raises(ValueError, match="outside its folder"):
+    path = run.path / "report.json"
+    report = json.loads(path.read_bytes())
+    for group, name, message in (
+        ("erased", "../../secret.png", "outside its folder"),
+        ("kept", "images/before/gone.png", "missing or unreadable: 'images/before/gone.png'"),
+    ):
+        for image in report["groups"][group]["images"]:
+            image["before"] = name
+        path.write_text(json.dumps(report))
+        with pytest.raises(Refusal, match=message):
+            ballots.new(run, next(question for question, kind in ballots.QUESTIONS.items() if kind == group))
+    del report["groups"]["erased"]
+    path.write_text(json.dumps(report))
+    with pytest.raises(Refusal, match="has no erased pictures to vote on"):
         ballots.new(run, "less")
-    (run.path / "report.json").write_text('{"groups": {}}')
-    with pytest.raises(ValueError, match="has no erased pictures to vote on"):
+    path.write_text('{"groups": {}}')
+    with pytest.raises(Refusal, match="The report is unreadable"):
         ballots.new(run, "less")
     assert list((run.path / "votes").iterdir()) == []

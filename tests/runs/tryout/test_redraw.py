@@ -15,11 +15,13 @@ from balign import cli
 from balign.data.probes import WAYS
 from balign.measure.evaluation import Shot
 from balign.models.weight_file import read_changed
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.engine import images
 from balign.runs.folder import Run
 from balign.runs.tryout import redraw, store
-from balign.runs.tryout.store import STRENGTHS, Ask
+from balign.runs.tryout.store import STRENGTHS, DrawingFailed, PromptRequest
+from tests.conftest import Claim
 from tests.runs.conftest import Finished
 
 
@@ -49,24 +51,24 @@ def exaggerate(run: Run) -> None:
 def test_the_same_seed_gives_the_same_image_whatever_the_count(run: Run) -> None:
     exaggerate(run)
     before = files(run.path)
-    one, three = (redraw.draw_try(run, Ask(prompt="a cat", seed=7, images=count)) for count in (1, 3))
-    shifted = redraw.draw_try(run, Ask(prompt="a cat", seed=8, images=1))
+    one, three = (redraw.draw_try(run, PromptRequest(prompt="a cat", seed=7, images=count)) for count in (1, 3))
+    shifted = redraw.draw_try(run, PromptRequest(prompt="a cat", seed=8, images=1))
     for side in redraw.SIDES:
         assert (one / f"{side}-0.png").read_bytes() == (three / f"{side}-0.png").read_bytes()
         assert (shifted / f"{side}-0.png").read_bytes() == (three / f"{side}-1.png").read_bytes()
     assert len({(three / f"{side}-{k}.png").read_bytes() for side in redraw.SIDES for k in range(3)}) == 6
     assert {name: content for name, content in files(run.path).items() if not name.startswith("tries/")} == before
     newest = store.tries(run)[0]
-    assert (newest["prompt"], newest["seed"]) in {("a cat", 7), ("a cat", 8)}
-    assert {(row["before"], row["after"]) for found in store.tries(run) for row in found["images"]} >= {
+    assert (newest.prompt, newest.seed) in {("a cat", 7), ("a cat", 8)}
+    assert {(pair.before, pair.after) for drawn in store.tries(run) for pair in drawn.images} >= {
         (f"tries/{three.name}/before-2.png", f"tries/{three.name}/after-2.png")
     }
 
 
 def test_a_score_is_the_cosine_of_the_picture_with_its_prompt(run: Run) -> None:
-    target = redraw.draw_try(run, Ask(prompt="a cat", seed=1, images=2))
+    target = redraw.draw_try(run, PromptRequest(prompt="a cat", seed=1, images=2))
     scorer = redraw.load(run).scorer
-    assert scorer.name == (run.report() or {})["scorer"]
+    assert scorer.name == run.report().scorer  # type: ignore[union-attr]
     for k, row in enumerate(json.loads((target / "try.json").read_text())["images"]):
         for side in redraw.SIDES:
             again = scorer.alignment(picture(target / f"{side}-{k}.png")[None], ["a cat"]).item()
@@ -75,17 +77,18 @@ def test_a_score_is_the_cosine_of_the_picture_with_its_prompt(run: Run) -> None:
 
 def test_strength_0_is_the_base_and_1_the_erased_model_bit_for_bit(run: Run) -> None:
     target = redraw.draw_strengths(run)
-    found = store.strength(run)
+    result = store.strength(run)
+    assert result is not None
     job = redraw.load(run)
     places = images.previewed(job.shots, ("erased", "kept"))
-    assert [frame["strength"] for frame in found["frames"]] == list(STRENGTHS)
-    assert [row["prompt"] for row in found["prompts"]] == [job.shots[k].prompt for k in places]
+    assert [frame.strength for frame in result.frames] == list(STRENGTHS)
+    assert [shown.prompt for shown in result.prompts] == [job.shots[k].prompt for k in places]
     for side, amount in (("before", 0.0), ("after", 1.0)):
         frame = STRENGTHS.index(amount)
         for k, place in enumerate(places):
             drawn = picture(target / f"{frame}-{k}.png")
             assert torch.equal(drawn, picture(run.path / "images" / side / images.name(place)))
-    assert {row["group"] for row in found["prompts"]} == {"erased", "kept"}
+    assert {shown.group for shown in result.prompts} == {"erased", "kept"}
 
 
 def test_an_export_holds_that_much_of_the_change(run: Run) -> None:
@@ -101,7 +104,7 @@ def test_an_export_holds_that_much_of_the_change(run: Run) -> None:
     assert not torch.equal(written[name], base[name])
     alone = run.path / store.export_name(0.25, whole=False)
     assert cli.main(["export", str(run.path), f"--out={alone}", "--strength=0.25"]) == 0
-    assert store.exported_weights(run) == ["exports/strength-0.25.safetensors"]
+    assert store.exports(run, whole=False) == ["exports/strength-0.25.safetensors"]
     changed, facts = read_changed(alone)
     assert changed.keys() == load_file(run.path / "erased.safetensors").keys()
     assert all(torch.equal(tensor, written[name]) for name, tensor in changed.items())
@@ -118,28 +121,31 @@ def test_strengths_differ_when_the_change_does(run: Run) -> None:
 def test_probes_are_drawn_with_both_models_and_judged(run: Run) -> None:
     exaggerate(run)
     assert cli.main(["probe", str(run.path)]) == 0
-    rows = store.probes(run)["probes"]
-    assert {row["way"] for row in rows} == set(WAYS)
-    assert {row["said"]: row["seen"] for row in rows if row["way"] == "synonym"} == {"kitty": False, "kitten": True}
+    result = store.probes(run)
+    assert result is not None
+    rows = result.probes
+    assert {row.way for row in rows} == set(WAYS)
+    assert {row.said: row.seen for row in rows if row.way == "synonym"} == {"kitty": False, "kitten": True}
     for row in rows:
-        assert (run.path / row["before"]).read_bytes() != (run.path / row["after"]).read_bytes()
-        assert {type(row["shows_before"]), type(row["shows_after"])} == {bool}
+        assert (run.path / row.before).read_bytes() != (run.path / row.after).read_bytes()
+        assert {type(row.shows_before), type(row.shows_after)} == {bool}
     job = redraw.load(run)
-    first = [Shot("probe", row["prompt"], {}, row["seed"]) for row in rows[: images.BATCH]]
+    first = [Shot("probe", row.prompt, {}, row.seed) for row in rows[: images.BATCH]]
     drawn = images.render(job.model, first, job.sampling)
     for k, picture_of in enumerate(drawn):
-        assert torch.equal(picture_of, picture(run.path / rows[k]["before"]))
+        assert torch.equal(picture_of, picture(run.path / rows[k].before))
 
 
 def test_a_disturbed_strength_0_is_noticed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     turns, render = iter(range(100)), images.render
     monkeypatch.setattr(images, "render", lambda *given: render(*given) + next(turns))
-    with pytest.raises(ValueError, match="Strength 0 gave other images than the base model"):
+    with pytest.raises(DrawingFailed, match="Strength 0 gave other images than the base model"):
         redraw.draw_strengths(run)
     assert not (run.path / "strength").exists()
-    said = store.progress(run)
-    assert said is not None
-    assert "Strength 0 gave other images" in said.failed
+    progress = store.progress(run)
+    assert progress is not None
+    assert "Strength 0 gave other images" in progress.failed
+    assert "Traceback" in (run.path / "log.txt").read_text()
     assert not list(run.path.rglob("*.tmp"))
 
 
@@ -151,28 +157,30 @@ def test_a_stop_ends_it_and_leaves_nothing(run: Run, monkeypatch: pytest.MonkeyP
         return render(*given)
 
     monkeypatch.setattr(images, "render", asked_meanwhile)
-    with pytest.raises(ValueError, match="Stopped before it was through"):
-        redraw.draw_try(run, Ask(prompt="a cat", images=2))
+    with pytest.raises(Refusal, match="Stopped before the end; nothing was written"):
+        redraw.draw_try(run, PromptRequest(prompt="a cat", images=2))
     assert run.stop_requested() is None
     assert not run.running()
     assert store.tries(run) == []
-    assert run.status() == "done"
+    assert run.last_phase().name == "done"
 
 
-def test_a_run_at_work_and_one_without_weights_are_refused(run: Run, configure: Callable[..., RunConfig]) -> None:
-    run.claim()
-    with pytest.raises(ValueError, match="already running"):
-        redraw.draw_try(run, Ask(prompt="a cat"))
+def test_a_run_at_work_and_one_without_weights_are_refused(
+    run: Run, configure: Callable[..., RunConfig], claim: Claim
+) -> None:
+    leave = claim(run)
+    with pytest.raises(Refusal, match="already running"):
+        redraw.draw_try(run, PromptRequest(prompt="a cat"))
     assert run.running()
-    run.release()
-    with pytest.raises(ValueError, match="no erased weights or no report yet"):
-        redraw.draw_try(Run.create(configure()), Ask(prompt="a cat"))
+    leave()
+    with pytest.raises(Refusal, match="no erased weights or no report yet"):
+        redraw.draw_try(Run.create(configure()), PromptRequest(prompt="a cat"))
 
 
 def test_the_command_draws_what_it_was_told(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["try", str(run.path), "--prompt=--help", "--seed=3", "--images=1"]) == 0
-    (found,) = store.tries(run)
-    assert (found["prompt"], found["seed"], len(found["images"])) == ("--help", 3, 1)
+    (drawn,) = store.tries(run)
+    assert (drawn.prompt, drawn.seed, len(drawn.images)) == ("--help", 3, 1)
     assert cli.main(["try", str(run.path), "--prompt", "x" * 10_000]) == 2
     told = capsys.readouterr()
     assert f"Wrote {run.path}" in told.out

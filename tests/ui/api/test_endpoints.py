@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from balign import telemetry
-from balign.host import scheduler, visitors, waitlist
-from balign.runs.folder import Run, write_atomic
+from balign.atomic import write
+from balign.host import visitors, waitlist
+from balign.runs.folder import Run, find
 from balign.ui.api import endpoints
+from balign.ui.page import BUG
 from tests.browser.conftest import Studio
+from tests.conftest import Claim
 from tests.host.test_scheduler import wait_for
 
 New = Callable[..., Run]
@@ -35,30 +39,33 @@ def test_each_is_documented_parameter_by_parameter(name: str) -> None:
 
 
 def test_a_run_is_started_followed_and_read() -> None:
-    told = endpoints.start("cat", keep="guitar", settings={"seed": 3, "steps": "9"})
-    run = scheduler.find(told["run"])
+    started = endpoints.start("cat", keep="guitar", settings={"seed": 3, "steps": "9"})
+    run = find(started["run"])
     assert run is not None
-    assert set(told) == {"run", "place", "remarks"}
+    assert set(started) == {"run", "place", "remarks"}
     assert (run.config.seed, run.config.steps, run.config.keep) == (3, 9, ("guitar",))
-    wait_for(lambda: endpoints.status(told["run"])["state"] == "done")
-    seen = endpoints.status(told["run"])
+    wait_for(lambda: endpoints.status(started["run"])["state"] == "done")
+    seen = endpoints.status(started["run"])
     assert (seen["step"], seen["fraction"], seen["report"], seen["place"]) == (10, 1.0, True, 0)
 
 
 def test_the_numbers_are_those_of_the_report(finished: Run) -> None:
-    whole = finished.report()
-    assert whole is not None
+    whole = json.loads((finished.path / "report.json").read_text())
     group = whole["groups"]["kept"]
-    assert endpoints.score(finished.id, "kept")["alignment_change"] == group["alignment_change"]
-    assert endpoints.score(finished.id)["scorer"] == "emoji-clip"
+    score = endpoints.score(finished.id, "kept")
+    assert score["alignment_change"] == group["alignment_change"]
+    report = finished.report()
+    assert report is not None
+    assert (score["scorer"], score["verdict"]) == ("emoji-clip", report.groups["kept"].verdict)
     shown = endpoints.pair(finished.id, "kept", 11)
     assert shown["images"] == 12
     assert shown["alignment_after"] == group["images"][11]["alignment_after"]
     assert shown["before"] == f"files/{finished.id}/{group['images'][11]['before']}"
-    told = endpoints.report(finished.id)
-    assert told["url"] == f"files/{finished.id}/report.html"
-    assert told["report"]["ua"] == whole["ua"]
-    assert "images" not in json.dumps(told["report"])
+    answer = endpoints.report(finished.id)
+    assert answer["url"] == f"files/{finished.id}/report.html"
+    assert answer["report"]["ua"] == whole["ua"]
+    assert set(whole) <= set(answer["report"])
+    assert "images" not in json.dumps(answer["report"])
 
 
 def test_a_long_run_has_short_curves(new_run: New) -> None:
@@ -76,18 +83,18 @@ def test_a_long_run_has_short_curves(new_run: New) -> None:
     assert (curves["retain_loss"], curves["alignment"]) == ([], {})  # nothing that is no number
 
 
-def test_stopping_says_what_it_did(new_run: New) -> None:
+def test_stopping_says_what_it_did(new_run: New, claim: Claim) -> None:
     run, waiting = new_run(), new_run()
-    with pytest.raises(gr.Error, match="not at work"):
+    with pytest.raises(gr.Error, match="not running"):
         endpoints.stop(run.id)
-    run.claim()
+    leave = claim(run)
     waitlist.join(waiting)
     assert endpoints.stop(run.id, keep=False) == {"run": run.id, "state": "stopping"}
     assert run.stop_requested() == "discard"
     assert endpoints.status(waiting.id)["place"] == 1
     assert endpoints.stop(waiting.id)["state"] == "left the line"
     assert endpoints.status(waiting.id)["state"] == "stopped"
-    run.release()
+    leave()
 
 
 def test_what_can_be_exported_has_an_address(finished: Run) -> None:
@@ -123,15 +130,49 @@ def test_a_bad_call_is_told_in_a_sentence(finished: Run, call: Callable[[str], A
     assert refused.value.print_exception is False
 
 
-def test_files_that_were_tampered_with_are_told_in_a_sentence(finished: Run) -> None:
-    for content in ('{"groups": 7}', '{"groups": {"erased": 7}}', "{}"):
-        write_atomic(finished.path / "report.json", content)
-        with pytest.raises(gr.Error, match=r"^'The files of this run cannot be read at the moment\.'$"):
-            endpoints.pair(finished.id)
+@pytest.mark.parametrize("content", ["{", '{"groups": 7}', '{"groups": {"erased": 7}}', "{}", "[" * 100_000])
+def test_an_unreadable_report_is_a_sentence(finished: Run, content: str) -> None:
+    write(finished.path / "report.json", content)
+    for call in (endpoints.pair, endpoints.score, endpoints.report):
+        with pytest.raises(gr.Error, match="The report is unreadable: ") as refused:
+            call(finished.id)
+        assert str(finished.path) not in str(refused.value)
+    assert endpoints.status(finished.id)["report"] is False
+
+
+def test_an_unreadable_config_is_a_sentence(finished: Run) -> None:
     (finished.path / "config.json").write_text("{")
     with pytest.raises(gr.Error, match="The config of this run cannot be read") as refused:
         endpoints.status(finished.id)
     assert str(finished.path) not in str(refused.value)
+
+
+BUGS = [lambda: {}["missing"], lambda: list(zip([1], [], strict=True)), lambda: [].missing]  # type: ignore[attr-defined]
+PLANTS = {
+    "start": ("form.config", ("cat",)),
+    "status": ("look", ()),
+    "metrics": ("look", ()),
+    "stop": ("scheduler.cancel", ()),
+    "pair": ("url", ()),
+    "score": ("_numbers", ()),
+    "export": ("keyed", ()),
+    "report": ("_numbers", ()),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=["KeyError", "ValueError", "AttributeError"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bug_of_ours_is_logged_and_never_a_refusal(
+    finished: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, bug: Callable[[], Any]
+) -> None:
+    place, values = PLANTS[name]
+    monkeypatch.setattr(f"balign.ui.api.endpoints.{place}", lambda *args, **options: bug())
+    with pytest.raises(gr.Error) as answered:
+        getattr(endpoints, name)(*(values or (finished.id,)))
+    assert answered.value.message == BUG
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.exc_info is not None
+    assert name in record.getMessage()
 
 
 def test_no_report_yet_is_told(new_run: New) -> None:
@@ -155,7 +196,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
 
 
 @pytest.mark.slow
-def test_a_client_starts_two_runs_and_the_second_waits_through_a_restart(served: Studio) -> None:
+def test_a_queued_run_of_a_client_outlives_a_restart(served: Studio) -> None:
     client = Client(served.url, verbose=False)
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {f"/{name}" for name in NAMES}
     first = client.predict("cat", api_name="/start")

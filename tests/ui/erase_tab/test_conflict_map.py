@@ -1,4 +1,4 @@
-"""The heat map: means per place and part, in an order a reader knows, with no markup from a name."""
+"""The heat maps: means per place and part, in an order a reader knows, with no markup from a name."""
 
 import math
 import re
@@ -11,8 +11,23 @@ from balign.host import status
 from balign.runs.folder import Run
 from balign.telemetry import Conflict
 from balign.ui.erase_tab import conflict_map
+from tests.conftest import Claim
 
 EVIL = '<img src=x>"'
+Show = Callable[..., str]
+
+
+@pytest.fixture
+def show(new_run: Callable[..., Run]) -> Show:
+    """``show(*records)``: the heat maps of a run with these records."""
+
+    def draw(*records: Conflict) -> str:
+        run = new_run()
+        for record in records:
+            telemetry.append(run.path / "telemetry.jsonl", record)
+        return conflict_map.conflicts(status.look(run))
+
+    return draw
 
 
 def cells(text: str) -> list[tuple[str, str, str]]:
@@ -26,54 +41,58 @@ def test_means_are_over_the_steps_that_have_a_number() -> None:
 
 def test_rows_follow_the_way_through_a_denoiser() -> None:
     names = ["up_blocks.1 to_k", "mid_block to_k", "down_blocks.0 to_k", "conv_in", "new.thing odd_part"]
-    text = conflict_map.heat([Conflict(10, dict.fromkeys(names, 0.1))])
-    rows = re.findall(r'<th scope="row" title="([^"]+)">([^<]+)</th>', text)
-    assert rows == [
+    found = conflict_map.by_part([Conflict(10, dict.fromkeys(names, 0.1))])
+    assert [row[:2] for row in found.rows] == [
         ("conv_in", "conv in"),
         ("new.thing", "new"),
         ("down_blocks.0", "coarser 1"),
         ("mid_block", "middle"),
         ("up_blocks.1", "finer 2"),
     ]
-    assert ">keys</th>" in text
-    assert ">odd part</th>" in text
+    assert [name for name, _ in found.columns] == ["keys", "all", "odd part"]
 
 
-def test_colour_says_which_way_and_how_strongly_and_the_number_is_there() -> None:
-    text = conflict_map.heat([Conflict(10, {"a x": -0.25, "a y": 0.9, "a z": 0.0})])
+def test_colour_says_which_way_and_how_strongly_and_the_number_is_there(show: Show) -> None:
+    text = show(Conflict(10, {"a x": -0.25, "a y": 0.9, "a z": 0.0}))
     assert cells(text) == [("against", "50", "\u22120.25"), ("along", "100", "+0.90"), ("along", "0", "+0.00")]
-    assert "Mean of 1 measured step," in text
+    assert "Mean of 1 measured step, from \u22121 to 1." in text
 
 
-def test_a_group_that_is_not_there_is_an_empty_cell() -> None:
-    text = conflict_map.heat([Conflict(10, {"a x": 0.1, "b y": 0.1})])
-    assert text.count('<td class="none"></td>') == 2
+def test_the_term_of_art_is_one_hover_away(show: Show) -> None:
+    text = show(Conflict(10, {"a x": 0.1}))
+    assert '<h3 title="Gradient conflict by layer: cosine of the forget and the retain gradient' in text
+    assert ">Where erasing and keeping conflict</h3>" in text
 
 
-def test_names_are_text() -> None:
-    text = conflict_map.heat([Conflict(10, {f"{EVIL} {EVIL}": 0.1, EVIL: -3.0})])
+def test_a_group_that_is_not_there_is_an_empty_cell(show: Show) -> None:
+    assert show(Conflict(10, {"a x": 0.1, "b y": 0.1})).count('<td class="none"></td>') == 2
+
+
+def test_names_are_text(show: Show) -> None:
+    text = show(Conflict(10, {f"{EVIL} {EVIL}": 0.1, EVIL: -3.0}))
     assert "<img" not in text
     assert all(float(value.replace("\u2212", "-")) >= -1 for _, _, value in cells(text))
 
 
-def test_noise_is_told_apart_by_quarters_and_is_not_mixed_into_the_whole() -> None:
-    found = [Conflict(10, {"mid_block x": 0.1})] + [Conflict(10, {"mid_block": -k / 10}, k) for k in (1, 2, 3, 4)]
-    assert cells(conflict_map.heat(found)) == [("along", "20", "+0.10")]
-    assert [value for _, _, value in cells(conflict_map.by_noise(found))] == [f"\u22120.{k}0" for k in (1, 2, 3, 4)]
-    assert conflict_map.by_noise(found[:1]) == ""
+def test_noise_is_told_apart_by_quarters_and_is_not_mixed_into_the_whole(show: Show) -> None:
+    records = [Conflict(10, {"mid_block x": 0.1})] + [Conflict(10, {"mid_block": -k / 10}, k) for k in (1, 2, 3, 4)]
+    whole, quarters = cells(show(*records))[:1], cells(show(*records))[1:]
+    assert whole == [("along", "20", "+0.10")]
+    assert [value for _, _, value in quarters] == [f"\u22120.{k}0" for k in (1, 2, 3, 4)]
+    assert conflict_map.by_noise(records[:1]).rows == []
 
 
 def test_a_run_shows_it_once_there_is_something(finished: Run, new_run: Callable[..., Run]) -> None:
-    assert "2 measured steps" in conflict_map.fight(status.look(finished))
-    assert len(cells(conflict_map.fight(status.look(finished)))) == 6 + 12
-    assert conflict_map.fight(None) == ""
-    assert conflict_map.fight(status.look(new_run())) == ""
+    assert "2 measured steps" in conflict_map.conflicts(status.look(finished))
+    assert len(cells(conflict_map.conflicts(status.look(finished)))) == 6 + 12
+    assert conflict_map.conflicts(None) == ""
+    assert conflict_map.conflicts(status.look(new_run())) == ""
 
 
-def test_a_living_run_says_that_it_will_come(new_run: Callable[..., Run]) -> None:
+def test_a_living_run_says_that_it_will_come(new_run: Callable[..., Run], claim: Claim) -> None:
     for every, said in ((10, True), (0, False)):
         run = new_run(measure_every=every)
-        run.claim()
+        leave = claim(run)
         telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("load", 0, 1, 0.0))
-        assert ("Waiting for the first step" in conflict_map.fight(status.look(run))) is said
-        run.release()
+        assert ("Waiting for the first measured step" in conflict_map.conflicts(status.look(run))) is said
+        leave()

@@ -6,16 +6,41 @@ from typing import Any
 
 import pytest
 
+from balign.data import targets
 from balign.data.prompts import build
+from balign.data.targets import resolve
+from balign.host.visitors import Visitor
+from balign.machine import Free
 from balign.models import catalogue
+from balign.runs import prompt_lists
 from balign.runs.estimate import forecast
-from balign.ui.erase_tab import estimate_line, keep_assistant
+from balign.ui import form
+from balign.ui.erase_tab import draft, keep_assistant
+from balign.ui.page import Caller, answering
 
 EVIL = "<img src=x onerror=alert(1)>"
+ANYBODY = Caller(Visitor(), None)
+Values = dict[str, Any]
+
+
+def assist(values: Values) -> str:
+    return keep_assistant.assist(draft.read(values))
+
+
+def prompts(values: Values) -> str:
+    return keep_assistant.prompts(draft.read(values))
+
+
+def estimate(values: Values) -> str:
+    return keep_assistant.estimate(draft.read(values))
+
+
+def from_file(file: object, keep: object) -> dict[str, Any]:
+    return answering(keep_assistant.from_file, "The file could not be read", "added")(ANYBODY, file, keep)
 
 
 def test_chips_are_close_words_and_down_when_listed() -> None:
-    text = keep_assistant.assist({"erase": "cat", "keep": "Dog, a big owl"})
+    text = assist({"erase": "cat", "keep": "Dog, a big owl"})
     assert 'data-word="dog" aria-pressed="true"' in text
     assert 'data-word="rabbit" aria-pressed="false"' in text
     assert 'data-word="cat"' not in text
@@ -33,34 +58,32 @@ def test_chips_are_close_words_and_down_when_listed() -> None:
     ],
 )
 def test_what_is_odd_is_said_as_it_is_typed(values: dict[str, Any], said: str) -> None:
-    assert said in unescape(keep_assistant.assist(values))
+    assert said in unescape(assist(values))
 
 
 def test_a_leak_does_not_take_the_chips_away() -> None:
-    assert 'data-word="dog"' in keep_assistant.assist({"erase": "cat", "keep": "a cat"})
+    assert 'data-word="dog"' in assist({"erase": "cat", "keep": "a cat"})
 
 
 def test_how_wide_the_keep_side_is() -> None:
-    assert "other things from 10 of 10 categories, in" in keep_assistant.assist({"erase": "cat"})
-    narrow = keep_assistant.assist({"erase": "cat", "method": "rg"})
+    assert "other things from 10 of 10 categories, in" in assist({"erase": "cat"})
+    narrow = assist({"erase": "cat", "method": "rg"})
     assert "Guarded: 1 of 105 other things from 1 of 10 categories, in 1 different prompt." in narrow
 
 
 def test_the_preview_shows_what_a_run_would_use() -> None:
-    text = unescape(
-        keep_assistant.preview({"erase": "cat", "keep": "dog", "n_forget": "20", "n_retain": "30", "seed": "3"})
-    )
-    sets = build(["cat"], ["dog"], n_forget=20, n_retain=30, seed=3)
+    text = unescape(prompts({"erase": "cat", "keep": "dog", "n_forget": "20", "n_retain": "30", "seed": "3"}))
+    sets = build(resolve(["cat"], ["dog"]), n_forget=20, n_retain=30, seed=3)
     assert "20 to forget and 30 to keep" in text
     for prompt in (
         *sets.forget[: keep_assistant.EXAMPLES],
-        *(t.prompt for t in sets.neighbours_test[: keep_assistant.EXAMPLES]),
+        *(t.prompt for t in sets.tests["neighbours"][: keep_assistant.EXAMPLES]),
     ):
         assert f">{prompt}<" in text
     assert sum(f">{prompt}<" in text for prompt in set(sets.retain)) == keep_assistant.EXAMPLES
 
 
-@pytest.mark.parametrize("show", [keep_assistant.assist, keep_assistant.preview, estimate_line.line])
+@pytest.mark.parametrize("show", [assist, prompts, estimate])
 @pytest.mark.parametrize(
     "values",
     [
@@ -79,7 +102,7 @@ def test_whatever_is_typed_is_text(show: Any, values: dict[str, Any]) -> None:
 
 
 def test_an_open_list_takes_what_is_typed_as_text() -> None:
-    text = keep_assistant.preview({"erase": EVIL, "model": "owner/name"})
+    text = prompts({"erase": EVIL, "model": "owner/name"})
     assert "&lt;img" in text
 
 
@@ -91,45 +114,48 @@ def upload(folder: Path, content: bytes) -> Path:
 
 def test_a_file_is_added_below_and_not_kept(tmp_path: Path) -> None:
     file = upload(tmp_path, "\ufeffdog\r\n\r\n  a blue écru owl \nhorse".encode())
-    text, said = keep_assistant.from_file(str(file), "rabbit\n")
-    assert text == "rabbit\ndog\na blue écru owl\nhorse"
-    assert "3 lines were added" in said
+    answer = from_file(str(file), "rabbit\n")
+    assert answer["keep"] == "rabbit\ndog\na blue écru owl\nhorse"
+    assert "3 lines were added" in answer["added"]
     assert not file.exists()
-    assert keep_assistant.from_file(str(upload(tmp_path, b"dog")), None)[0] == "dog"
+    answer = from_file(str(upload(tmp_path, b"dog")), None)
+    assert answer["keep"] == "dog"
+    assert "1 line was added" in answer["added"]
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"x" * (keep_assistant.MAX_FILE + 1), "The file has 200,001 bytes"),
-        (b"dog\n\xff\xfe", "Byte 4 of the file is no UTF-8"),
+        (b"dog\n\xff\xfe", "Byte 4 of the file is not UTF-8"),
         (b" \n\n", "The file has no text in it"),
     ],
 )
 def test_a_file_that_is_no_list_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     file = upload(tmp_path, content)
-    _, words = keep_assistant.from_file(str(file), "dog")
-    assert said in words
-    assert 'class="notice refused"' in words
+    (message,) = from_file(str(file), "dog").values()
+    assert said in message
+    assert 'class="notice refused"' in message
     assert not file.exists()
 
 
 @pytest.mark.parametrize("file", [None, 7, [], "/no/such/file"])
 def test_no_file_is_a_sentence(file: object) -> None:
-    assert 'class="notice refused"' in keep_assistant.from_file(file, "")[1]
+    (message,) = from_file(file, "").values()
+    assert 'class="notice refused"' in message
 
 
 def test_the_line_above_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "free", lambda _: forecast.Free(1.0, 100.0, False))
-    small = estimate_line.line({"erase": "cat"})
+    monkeypatch.setattr(forecast, "free", lambda *_: Free(1.0, 100.0, False))
+    small = estimate({"erase": "cat"})
     assert "About " in small
     assert "The memory is too small: about " in small
     assert " GB are needed and 1.0 GB are free." in small
-    assert estimate_line.line({"erase": ""}) == ""
+    assert estimate({"erase": ""}) == ""
 
 
 @pytest.mark.usefixtures("public")
-@pytest.mark.parametrize("show", [keep_assistant.assist, keep_assistant.preview, estimate_line.line])
+@pytest.mark.parametrize("show", [assist, prompts, estimate])
 def test_in_public_no_folder_and_no_other_model_is_looked_for(
     show: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,13 +164,44 @@ def test_in_public_no_folder_and_no_other_model_is_looked_for(
 
     monkeypatch.setattr(catalogue, "_folder", looked)
     for name in (str(tmp_path), ".", "assets/models/emoji", "~", "/etc", "owner/name"):
-        assert "is not offered here" in unescape(show({"erase": "cat", "model": name})) or show is estimate_line.line
+        assert "is not offered here" in unescape(show({"erase": "cat", "model": name})) or show is estimate
 
 
 @pytest.mark.usefixtures("public")
 def test_in_public_no_prompts_are_made_for_a_run_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "build", lambda *given, **named: pytest.fail("prompts were made"))
+    monkeypatch.setattr(prompt_lists, "build", lambda *given, **named: pytest.fail("prompts were made"))
     values = {"erase": "cat", "n_forget": "1200"}
-    for show in (keep_assistant.assist, keep_assistant.preview):
+    for show in (assist, prompts):
         assert "this shared instance does at most 1,000" in show(values)
-    assert estimate_line.line(values) == ""
+    assert estimate(values) == ""
+
+
+def test_a_keystroke_reads_and_resolves_the_form_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {"look_up": 0, "build": 0, "config": 0}
+
+    def count(module: object, name: str) -> None:
+        work = getattr(module, name)
+
+        def counted(*given: object, **named: object) -> object:
+            counts[name] += 1
+            return work(*given, **named)
+
+        monkeypatch.setattr(module, name, counted)
+
+    count(targets, "look_up")
+    count(prompt_lists, "build")
+    count(form, "config")
+    answer = keep_assistant.follow(ANYBODY, {"erase": "cat, pizza", "keep": "dog"})
+    assert all(answer.values())
+    assert counts == {"look_up": 2, "build": 1, "config": 1}
+
+
+def test_the_command_follows_the_form_or_says_why_not() -> None:
+    assert draft.read({"erase": "cat", "steps": 9}).command == "python -m balign erase cat --steps 9"
+    assert draft.read({"erase": ""}).command.startswith("# Nothing to erase")
+
+
+def test_a_list_that_is_refused_still_gives_a_command() -> None:
+    typed = draft.read({"erase": "cat", "keep": "a cat"})
+    assert "names 'cat'" in typed.refusal
+    assert typed.command == "python -m balign erase cat --keep 'a cat'"

@@ -19,11 +19,11 @@ def tell(run: Run, *steps: int, image: str = "") -> None:
 
 
 def test_before_and_without_a_run() -> None:
-    assert previews.film(None) == ""
+    assert previews.strip(None) == ""
 
 
 def test_a_run_without_previews_says_what_will_come(new_run: New) -> None:
-    text = previews.film(status.look(new_run()))
+    text = previews.strip(status.look(new_run()))
     assert "draws the same pictures again" in text
     assert "<input" not in text
 
@@ -31,7 +31,7 @@ def test_a_run_without_previews_says_what_will_come(new_run: New) -> None:
 def test_the_newest_is_shown_and_all_are_there(new_run: New) -> None:
     run = new_run()
     tell(run, 0, 20, 40)
-    text = previews.film(status.look(run))
+    text = previews.strip(status.look(run))
     assert re.findall(r'<li class="(\w+)" data-step="(\d+)"', text) == [("past", "0"), ("past", "20"), ("shown", "40")]
     assert text.count(f'src="files/{run.id}/previews/') == 3
     assert 'min="0" max="2" step="1" value="2"' in text
@@ -40,16 +40,16 @@ def test_the_newest_is_shown_and_all_are_there(new_run: New) -> None:
     assert "erased 0.200, neighbours 0.250" in text
 
 
-def test_one_frame_cannot_be_scrubbed(new_run: New) -> None:
+def test_one_frame_has_no_slider_to_move(new_run: New) -> None:
     run = new_run()
     tell(run, 0)
-    assert " disabled>" in previews.film(status.look(run))
+    assert " disabled>" in previews.strip(status.look(run))
 
 
 def test_a_long_run_has_few_frames_with_its_first_and_last(new_run: New) -> None:
     run = new_run()
     tell(run, *range(0, 5001, 20))
-    steps = [int(step) for step in re.findall(r'data-step="(\d+)"', previews.film(status.look(run)))]
+    steps = [int(step) for step in re.findall(r'data-step="(\d+)"', previews.strip(status.look(run)))]
     assert (len(steps), steps[0], steps[-1]) == (previews.FRAMES, 0, 5000)
     assert steps == sorted(set(steps))
 
@@ -57,6 +57,6 @@ def test_a_long_run_has_few_frames_with_its_first_and_last(new_run: New) -> None
 def test_no_file_but_a_preview_is_asked_for(new_run: New) -> None:
     run = new_run()
     tell(run, 0, image='../../etc/passwd"><script>')
-    text = previews.film(status.look(run))
+    text = previews.strip(status.look(run))
     assert 'src=""' in text
     assert "<script>" not in text

@@ -1,90 +1,111 @@
-"""The outcome in words: what may be said and what may not; every text escaped."""
+"""The outcome in words: what may be said and what may not, exactly as the report says it; every text escaped."""
 
-import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from balign.host.status import RunView, look
+from balign.measure.report import RunReport
 from balign.runs.folder import Run
 from balign.ui import theme
 from balign.ui.erase_tab import results
 
-
-def group(
-    n: int = 32, before: float = 0.97, after: float = 0.96, low: float = -0.004, high: float = 0.002
-) -> dict[str, Any]:
-    change = {"mean": (low + high) / 2, "low": low, "high": high, "p": 0.4}
-    return {"n": n, "accuracy_before": before, "accuracy_after": after, "alignment_change": change, "images": []}
+EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>${alert(1)}{{7*7}}"
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (group(), "no loss of alignment larger than 0.004 at 95\u00a0%"),
-        (group(low=0.001, high=0.01), "closer to their words than before, by 0.001 or more at 95\u00a0%"),
-        (group(low=-0.09, high=-0.05), "lost between 0.050 and 0.090 of alignment at 95\u00a0%"),
-        (group(low=-0.09, high=0.02), "not clear: a loss of up to 0.090 cannot be ruled out at 95\u00a0%"),
-        (group(n=4), "too few pictures to say"),
-        ({}, "too few pictures to say"),
-        (group(low=float("nan")), "too few pictures to say"),
-    ],
-)
-def test_no_more_is_said_than_the_interval_allows(given: dict[str, Any], words: str) -> None:
-    assert results.judge(given) == words
+@pytest.fixture
+def view(finished: Run) -> RunView:
+    """A finished run as the page sees it."""
+    return look(finished)
 
 
-@pytest.mark.parametrize(("after", "word"), [(0.03, "is gone"), (0.4, "is weaker"), (0.9, "is still there")])
-def test_headline(finished: Run, after: float, word: str) -> None:
-    text = results.verdict(finished, {"groups": {"erased": group(after=after)}, "scorer": "emoji"})
-    assert word in text
+def parsed(view: RunView, **changes: dict[str, Any] | str | float | None) -> RunReport:
+    """The view's report with other values, those of groups by their name."""
+    assert view.report is not None
+    values = view.report.to_dict()
+    for name, change in changes.items():
+        if isinstance(change, dict):
+            values["groups"][name] |= change
+        else:
+            values[name] = change
+    return RunReport.parse(values)
+
+
+def outcome(view: RunView, report: RunReport | None) -> str:
+    return results.outcome(replace(view, report=report))
+
+
+@pytest.mark.parametrize("prompts", [3, 12])
+def test_page_and_report_say_the_same_of_every_group(view: RunView, prompts: int) -> None:
+    few = {name: {"n": 12, "prompts": prompts} for name in ("erased", "kept", "neighbours")}
+    report = parsed(view, **few)
+    text = outcome(view, report)
+    for name, _, group in report.named():
+        assert f'<td class="words">{group.verdict}</td>' in text
+        assert (f'<b class="{name}">' in text) is (name != "erased")
+    assert ("too few prompts to say (3, of at least 8)" in text) is (prompts == 3)
+
+
+@pytest.mark.parametrize(("after", "words"), [(0.03, "is gone"), (0.4, "is weaker"), (0.9, "is still there")])
+def test_headline(view: RunView, after: float, words: str) -> None:
+    text = outcome(view, parsed(view, erased={"accuracy_after": after}, scorer="emoji"))
+    assert f'<span class="erased">cat</span> {words}: recognised in 97\u00a0% of its pictures before' in text
     assert "<b>emoji</b>" in text
 
 
-def test_what_the_base_model_never_drew_is_not_called_gone(finished: Run) -> None:
-    text = results.verdict(finished, {"groups": {"erased": group(before=0.1, after=0.0)}})
+def test_what_the_base_model_never_drew_is_not_called_gone(view: RunView) -> None:
+    text = outcome(view, parsed(view, erased={"accuracy_before": 0.1, "accuracy_after": 0.0}))
     assert "hardly drew it" in text
     assert "is gone" not in text
 
 
-def test_a_group_without_scores_says_so(finished: Run) -> None:
-    assert "no pictures were scored" in results.verdict(finished, {"groups": {}})
+def test_a_group_without_scores_says_so(view: RunView) -> None:
+    text = outcome(view, parsed(view, erased={"accuracy_before": None, "accuracy_after": None}))
+    assert '<span class="erased">cat</span>: no pictures were scored' in text
 
 
-def test_every_pair_has_both_scores_under_its_pictures(finished: Run) -> None:
-    text = results.gallery(finished, finished.report() or {})
+def test_every_pair_has_both_scores_under_its_pictures(view: RunView) -> None:
+    text = results.outcome(view)
     assert text.count('class="pair"') == 36
     assert text.count("<img") == 72
-    assert f"files/{finished.id}/images/after/0000.png" in text
+    assert f"files/{view.run.id}/images/after/0000.png" in text
     assert text.count('class="scores"') == 36
 
 
-def test_a_large_group_is_cut_and_says_so(finished: Run) -> None:
-    report = finished.report() or {}
-    report["groups"]["kept"]["images"] *= 100
-    text = results.gallery(finished, report)
+def test_a_large_group_is_cut_and_says_so(view: RunView) -> None:
+    assert view.report is not None
+    images = view.report.to_dict()["groups"]["kept"]["images"]
+    text = outcome(view, parsed(view, kept={"images": images * 100}))
     assert text.count('class="pair"') == 24 + results.SHOWN
     assert "48 of 1,200 pairs" in text
 
 
-def test_hostile_text_is_text(finished: Run) -> None:
-    evil = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>${alert(1)}{{7*7}}"
-    report = finished.report() or {}
-    report["scorer"] = evil
-    for image in report["groups"]["erased"]["images"]:
-        image |= {"prompt": evil, "seed": evil, "before": "../../config.json", "after": "javascript:alert(1)"}
-    report["groups"]["erased"]["n"] = evil
-    text = results.verdict(finished, report) + results.gallery(finished, report) + results.table(report)
+def test_hostile_text_is_text(view: RunView) -> None:
+    assert view.report is not None
+    images = view.report.to_dict()["groups"]["erased"]["images"]
+    evil = {"prompt": EVIL, "before": "../../config.json", "after": "javascript:alert(1)"}
+    text = outcome(view, parsed(view, erased={"images": [image | evil for image in images]}, scorer=EVIL))
     for mark in ("<script", "<img src=x", "javascript:", "config.json", 'data-prompt=""'):
         assert mark not in text
 
 
-def test_numbers_that_are_none_are_dashes() -> None:
-    text = results.table({"groups": {"kept": {"n": 0, "alignment_change": None}}})
+def test_numbers_that_are_none_are_dashes(view: RunView) -> None:
+    nothing = {"n": 0, "prompts": 0, "alignment_before": None, "alignment_change": {"mean": None, "p": None}}
+    text = outcome(view, parsed(view, kept=nothing, ua=None))
     assert "None" not in text
-    assert "nan" not in json.dumps(text)
-    assert results.percent(True) == results.decimal("0.5") == results.signed(None) == "\u2013"
-    assert results.p_value(0.0) == "< 0.001"
+    assert "nan" not in text
+    assert "<td>\u2013 \u2192 " in text
+    assert "UA, unlearning accuracy" not in text
+    assert "IRA, in-domain retain accuracy" in text
+
+
+def test_downloads_are_those_of_who_looks(view: RunView) -> None:
+    assert "Changed weights" in results.outcome(view)
+    assert "Changed weights" not in results.outcome(replace(view, own=False))
+    assert "report.html" in outcome(view, None)
+    assert results.outcome(None) == ""
 
 
 def test_a_pair_is_compared_in_four_ways_each_with_a_key_of_its_own() -> None:

@@ -10,18 +10,20 @@ from pathlib import Path
 import pytest
 
 from balign import telemetry
-from balign.host import scheduler, status, visitors, waitlist
+from balign.host import processes, scheduler, status, visitors, waitlist
 from balign.host.visitors import Visitor
 from balign.runs.config import RunConfig
 from balign.runs.engine import execute
 from balign.runs.folder import Run
 from balign.runs.outcome import reproduce
 from balign.ui.erase_tab import erase_handlers, zerogpu
+from balign.ui.page import Caller, answering
 from tests.ui import lent
 
 ANN, BOB = Visitor("a" * 43), Visitor("b" * 43)
 CONFIG = RunConfig.parse({"erase": ["cat"]})
 STEPS = 6
+LENDER = ("You have exceeded your GPU quota (60s requested)", "No GPU was available after 60s")
 log: list[str] = []
 """What the faked run appends to, in whichever process it runs."""
 
@@ -32,9 +34,8 @@ def steps_so_far(run: Run) -> int:
 
 def faked(run: Run) -> Iterator[telemetry.Record]:
     """Six steps that each take a file's worth of work, told and stopped as the real run is."""
-    run.claim()
     path = run.path / "telemetry.jsonl"
-    try:
+    with run.claim():
         for k in range(steps_so_far(run), STEPS):
             if run.stop_requested():
                 run.clear_stop()
@@ -49,8 +50,6 @@ def faked(run: Run) -> Iterator[telemetry.Record]:
             yield event
         telemetry.append(path, telemetry.Phase("done", 1, 1, 0.0))
         yield telemetry.Phase("done", 1, 1, 0.0)
-    finally:
-        run.release()
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +59,7 @@ def _zero(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setenv("BALIGN_PUBLIC", "1")
     monkeypatch.setattr(execute, "run", faked)
-    monkeypatch.setattr(scheduler, "_start", lambda *given: pytest.fail("a process has no device here"))
+    monkeypatch.setattr(processes, "start", lambda *given: pytest.fail("a process has no device here"))
     lent.seen.update(durations=[], pids=[])
     zerogpu.borrowed.cache_clear()
     log.clear()
@@ -68,13 +67,10 @@ def _zero(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     zerogpu.borrowed.cache_clear()
 
 
-def store(run: Run, visitor: Visitor = ANN) -> dict[str, str]:
-    return {"run": run.id, "owner": visitor.secret}
-
-
 def click(run: Run, visitor: Visitor = ANN) -> list[str]:
-    """What the page is told while it iterates a chunk."""
-    return [told for told in zerogpu.drive(store(run, visitor), zerogpu.borrowed()) if isinstance(told, str)]
+    """The messages on the page while it iterates a chunk."""
+    drive = answering(zerogpu.drive, "The run could not go on with the device", "notice")
+    return [answer["notice"] for answer in drive(Caller(visitor, run)) if answer]
 
 
 def test_a_run_waits_for_its_visitors_device_and_is_done_within_the_call() -> None:
@@ -104,7 +100,7 @@ def test_a_chunk_stops_in_time_and_a_second_click_goes_on(monkeypatch: pytest.Mo
     for done in range(1, STEPS):
         assert [zerogpu.PAUSED in words for words in click(run)] == [True]
         assert (steps_so_far(run), status.look(run).state) == (done, "stopped")
-        assert erase_handlers.resume(store(run)) == ""
+        assert erase_handlers.resume(Caller(ANN, run)) == {"notice": ""}
         assert status.look(run).state == "queued"
     assert click(run) == []
     assert (steps_so_far(run), status.look(run).state, run.stop_requested()) == (STEPS, "done", None)
@@ -113,12 +109,12 @@ def test_a_chunk_stops_in_time_and_a_second_click_goes_on(monkeypatch: pytest.Mo
 
 def test_a_visitor_who_leaves_ends_the_worker_and_the_run_can_go_on() -> None:
     run = scheduler.begin(CONFIG, ANN)
-    driven = zerogpu.drive(store(run), zerogpu.borrowed())
+    driven = zerogpu.drive(Caller(ANN, run))
     next(driven)
     driven.close()
     assert not run.running()
-    assert waitlist.line() == []
-    assert erase_handlers.resume(store(run)) == ""
+    assert waitlist.queue() == []
+    assert erase_handlers.resume(Caller(ANN, run)) == {"notice": ""}
     click(run)
     assert (steps_so_far(run), status.look(run).state) == (STEPS, "done")
 
@@ -126,7 +122,7 @@ def test_a_visitor_who_leaves_ends_the_worker_and_the_run_can_go_on() -> None:
 def test_another_visitor_lends_no_device() -> None:
     run = scheduler.begin(CONFIG, ANN)
     assert click(run, BOB) == []
-    assert (lent.seen["pids"], waitlist.line()) == ([], [run])
+    assert (lent.seen["pids"], waitlist.queue()) == ([], [run])
 
 
 def test_a_device_that_is_not_lent_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,8 +130,8 @@ def test_a_device_that_is_not_lent_is_told_in_a_sentence(monkeypatch: pytest.Mon
     monkeypatch.setattr(lent, "QUOTA", 30)
     (words,) = click(run)
     assert "does not allow a minute at once" in words
-    assert waitlist.line() == []
-    assert status.look(run).state == "stopped"
+    assert waitlist.queue() == []
+    assert status.look(run).state == "new"
 
 
 def test_a_worker_that_is_killed_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,15 +147,21 @@ def test_a_worker_that_is_killed_is_told_in_a_sentence(monkeypatch: pytest.Monke
 
 
 def test_what_the_lender_says_is_understood() -> None:
-    assert "used up for now" in zerogpu.trouble(RuntimeError("You have exceeded your GPU quota (60s requested)"))
-    assert "busy for too long" in zerogpu.trouble(RuntimeError("No GPU was available after 60s"))
-    assert zerogpu.trouble(KeyError("x")) == "The device could not be used; press Resume to try again."
+    quota, busy = (zerogpu.explain(RuntimeError(text)) or "" for text in LENDER)
+    assert "used up for now" in quota
+    assert "busy for too long" in busy
+    assert zerogpu.explain(KeyError("x")) is None
 
 
-def test_elsewhere_no_event_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SPACES_ZERO_GPU")
-    zerogpu.follow(None, None, None)  # would fail if it did anything
-    assert not scheduler.inline()
+def test_a_bug_in_the_worker_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(run: Run) -> Iterator[telemetry.Record]:
+        yield from zip([1], [], strict=True)
+
+    monkeypatch.setattr(execute, "run", broken)
+    (message,) = click(scheduler.begin(CONFIG, ANN))
+    assert 'class="notice failed"' in message
+    assert "The run could not go on with the device." in message
+    assert waitlist.queue() == []
 
 
 CHUNKED = """
@@ -167,18 +169,19 @@ import itertools, sys
 from pathlib import Path
 from tests.ui import lent
 sys.modules["spaces"] = lent
-from balign.host import visitors, waitlist, scheduler
+from balign.host import scheduler, status, visitors, waitlist
 from balign.ui.erase_tab import zerogpu
+from balign.ui.page import Caller
 from balign.runs.folder import Run
 run = Run.open(sys.argv[1], Path(sys.argv[1]).parent)
 class Clock:
     monotonic = itertools.count().__next__  # a second an event, so that nothing hangs on how fast this machine is
 zerogpu.time, zerogpu.MARGIN = Clock, zerogpu.CHUNK - int(sys.argv[2])
 clicks = 0
-while run.status() != "done":
+while status.state(run) != "done":
     clicks += 1
     scheduler.resume(run)
-    for _ in zerogpu.drive({"run": run.id}, zerogpu.borrowed()):
+    for _ in zerogpu.drive(Caller(visitors.Visitor(), run)):
         pass
     assert clicks < 40, run.telemetry()[0][-1]
 print(clicks)

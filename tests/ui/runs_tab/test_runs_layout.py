@@ -1,126 +1,80 @@
-"""What the Runs tab does: nothing is believed that a page says, every refusal is a sentence, deleting asks first."""
+"""The list of runs: it sends only what is new, and a damaged run says so in its own card and hides no other."""
 
+import logging
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from balign.host import listing, scheduler, waitlist
-from balign.runs.folder import Run, list_runs
-from balign.runs.outcome import bundle
-from balign.ui.runs_tab import run_actions, runs_layout
-from tests.host.test_scheduler import wait_for
+from balign.runs.folder import Run
+from balign.ui.page import Answer, caller
+from balign.ui.runs_tab import run_cards, runs_layout
 
 New = Callable[..., Run]
-EVIL = "<img src=x onerror=alert(1)>"
+FILES = ("config.json", "label", "telemetry.jsonl", "report.json", "reproduces.json", "queued", "owner", "pid")
 
 
-@pytest.mark.parametrize("ids", [None, "", 7, ["a"], [7, {}], "../../etc", EVIL, "nobodyhere", "x " * 10_000])
-def test_what_is_not_ticked_is_a_sentence(ids: object, finished: Run) -> None:
-    answers = [run_actions.choose(ids), run_actions.settings(ids), run_actions.rename(ids, "x"), run_actions.ask(ids)]
-    answers.append(run_actions.begin_duel(ids, ["esd"]))
-    for answer in answers:
-        assert answer["say"].startswith('<p class="notice refused"')
-        assert EVIL not in answer["say"]
-    run_actions.delete(ids)
-    assert list_runs() == [finished]
+def listed(**values: Any) -> Answer:
+    """The answer to a page that was sent nothing yet and shows everything, but for these values."""
+    every = {"search": "", "state": "", "method": "", "shown": 12, "sent": {}, "compared": []}
+    return runs_layout.refreshed(caller(None), every | values)
 
 
-def test_deleting_asks_and_then_does(finished: Run, new_run: New) -> None:
-    other = new_run(erase=[EVIL])
-    asked = run_actions.ask(f"{finished.id} {other.id} {finished.id}")
-    assert asked["asked"] == [finished.id, other.id]
-    assert "these 2 runs" in asked["question"]
-    assert EVIL not in asked["question"]
-    assert len(list_runs()) == 2
-    run_actions.delete(asked["asked"])
-    assert list_runs() == []
-    assert list(finished.path.parent.iterdir()) == []
-
-
-def test_a_run_at_work_is_not_deleted(new_run: New, finished: Run) -> None:
-    busy = new_run()
-    busy.claim()
-    said = run_actions.delete([busy.id, finished.id])["say"]
-    assert "is running; stop it before deleting it" in said
-    assert list_runs() == [busy]
-    busy.release()
-
-
-def test_a_run_that_waits_is_deleted_with_its_place(new_run: New) -> None:
-    busy, waiting = new_run(), new_run()
-    busy.claim()
-    scheduler.resume(waiting)
-    assert listing.entry(waiting).state == "waiting"
-    run_actions.delete([waiting.id])
-    assert (list_runs(), waitlist.line()) == ([busy], [])
-    busy.release()
-
-
-def test_a_name_is_given_and_found(finished: Run) -> None:
-    assert run_actions.rename(finished.id, "my cat") == {"label": ""}
-    assert listing.entries()[0].title == "my cat"
-    assert "at most 80" in run_actions.rename(finished.id, "x" * 81)["say"]
-    assert run_actions.rename(finished.id, None) == {"label": ""}
-    assert listing.entries()[0].title == "cat"
-
-
-def test_settings_are_those_of_the_run(new_run: New) -> None:
-    form = run_actions.settings(new_run(erase=["dog"], keep=["horse"], seed=5).id)["form"]
-    assert (form["erase"], form["keep"], form["seed"]) == ("dog", "horse", "5")
-
-
-def test_two_are_needed_to_compare_and_the_older_comes_first(finished: Run, new_run: New) -> None:
-    assert "1 runs are ticked" in run_actions.choose(finished.id)["say"]
-    ids = [new_run().id, finished.id]
-    assert run_actions.choose(" ".join(ids)) == {"compared": ids[::-1]}
-
-
-def test_the_list_tells_only_what_is_new(finished: Run) -> None:
-    first = runs_layout.shown_runs("", "", "", 12, "", [])
-    assert finished.id in first[0]
-    assert first[3].active is False
-    again = runs_layout.shown_runs("", "", "", 12, first[4], [])
-    assert again[4] == first[4]
-    assert all(part == {"__type__": "update"} for part in again[:3])
+def test_only_what_is_new_is_sent(finished: Run) -> None:
+    first = listed()
+    assert finished.id in first["list"]
+    assert first["timer"].active is False
+    assert listed(sent=first["sent"]) == {"trouble": "", "sent": first["sent"]}
     finished.rename("new name")
-    assert "new name" in runs_layout.shown_runs("", "", "", 12, first[4], [])[0]
+    again = listed(sent=first["sent"])
+    assert "new name" in again["list"]
+    assert set(again) == {"trouble", "sent", "list"}
 
 
 def test_more_than_a_screenful_is_shown_on_demand(new_run: New) -> None:
     for _ in range(3):
         new_run()
-    cards, more, *_ = runs_layout.shown_runs("", "", "", 2, "", [])
-    assert cards.count("<li") == 2
-    assert more["visible"] is True
-    assert runs_layout.shown_runs("", "", "", 4, "", [])[1]["visible"] is False
+    answer = listed(shown=2)
+    assert answer["list"].count("<li") == 2
+    assert answer["more"]["visible"] is True
+    assert listed(shown=4)["more"]["visible"] is False
+    assert runs_layout.more_shown(caller(None), 12) == {"shown": 12 + runs_layout.SHOWN}
 
 
-def test_a_duel_is_begun_and_shown_beside_its_run(finished: Run) -> None:
-    answer = run_actions.begin_duel(finished.id, ["esd"])
-    (begun,) = [run for run in list_runs() if run != finished]
-    assert answer["compared"] == [finished.id, begun.id]
-    wait_for(lambda: begun.status() == "done")
+def test_an_empty_list_says_what_will_be_there(new_run: New) -> None:
+    assert "No runs yet" in listed()["list"]
+    new_run()
+    assert "None of the 1 runs matches" in listed(search="nothing like it")["list"]
 
 
-def test_an_uploaded_bundle_is_made_again_and_not_kept(finished: Run, tmp_path: Path) -> None:
-    path = bundle.write(finished, tmp_path / "run.zip")
-    said = run_actions.make_again(str(path))["say"]
-    assert f"Its run {finished.id} is being made again" in said
-    assert not path.exists()
-    (again,) = [run for run in list_runs() if run != finished]
-    wait_for(lambda: not scheduler.alive(again))
-    report = again.report()
-    assert report is not None
-    assert report["reproduces"]["equal"] is True
-    assert again.config == finished.config
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b"[" * 100_000])
+def test_a_damaged_run_hides_no_other(finished: Run, new_run: New, name: str, content: bytes) -> None:
+    other = new_run(erase=["dog"])
+    (finished.path / name).write_bytes(content)
+    answer = listed(compared=[finished.id, other.id])
+    html = answer["list"]
+    assert html.count("<li") == 2
+    assert "dog" in html
+    assert f'value="{finished.id}"' in html  # so that it can be selected and deleted
+    assert "notice failed" not in html
+    if name in ("config.json", "report.json"):
+        assert html.count('<p class="notice refused"') == 1
+        assert "nreadable" in html or "cannot be read" in html
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x00" * 5_000, EVIL.encode()])
-def test_an_upload_that_is_no_bundle_is_a_sentence(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "x.zip"
-    path.write_bytes(content)
-    assert "not a bundle" in run_actions.make_again(str(path))["say"]
-    assert not path.exists()
-    assert "No zip" in run_actions.make_again(None)["say"]
-    assert list_runs() == []
+def test_a_bug_in_one_card_hides_no_other(
+    finished: Run, new_run: New, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    new_run(erase=["dog"])
+
+    def planted(entry: Any, files: Callable[..., Any] = run_cards._files) -> Any:
+        return files(entry) if entry.run != finished else list(zip([1], [], strict=True))
+
+    monkeypatch.setattr(run_cards, "_files", planted)
+    with caplog.at_level(logging.ERROR):
+        html = listed()["list"]
+    assert "dog" in html
+    assert html.count('<p class="notice failed"') == 1
+    assert "refused" not in html
+    assert caplog.records[0].exc_info is not None

@@ -1,24 +1,26 @@
-"""The vote on the page: hidden until it is over, counted once, nothing believed, every word escaped."""
+"""The blind vote on the page: hidden until it is over, counted once, nothing a browser says is trusted."""
 
 from collections.abc import Callable
 
 import pytest
 
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from balign.runs.tryout import ballots
 from balign.ui import files
+from balign.ui.page import Answer, Caller, caller
 from balign.ui.try_tab import blind_vote
 from tests.host import fake_run
 
 EVIL = "<img src=x onerror=alert(1)>"
 
 
-def shows(run: Run) -> dict[str, str]:
-    return {"run": run.id}
+def shows(run: Run) -> Caller:
+    return caller({"run": run.id})
 
 
-def visible(answer: blind_vote.Answer) -> set[str]:
+def visible(answer: Answer) -> set[str]:
     return {name for name in (*blind_vote.BUTTONS, "start") if answer[name]["visible"]}
 
 
@@ -50,10 +52,10 @@ def test_few_votes_claim_nothing(finished: Run) -> None:
     assert blind_vote.tally(finished) == ""
     for _ in range(7):
         ballots.cast(finished, ballots.new(finished, "less").id, "a")
-    assert "too few votes to say (7 of at least 8)" in blind_vote.tally(finished)
+    assert "too few votes to say (7, of at least 8)" in blind_vote.tally(finished)
     ballots.cast(finished, ballots.new(finished, "less").id, "b")
-    assert "too few votes to say (0 of at least 8)" in blind_vote.tally(finished)  # of the other question
-    assert "class=soft>[" in blind_vote.tally(finished)
+    assert "too few votes to say (0, of at least 8)" in blind_vote.tally(finished)  # of the other question
+    assert 'class="soft">[' in blind_vote.tally(finished)
 
 
 def test_a_used_or_foreign_ballot_is_a_sentence(finished: Run, new_run: Callable[..., Run]) -> None:
@@ -62,14 +64,14 @@ def test_a_used_or_foreign_ballot_is_a_sentence(finished: Run, new_run: Callable
     again = blind_vote.choose(shows(finished), ballot, "b")
     assert "used before" in again["say"]
     assert visible(again) == {"start"}
-    assert "not of the run that is shown" in blind_vote.choose(shows(new_run()), ballot, "a")["say"]
+    assert "of another run than the one that is shown" in blind_vote.choose(shows(new_run()), ballot, "a")["say"]
     assert len(ballots.votes(finished)) == 1
 
 
 @pytest.mark.parametrize("state", [None, 7, {}, {"run": 1}, {"ballot": "../.."}, [EVIL]])
-def test_a_state_that_is_none_votes_nothing(finished: Run, state: object) -> None:
-    said = blind_vote.choose(shows(finished), state, "a")["say"]
-    assert said.startswith('<p class="notice refused"')
+def test_what_is_no_ballot_votes_nothing(finished: Run, state: object) -> None:
+    message = blind_vote.choose(shows(finished), state, "a")["say"]
+    assert message.startswith('<p class="notice refused"')
     assert ballots.votes(finished) == []
 
 
@@ -77,26 +79,27 @@ def test_an_open_ballot_stays_on_its_run_only(finished: Run, new_run: Callable[.
     ballot = blind_vote.begin(shows(finished))["ballot"]
     assert blind_vote.arrive(shows(finished), ballot) == {"say": ""}
     assert visible(blind_vote.arrive(shows(new_run()), ballot)) == {"start"}
-    assert visible(blind_vote.arrive(None, ballot)) == {"start"}
+    assert visible(blind_vote.arrive(caller(None), ballot)) == {"start"}
 
 
-def test_a_run_that_is_not_finished_or_cannot_be_read_is_a_sentence(finished: Run, new_run: Callable[..., Run]) -> None:
-    for browser in (None, {"run": EVIL}, shows(new_run())):
-        assert "no finished run here" in blind_vote.begin(browser)["say"]
+def test_without_a_readable_report_no_vote_begins(finished: Run, new_run: Callable[..., Run]) -> None:
+    for browser in (None, {"run": EVIL}, {"run": new_run().id}):
+        with pytest.raises(Refusal, match="no finished run here"):
+            blind_vote.begin(caller(browser))
     for content in ("{", "[]", '{"groups": 7}', '{"groups": {"erased": {"images": [7]}, "kept": {"images": [7]}}}'):
         (finished.path / "report.json").write_text(content)
-        assert blind_vote.begin(shows(finished))["say"].startswith('<p class="notice refused"')
+        with pytest.raises(Refusal, match="unreadable"):
+            blind_vote.begin(shows(finished))
 
 
-def test_pictures_that_cannot_be_read_are_a_sentence(finished: Run) -> None:
+def test_pictures_that_cannot_be_read_are_refused(finished: Run) -> None:
     for picture in (finished.path / "images" / "before").iterdir():
         picture.write_bytes(b"no picture")
-    said = blind_vote.begin(shows(finished))
-    assert "cannot be read" in said["say"]
-    assert visible(said) == {"start"}
+    with pytest.raises(Refusal, match="missing or unreadable"):
+        blind_vote.begin(shows(finished))
 
 
-def test_strangers_words_are_words() -> None:
+def test_texts_of_strangers_are_not_markup() -> None:
     run = Run.create(RunConfig.parse({"erase": [EVIL]}))
     fake_run.main(str(run.path))
     html = blind_vote.opened(run, ballots.new(run, "less"))["sheets"]["value"]

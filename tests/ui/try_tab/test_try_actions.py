@@ -3,23 +3,27 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from html import escape
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from balign.host import disk, housekeeping, limits, scheduler, visitors, waitlist
+from balign.host import disk, housekeeping, limits, processes, scheduler, status, visitors, waitlist
 from balign.host.visitors import NOT_YOURS, Visitor
+from balign.refusal import Refusal
 from balign.runs.config import MAX_PROMPT
-from balign.runs.folder import Run
+from balign.runs.folder import Run, find
 from balign.runs.tryout import ballots, store
 from balign.ui import files
+from balign.ui.page import Caller, caller
 from balign.ui.try_tab import blind_vote, try_actions, try_layout
+from tests.conftest import Claim
 from tests.host import fake_tryout
 from tests.host.test_scheduler import wait_for
 from tests.ui.test_visitors import ANN, BOB, browser_of
+from tests.ui.try_tab.test_try_layout import ACTIONS
 
 public = pytest.mark.usefixtures("public")
 
@@ -40,6 +44,10 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
+def caller_of(run: Run, visitor: Visitor = visitors.NOBODY) -> Caller:
+    return caller(browser_of(run, visitor))
+
+
 def tried(run: Run) -> list[str]:
     """Every picture that was drawn with the run, by its name in the folder."""
     folders = [run.path / name for name in ("tries", "strength", "probes", "votes")]
@@ -47,34 +55,28 @@ def tried(run: Run) -> list[str]:
     return [str(path.relative_to(run.path)) for path in found]
 
 
-def everything(browser: object) -> list[str]:
-    """What each button of the tab says."""
-    said = [try_actions.own(browser, "a cat", "0", 1), try_actions.strengths(browser), try_actions.probes(browser)]
-    return [*said, try_actions.export("1.00", browser)]
-
-
 @public
 @pytest.mark.parametrize("other", [BOB, Visitor(), Visitor("no secret")])
 def test_who_has_the_link_only_starts_nothing(anns: Run, other: Visitor) -> None:
-    for said in everything(browser_of(anns, other)):
-        assert escape(NOT_YOURS) in said
-    assert "Nothing is being drawn" in try_actions.stop(browser_of(anns, other))
+    for work, values in ACTIONS:
+        with pytest.raises(Refusal, match=NOT_YOURS):
+            work(caller_of(anns, other), *values)
+    assert "Nothing is being drawn" in try_actions.stop(caller_of(anns, other))["say"]
     assert anns.stop_requested() is None
-    assert scheduler._children == {}
+    assert processes._children == []
 
 
 @public
 def test_who_has_the_link_only_sees_nothing_of_what_was_drawn(anns: Run) -> None:
-    parts, _ = try_layout.look(browser_of(anns, BOB), None)
-    assert NOT_YOURS in parts["about"]
+    parts = try_layout.shown(caller_of(anns, BOB))
+    assert escape(NOT_YOURS) in parts["about"]
     assert parts["room"]["visible"] is False
-    told = str(parts)
-    assert "ink cat" not in told
-    assert visitors.key(anns) not in told
-    hers, _ = try_layout.look(browser_of(anns, ANN), None)
+    assert "ink cat" not in str(parts)
+    assert visitors.key(anns) not in str(parts)
+    hers = try_layout.shown(caller_of(anns, ANN))
     assert hers["room"]["visible"] is True
-    assert "ink cat" in hers["tries"]
-    for name in ("tries", "scrub", "probes"):
+    assert "ink cat" in hers["own_prompts"]
+    for name in ("own_prompts", "strength", "probes"):
         assert f".png?key={visitors.key(anns)}" in hers[name]
         assert ".png&quot;" not in hers[name]
 
@@ -101,45 +103,47 @@ def test_on_ones_own_machine_no_address_has_a_key(anns: Run, client: TestClient)
 
 @public
 def test_the_owner_votes_and_nobody_else(anns: Run) -> None:
-    assert "no finished run here" in blind_vote.begin(browser_of(anns, BOB))["say"]
-    ballot = blind_vote.begin(browser_of(anns, ANN))
+    with pytest.raises(Refusal, match="no finished run here"):
+        blind_vote.begin(caller_of(anns, BOB))
+    ballot = blind_vote.begin(caller_of(anns, ANN))
     assert f"?key={visitors.key(anns)}" in ballot["sheets"]["value"]
-    assert "not of the run that is shown" in blind_vote.choose(browser_of(anns, BOB), ballot["ballot"], "a")["say"]
+    assert "of another run than" in blind_vote.choose(caller_of(anns, BOB), ballot["ballot"], "a")["say"]
     assert ballots.votes(anns) == []
-    blind_vote.choose(browser_of(anns, ANN), ballot["ballot"], "a")
+    blind_vote.choose(caller_of(anns, ANN), ballot["ballot"], "a")
     assert len(ballots.votes(anns)) == 1
-    assert blind_vote.arrive(browser_of(anns, BOB), {})["tally"] == ""
-    assert "Votes as csv" in blind_vote.arrive(browser_of(anns, ANN), {})["tally"]
+    assert blind_vote.arrive(caller_of(anns, BOB), {})["tally"] == ""
+    assert "Votes as csv" in blind_vote.arrive(caller_of(anns, ANN), {})["tally"]
 
 
 @public
 def test_the_owner_draws_and_stops(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "1")
-    assert try_actions.own(browser_of(anns, ANN), "a new cat", "3", 1) == ""
+    assert try_actions.draw_prompt(caller_of(anns, ANN), "a new cat", "3", 1) == {"say": ""}
     wait_for(lambda: store.progress(anns) is not None)
-    assert "Nothing is being drawn" in try_actions.stop(browser_of(anns, BOB))
+    assert "Nothing is being drawn" in try_actions.stop(caller_of(anns, BOB))["say"]
     assert anns.stop_requested() is None
-    assert try_actions.stop(browser_of(anns, ANN)) == ""
+    assert try_actions.stop(caller_of(anns, ANN)) == {"say": ""}
     assert anns.stop_requested() == "keep"
 
 
 @public
-def test_a_shared_instance_exports_no_pipelines_but_weights_for_the_owner(anns: Run, client: TestClient) -> None:
-    assert try_layout.look(browser_of(anns, ANN), None)[0]["export"]["visible"] is True
-    assert try_actions.export("0.50", browser_of(anns, ANN)) == ""
-    wait_for(lambda: not scheduler.alive(anns))
+def test_a_public_instance_exports_weights_and_no_pipelines(anns: Run, client: TestClient) -> None:
+    assert try_layout.shown(caller_of(anns, ANN))["export"]["visible"] is True
+    assert try_actions.export(caller_of(anns, ANN), "0.50") == {"say": ""}
+    wait_for(lambda: not processes.alive(anns))
     name = "exports/strength-0.50.safetensors"
     assert [str(path.relative_to(anns.path)) for path in (anns.path / "exports").iterdir()] == [name]
     address = files.keyed(anns, name)
-    assert f'href="{address}" download' in try_layout.look(browser_of(anns, ANN), None)[0]["exports"]["value"]
-    assert try_layout.look(browser_of(anns, BOB), None)[0]["exports"]["value"] == ""
+    assert f'href="{address}" download' in try_layout.shown(caller_of(anns, ANN))["exports"]["value"]
+    assert try_layout.shown(caller_of(anns, BOB))["exports"]["value"] == ""
     answer = client.get("/" + address)
     assert answer.content == (anns.path / name).read_bytes()
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"] == 'attachment; filename="strength-0.50.safetensors"'
     assert client.get("/" + files.url(anns, name)).status_code == 404
     assert client.get(f"/{files.url(anns, name)}?key={'0' * 40}").status_code == 404
-    assert "exported before" in try_actions.export("0.50", browser_of(anns, ANN))
+    with pytest.raises(Refusal, match="exported before"):
+        try_actions.export(caller_of(anns, ANN), "0.50")
 
 
 @public
@@ -157,27 +161,31 @@ def test_nothing_else_of_the_exports_is_sent(anns: Run, client: TestClient, name
 @public
 def test_weights_are_exported_as_long_as_the_run_has_room(anns: Run, limit: Callable[..., None]) -> None:
     limit(run_bytes=disk.size(anns.path))
-    assert "as many files as a shared instance keeps" in try_actions.export("0.50", browser_of(anns, ANN))
-    assert scheduler._children == {}
+    with pytest.raises(Refusal, match="as many files as a shared instance keeps"):
+        try_actions.export(caller_of(anns, ANN), "0.50")
+    assert processes._children == []
 
 
 @public
-def test_the_limits_hold_for_drawings(anns: Run, limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_changeshold_for_drawings(anns: Run, limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
-    monkeypatch.setattr(scheduler, "_launch", lambda run, verb, *options: started.append(verb))
-    browser = browser_of(anns, ANN)
-    assert "8 or less" in try_actions.own(browser, "a cat", "0", 9) or "images is 9" in try_actions.own(
-        browser, "a cat", "0", 9
-    )
-    assert "characters" in try_actions.own(browser, "x" * (MAX_PROMPT + 1), "0", 1)
-    limit(free_bytes=10**18)
-    assert "no room" in try_actions.strengths(browser)
-    limit(free_bytes=0, steps=1)
-    assert "steps were asked for" in try_actions.strengths(browser)
+    monkeypatch.setattr(processes, "start", lambda run, verb, *options, drawing: started.append(verb))
+    ann = caller_of(anns, ANN)
+    for prompt, images, words in (("a cat", 9, "images is 9"), ("x" * (MAX_PROMPT + 1), 1, "characters")):
+        with pytest.raises(Refusal, match=words):
+            try_actions.draw_prompt(ann, prompt, "0", images)
+    for changes, words in (
+        ({"free_bytes": 10**18}, "no room"),
+        ({"free_bytes": 0, "steps": 1}, "steps were asked for"),
+    ):
+        limit(**changes)
+        with pytest.raises(Refusal, match=words):
+            try_actions.draw_strengths(ann)
     assert started == []
-    limit(steps=500, drawings=2, starts=0)  # runs are counted apart
-    assert [try_actions.strengths(browser), try_actions.probes(browser)] == ["", ""]
-    assert "2 drawings were begun from here within an hour" in try_actions.probes(browser)
+    limit(steps=500, drawings=2, starts=0)  # runs are counted separately
+    assert try_actions.draw_strengths(ann) == try_actions.draw_probes(ann) == {"say": ""}
+    with pytest.raises(Refusal, match="2 drawings were begun from here within an hour"):
+        try_actions.draw_probes(ann)
     assert started == ["strength", "probe"]
 
 
@@ -190,55 +198,55 @@ def test_addresses_are_counted_too(anns: Run, public: None, limit: Callable[...,
 
 
 def test_while_another_run_works_or_waits_nothing_is_drawn(
-    anns: Run, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    anns: Run, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, claim: Claim
 ) -> None:
     monkeypatch.setattr(scheduler, "LEAVING", 0.2)
-    busy, browser = new_run(), {"run": anns.id}
-    busy.claim()
-    assert "Another run is using this machine" in try_actions.strengths(browser)
-    busy.release()
+    busy, owner = new_run(), caller_of(anns)
+    leave = claim(busy)
+    with pytest.raises(Refusal, match="Another run is using this machine"):
+        try_actions.draw_strengths(owner)
+    leave()
     waitlist.join(busy)
-    assert "Another run is using this machine" in try_actions.strengths(browser)
+    with pytest.raises(Refusal, match="Another run is using this machine"):
+        try_actions.draw_strengths(owner)
     waitlist.leave(busy)
-    assert try_actions.strengths(browser) == ""
+    assert try_actions.draw_strengths(owner) == {"say": ""}
     begun = scheduler.begin(anns.config)
     assert waitlist.place(begun) == 1  # and a run waits for what is drawn
-    wait_for(lambda: begun.status() == "done")
+    wait_for(lambda: status.state(begun) == "done")
 
 
-def test_a_run_that_has_said_its_last_is_waited_for(anns: Run, new_run: Callable[..., Run]) -> None:
+def test_a_run_about_to_leave_is_waited_for(anns: Run, new_run: Callable[..., Run], claim: Claim) -> None:
     leaving = new_run()
     (leaving.path / "telemetry.jsonl").write_bytes((anns.path / "telemetry.jsonl").read_bytes())
-    leaving.claim()
+    leave = claim(leaving)
     asked = iter([True, False])
     began = time.monotonic()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scheduler, "alive", lambda run: run == leaving and next(asked, False))
-        patch.setattr(scheduler, "_launch", lambda run, verb, *options: None)
-        scheduler.visit(anns, "strength")
+        patch.setattr(processes, "alive", lambda run: run == leaving and next(asked, False))
+        patch.setattr(processes, "start", lambda run, verb, *options, drawing: None)
+        scheduler.draw(anns, "strength")
     assert time.monotonic() - began < scheduler.LEAVING
-    leaving.release()
+    leave()
 
 
 def test_on_a_device_that_is_lent_nothing_is_drawn(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
-    assert "has a device for runs only" in try_actions.strengths({"run": anns.id})
-    assert scheduler._children == {}
+    with pytest.raises(Refusal, match="has a device for runs only"):
+        try_actions.draw_strengths(caller_of(anns))
+    assert processes._children == []
 
 
 @public
 def test_a_drawing_has_its_own_time_and_is_ended_after_it(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
-    monkeypatch.setitem(
-        scheduler._started, anns.id, time.time() - 9 * limits.LIMITS.seconds
-    )  # when the run itself began
-    scheduler.visit(anns, "strength", visitor=ANN)
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
+    scheduler.draw(anns, "strength", visitor=ANN)
     housekeeping.restrain(anns)
     assert anns.stop_requested() is None
-    assert scheduler.alive(anns)
+    assert processes.alive(anns)
     housekeeping.restrain(anns, time.time() + limits.LIMITS.seconds + housekeeping.GRACE + 5)
-    scheduler._children[anns.id].wait()
-    assert scheduler.failed(anns)
+    wait_for(lambda: not processes.alive(anns))
+    assert processes.drawing_failed(anns)
 
 
 @public
@@ -248,7 +256,7 @@ def test_a_run_that_is_drawn_with_does_not_expire(anns: Run, tmp_path: Path) -> 
     age(anns, limits.LIMITS.hours + 1)
     fake_tryout.write_try(anns, "a cat", 0, 1)
     scheduler.sweep()
-    assert scheduler.find(anns.id) == anns
+    assert find(anns.id) == anns
     age(anns, limits.LIMITS.hours + 1)
     scheduler.sweep()
-    assert scheduler.find(anns.id) is None
+    assert find(anns.id) is None

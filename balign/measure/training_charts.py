@@ -1,0 +1,46 @@
+"""The charts and the ledger of a run's training, the same on the page and in report.html."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from balign.markup.charts import Cell, Series, lines
+from balign.measure import ledger
+from balign.measure.report import GROUPS
+from balign.telemetry import Preview, Step
+
+DRAWN = "the thin line is every step, the thick one is smoothed"
+FORGET = f"forget loss: what the training lowers to make the model forget; {DRAWN}"
+RETAIN = f"retain loss: how badly the model denoises what it should keep; {DRAWN}"
+COSINE = "cosine of the forget and retain gradients: below zero, erasing and keeping pull against each other"
+ALIGNMENT = (
+    "mean cosine of the preview pictures with their own prompts, by the scorer; the band is the 95 % interval of the "
+    "mean, wide because they are few"
+)
+
+
+def charts(steps: Sequence[Step], previews: Sequence[Preview], last_step: int) -> tuple[Markup, Markup, Markup]:
+    """The losses and the cosine of the gradients at each step, and the alignment of each group at each preview."""
+    forget = Series("erased", "erased", [(step.step, step.forget_loss) for step in steps], FORGET, True)
+    retain = Series("kept", "kept", [(step.step, step.retain_loss) for step in steps], RETAIN, True)
+    cosine = Series("cosine", "plain", [(step.step, step.cosine) for step in steps], COSINE, True)
+    alignment = []
+    for name in GROUPS:
+        scored = [preview for preview in previews if name in preview.alignment]
+        points = [(preview.step, preview.alignment[name]) for preview in scored]
+        margins = [preview.margin.get(name, 0.0) for preview in scored]
+        alignment.append(Series(name, name, points, ALIGNMENT, margins=margins))
+    return (
+        lines("Loss", [forget, retain], last_step),
+        lines("Do erasing and keeping agree?", [cosine], last_step, limits=(-1, 1)),
+        lines("Do pictures match their words?", alignment, last_step, waiting="Waiting for the first preview"),
+    )
+
+
+def cells(steps: Sequence[Step]) -> list[Cell]:
+    """For each step whether it was predicted, and measured, to raise neither loss."""
+    cells = []
+    for step in steps:
+        measured = ledger.measured(step)
+        cells.append(Cell(step.step, not any(ledger.predicted(step)), None if measured is None else not any(measured)))
+    return cells

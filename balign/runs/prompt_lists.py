@@ -1,0 +1,60 @@
+"""What a config stands for before a model is loaded: its two lists, its prompts, and how many pictures it draws."""
+
+from typing import NamedTuple
+
+from balign.data import targets
+from balign.data.prompts import PromptSets, build
+from balign.data.targets import Lists
+from balign.measure.report import GROUPS
+from balign.method.objectives import settle
+from balign.models.catalogue import find
+from balign.runs.config import RunConfig
+
+BATCH = 8
+"""Pictures drawn at once. Test pictures are drawn in fixed groups of this many."""
+PREVIEWED = 4
+"""Pictures of each group in a preview."""
+
+
+class Pictures(NamedTuple):
+    """How many pictures a run draws."""
+
+    training: int
+    compared: int
+    """Test pictures, before and after."""
+    checked: int
+    """Drawn once more, to check that unchanged weights change nothing."""
+    previews: int
+    """Previews on the way."""
+    in_preview: int
+    """Pictures in each of them."""
+
+
+def resolve(config: RunConfig) -> Lists:
+    """The config's two lists, resolved and checked. Raises Refusal for what cannot be erased or kept."""
+    return targets.resolve(config.erase, config.keep, find(config.model).lexicon)
+
+
+def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
+    """The prompts of a run, from its config and what `resolve` gave for it."""
+    return build(
+        lists,
+        n_forget=config.n_forget,
+        n_retain=config.n_retain,
+        seed=config.seed,
+        uniform=not settle(config).objective.diversified,
+        n_test=config.n_eval,
+    )
+
+
+def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
+    """How many pictures the run draws; without its prompts, how many at most."""
+    prompts = sum(map(len, sets.tests.values())) if sets else len(GROUPS) * config.n_eval
+    tests = prompts * config.eval_seeds
+    return Pictures(
+        training=config.n_forget + config.n_retain,
+        compared=2 * tests,
+        checked=min(BATCH, tests),
+        previews=settle(config).steps // config.preview_every if config.preview_every else 0,
+        in_preview=len(GROUPS) * min(PREVIEWED, config.n_eval * config.eval_seeds),
+    )

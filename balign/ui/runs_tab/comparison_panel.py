@@ -1,0 +1,113 @@
+"""Compare methods: selected runs on one plot and in one table, and a run's config run again with other methods."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from balign.host import listing, scheduler
+from balign.host.status import LIVE, STATES, look
+from balign.host.visitors import NOBODY, Visitor
+from balign.markup.charts import Place, Series, lines, scatter
+from balign.markup.render import render
+from balign.measure.intervals import FEW, Change
+from balign.measure.report import GROUPS
+from balign.method.objectives import METHODS, settle
+from balign.refusal import Refusal
+from balign.runs.config import RunConfig
+from balign.runs.file_cache import until_changed
+from balign.runs.folder import Run
+from balign.runs.outcome.comparison import ComparedRun, compare, sentence
+from balign.ui import form
+
+TERM = "mean change of alignment from before to after, with its 95 % interval"
+AXES = (
+    ("erased", "erased, further left forgets more", TERM),
+    ("kept", "kept, higher keeps more", TERM),
+)
+CURVES = {"erased": "What is erased, step by step", "kept": "What is kept, step by step"}
+PREVIEWS = "mean alignment of the preview pictures with their own prompts"
+
+
+def run_methods(run: Run, methods: Sequence[str], visitor: Visitor = NOBODY) -> list[Run]:
+    """Queue the run's config once for each other method, with its own steps. Raises Refusal without another method."""
+    settings = settle(run.config)
+    others = [name for name in dict.fromkeys(methods) if name != settings.method]
+    if not others:
+        raise Refusal(f"No method but the run's own, {settings.method}, was selected; select at least one other.")
+    same = run.config.model_dump() | {"steps": settings.steps}
+    configs = [RunConfig.parse(same | {"method": name}) for name in others]
+    for config in configs:
+        form.advice(config)
+    return scheduler.begin_all(configs, visitor)
+
+
+def live(runs: Sequence[Run]) -> bool:
+    """Whether more is to come for one of the runs."""
+    return any(listing.entry(run).state in LIVE for run in runs)
+
+
+def panel(runs: Sequence[Run]) -> Markup:
+    """In what the runs differ, the plot, the curves and the table; with fewer than two, how to get there."""
+    rows = _rows(tuple(runs)) if len(runs) > 1 else []
+    states = [listing.entry(row.run).state for row in rows]
+    return render(
+        "ui/runs_tab/comparison.html",
+        rows=[(row, state, STATES[state]) for row, state in zip(rows, states, strict=True)],
+        summary=sentence(runs) if rows else "",
+        plot=plot(rows),
+        curves=_curves(rows),
+        methods=METHODS,
+        groups=GROUPS,
+        term=f"{TERM}; below it the difference to run 1 on the same pictures",
+        difference=difference,
+        few=FEW,
+    )
+
+
+@until_changed("report.json", "label", most=32)
+def _rows(runs: tuple[Run, ...]) -> list[ComparedRun]:
+    """The rows, kept because the intervals take a while."""
+    return compare(runs)
+
+
+def plot(rows: Sequence[ComparedRun]) -> Markup:
+    """Erased against kept: each run a numbered point with its intervals."""
+    changes = [row.report.groups if row.report else {} for row in rows]
+    places = [
+        Place(str(k), _ends(groups["erased"].change), _ends(groups["kept"].change))
+        for k, groups in enumerate(changes, 1)
+        if all(name in groups and groups[name].change.mean is not None for name in ("erased", "kept"))
+    ]
+    return scatter("Erased against kept", AXES, places, zero=True)
+
+
+def _ends(change: Change) -> tuple[float, float, float]:
+    """Low, mean and high; the mean three times where there is no interval."""
+    mean = change.mean or 0.0
+    return (mean, mean, mean) if change.low is None or change.high is None else (change.low, mean, change.high)
+
+
+def _curves(rows: Sequence[ComparedRun]) -> Markup:
+    """How the preview pictures of each run came to match their prompts less, and those to keep did not."""
+    views = [look(row.run) for row in rows]
+    end = max((view.last_step for view in views), default=1)
+    charts = []
+    for group, title in CURVES.items():
+        series = []
+        for k, (row, view) in enumerate(zip(rows, views, strict=True), 1):
+            points = [
+                (preview.step, preview.alignment[group]) for preview in view.previews if group in preview.alignment
+            ]
+            series.append(Series(f"{k} {row.method}", f"{group} dash{k}", points, PREVIEWS))
+        charts.append(lines(title, series, end, waiting="Waiting for the first preview"))
+    return Markup().join(charts)
+
+
+def difference(change: Change, group: str) -> str:
+    """What a difference to the first run allows to say. Erased pictures should match less, all others no less."""
+    if change.too_few or change.low is None or change.high is None:
+        return "too few to say"
+    if change.low <= 0 <= change.high:
+        return "no clear difference"
+    better = change.high < 0 if group == "erased" else change.low > 0
+    return "better" if better else "worse"
