@@ -29,8 +29,8 @@ UPLOADS_KEPT = (600, 3_600)
 
 def build() -> gr.Blocks:
     """The page as gradio blocks."""
-    look = {"title": "balign: make a model forget", "fill_width": True}
-    with gr.Blocks(**look, analytics_enabled=False, delete_cache=UPLOADS_KEPT) as blocks:
+    title = "balign: make a model forget"
+    with gr.Blocks(title=title, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
         browser = gr.BrowserState({"run": ""}, storage_key="balign-run-1", secret="balign-run-is-no-secret")
         plain(header(), "header")
