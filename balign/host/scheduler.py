@@ -122,7 +122,7 @@ def _count(visitor: Visitor, what: str, most: int) -> None:
     if limits.public():
         keys = {f"{what} of {visitor.secret}": most}
         keys |= {f"{what} from {visitor.address}": 3 * most} if visitor.address else {}
-        limits.RATE.admit(keys, what)
+        limits.RATE.admit(keys, f"{what} were begun")
 
 
 def _leaving(run: Run) -> bool:

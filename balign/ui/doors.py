@@ -1,9 +1,4 @@
-"""Which requests the server answers at all: an ASGI middleware that is asked before anything reads a request.
-
-On an instance that is not public, a request must name this machine as its host and must not come from another web
-page; a rebound name or another local service is refused. Everywhere, only the routes that the page, `gradio_client`
-and MCP clients use exist, bodies are bounded, and a request that gradio cannot read costs one line of the log.
-"""
+"""Which requests the server answers at all: an ASGI middleware that is asked before anything reads a request."""
 
 import errno
 import ipaddress
@@ -11,7 +6,6 @@ import json
 import logging
 import os
 import re
-import time
 import traceback
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -31,6 +25,8 @@ ROUTES = re.compile(
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
 UPLOAD = "/gradio_api/upload"
+UPLOADED = limits.Rate()
+"""Bytes that each address, and everybody together, has uploaded to a public instance."""
 MAX_BODY = 1_000_000
 """Bytes of a request that is no upload."""
 SPACES = "https://huggingface.co https://*.hf.space"
@@ -73,61 +69,53 @@ class Doors:
         await _tell(answer, status, words)
 
 
-class _TooLarge(Refusal):
-    """The body is longer than it said, or than is accepted."""
-
-
 def _refusal(scope: Scope) -> tuple[int, str]:
     """The status and the sentence that this request is refused with; 0 if it is not."""
-    headers = Headers(scope=scope)
+    headers, upload = Headers(scope=scope), scope["path"].rstrip("/") == UPLOAD
     if not ROUTES.fullmatch(scope["path"]):
         return 404, "There is no such page."
-    if not limits.public():
-        host = headers.get("host", "")
-        if not _this_machine(host):
-            return 403, f"The host {host[:80]!r} is not known here; localhost, an address or a name in BALIGN_HOSTS is."
-        if not _same_page(headers, scope["method"]):
-            return 403, "This request comes from another web page; the studio answers its own page and programs only."
-    upload = scope["path"].rstrip("/") == UPLOAD
+    host = headers.get("host", "")
+    if not limits.public() and not _this_machine(host):
+        return 403, f"The host {host[:80]!r} is not known here; localhost, an address or a name in BALIGN_HOSTS is."
+    if not limits.public() and not _same_page(headers, scope["method"]):
+        return 403, "This request comes from another web page; the studio answers its own page and programs only."
     length = headers.get("content-length", "none" if upload and scope["method"] == "POST" else "0")
     if not length.isdecimal() or int(length) > _most(scope["path"]):
         return 413, f"The request has {length[:20]} bytes; at most {_most(scope['path']):,} are accepted here."
     if upload and limits.public():
         try:
-            UPLOADED.admit(visitors.address(Request(scope)), int(length))
+            most = {
+                visitors.address(Request(scope)): limits.LIMITS.upload_bytes_each,
+                "": limits.LIMITS.upload_bytes_all,
+            }
+            UPLOADED.admit(most, "bytes may be uploaded", int(length))
         except Refusal as refusal:
             return 429, str(refusal)
     return 0, ""
 
 
 def _this_machine(host: str) -> bool:
-    """Whether a Host header names this machine: a loopback name, an address, or a name the owner listed.
-
-    An address cannot be rebound; a name can, `x.localhost` too, so that only the listed ones are taken.
-    """
+    """Whether a Host header names this machine. An address cannot be rebound; a name can, `x.localhost` too."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
-        port = urlsplit(f"//{host}").port  # noqa: F841  # raises for what is no port
-    except ValueError:
-        return False
-    if name == "localhost" or name in os.environ.get("BALIGN_HOSTS", "").lower().split(","):
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
+        if urlsplit(f"//{host}").port == 0:
+            return False
+        if name not in {"localhost", *filter(None, os.environ.get("BALIGN_HOSTS", "").lower().split(","))}:
+            ipaddress.ip_address(name)
+    except ValueError:  # no address, or no port
         return False
     return True
 
 
 def _same_page(headers: Mapping[str, str], method: str) -> bool:
     """Whether a request comes from the studio's own page, from a program, or from a link that somebody followed."""
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if (
+        urlsplit(headers.get("origin", f"//{headers.get('host', '')}")).netloc.lower()
+        != headers.get("host", "").lower()
+    ):
         return False
-    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
-        return True
     followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-    return followed and method == "GET"
+    return headers.get("sec-fetch-site", "none") in ("none", "same-origin") or (followed and method == "GET")
 
 
 def _most(path: str) -> int:
@@ -143,7 +131,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         left -= len(message.get("body", b""))
         if left < 0:
-            raise _TooLarge(f"The request is longer than the {_most(scope['path']):,} bytes accepted here.")
+            raise Refusal(f"The request is longer than the {_most(scope['path']):,} bytes accepted here.")
         return message
 
     return read
@@ -151,7 +139,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
 
 def _failure(scope: Scope, error: Exception) -> tuple[int, str]:
     """What a request is answered whose handling failed. What gradio cannot read is a bad call, not a bug of ours."""
-    if isinstance(error, _TooLarge):
+    if isinstance(error, Refusal):
         return 413, str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         log.warning("the disk is full: %s", scope["path"])
@@ -180,25 +168,3 @@ async def _tell(send: Send, status: int, words: str) -> None:
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
-
-
-class Uploaded:
-    """Bytes that each address has uploaded within the last hour, on a public instance."""
-
-    def __init__(self) -> None:
-        self._sent: dict[str, list[tuple[float, int]]] = {}
-
-    def admit(self, address: str, size: int, now: float | None = None) -> None:
-        """Count an upload. Raises Refusal if this address, or all together, have sent as much as they may."""
-        now = time.monotonic() if now is None else now
-        recent = {key: [(at, n) for at, n in sent if at > now - limits.HOUR] for key, sent in self._sent.items()}
-        self._sent = {key: sent for key, sent in recent.items() if sent}
-        mine = sum(n for _, n in self._sent.get(address, []))
-        total = sum(n for sent in self._sent.values() for _, n in sent)
-        most = limits.LIMITS
-        if mine + size > most.upload_bytes_each or total + size > most.upload_bytes_all:
-            raise Refusal(f"{mine:,} bytes were uploaded from here within an hour; come back later.")
-        self._sent.setdefault(address, []).append((now, size))
-
-
-UPLOADED = Uploaded()

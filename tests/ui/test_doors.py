@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from balign.host import limits
 from balign.ui import doors
 
 OPEN = ("/", "/config", "/files/some-run/report.html", "/gradio_api/queue/join", "/gradio_api/mcp/", "/assets/x.js")
@@ -53,7 +54,7 @@ def client() -> Iterator[TestClient]:
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "UPLOADED", doors.Uploaded())
+    monkeypatch.setattr(doors, "UPLOADED", limits.Rate())
 
 
 @pytest.mark.parametrize("path", OPEN)
@@ -137,17 +138,6 @@ def test_uploads_of_a_public_instance_are_counted(client: TestClient, limit: Cal
     sent = [client.post(doors.UPLOAD, content=b"x" * 1_000).status_code for _ in range(3)]
     assert sent == [200, 200, 429]
     assert client.get("/").status_code == 200
-
-
-def test_an_hour_later_there_is_room_again(limit: Callable[..., None]) -> None:
-    limit(upload_bytes_each=10, upload_bytes_all=15)
-    uploaded = doors.Uploaded()
-    uploaded.admit("a", 10, now=0)
-    for address in ("a", "b"):
-        with pytest.raises(doors.Refusal, match="within an hour"):
-            uploaded.admit(address, 6, now=10)
-    uploaded.admit("a", 10, now=3_601)
-    assert list(uploaded._sent) == ["a"]
 
 
 def test_what_cannot_be_read_costs_one_line(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
