@@ -85,6 +85,7 @@ def cancel(run: Run) -> bool:
 
 def delete(run: Run) -> None:
     """Delete a run, taking it out of the queue. Raises Refusal while a process works on it."""
+    _let_leave(run)
     with _lock:
         if processes.alive(run):
             raise Refusal(f"{run.label or f'Run {run.id}'} is running; stop it before deleting it.")
@@ -131,11 +132,12 @@ def _leaving(run: Run) -> bool:
     return last is not None and last.name in ENDS
 
 
-def _let_leave() -> None:
-    """Wait for processes that are about to end, as one is by the time its outcome is on the page."""
+def _let_leave(run: Run | None = None) -> None:
+    """Wait for processes that are about to end, of this run or of all, as one is when its outcome is on the page."""
     until = time.monotonic() + LEAVING
-    while (working := processes.working()) and time.monotonic() < until:
-        if not all(_leaving(run) and not any(p.drawing for p in processes.living(run)) for run in working):
+    while time.monotonic() < until:
+        working = processes.working() if run is None else [run] if processes.alive(run) else []
+        if not working or not all(_leaving(r) and not any(p.drawing for p in processes.living(r)) for r in working):
             return
         time.sleep(0.1)
 

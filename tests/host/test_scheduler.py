@@ -124,6 +124,15 @@ def test_a_queued_run_is_deleted_with_its_place(new_run: Callable[..., Run], cla
     assert list(busy.path.parent.iterdir()) == []
 
 
+def test_deleting_waits_for_a_process_that_has_done_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(1.5)"))
+    run = scheduler.begin(CONFIG)
+    telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("done", 1, 1, 0.0))
+    assert processes.alive(run)
+    scheduler.delete(run)
+    assert list_runs() == []
+
+
 def test_a_started_run_is_not_deleted_before_it_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
     run = scheduler.begin(CONFIG)
