@@ -78,9 +78,3 @@ def admit(count: int, visitor: Visitor, free: bool) -> None:
 def _tickets() -> list[tuple[int, Run]]:
     known = [(marker.number, run) for run in list_runs() if (marker := ticket(run))]
     return sorted(known, key=lambda pair: (pair[0], pair[1].id))
-
-
-def ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th."""
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number:,}{ending}"

@@ -29,9 +29,7 @@ def draw_prompt(caller: Caller, prompt: object, seed: object, images: object) ->
     """Draw a prompt with both models."""
     run = ready(caller)
     request = PromptRequest.parse(prompt=prompt, seed=seed, images=images)
-    return _start(
-        caller, run, "try", f"--prompt={request.prompt}", f"--seed={request.seed}", f"--images={request.images}"
-    )
+    return _start(caller, run, "try", *(f"--{name}={value}" for name, value in request))
 
 
 def draw_strengths(caller: Caller) -> Answer:
