@@ -1,7 +1,4 @@
-"""The queue of runs that wait for the machine: a marker in the folder of each, first come, first served.
-
-The queue outlives the server, since it is nothing but folders. Nothing is started here; the scheduler does that.
-"""
+"""The queue of runs that wait for the machine: a marker in the folder of each, first come, first served."""
 
 import json
 import time

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from balign.host import limits, processes, scheduler, status, waitlist
+from balign.host import processes, scheduler, status, waitlist
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig

@@ -1,7 +1,4 @@
-"""What is shown while somebody types: close words, remarks, the prompts of a run, its estimate and its command.
-
-An uploaded list is read once and not kept.
-"""
+"""What is shown while somebody types: close words, remarks, the prompts of a run, its estimate and its command."""
 
 import contextlib
 import os

@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from balign.markup.formats import counted
 from balign.markup.render import macro, render
 from balign.measure.intervals import FEW, wilson
 from balign.refusal import Refusal
@@ -84,16 +83,14 @@ def end(caller: Caller, ballot: object = None) -> Answer:
 
 def opened(run: Run, ballot: Ballot) -> Answer:
     """The section while a ballot is open."""
-    names = ", ".join(concept.name for concept in run.config.erase)
     sheets = render(
-        "ui/try_tab/ballot.html", ballot=ballot, names=names, sheets=ballots.SHEETS, address=partial(keyed, run)
+        "ui/try_tab/ballot.html", ballot=ballot, run=run, sheets=ballots.SHEETS, address=partial(keyed, run)
     )
-    count = counted(len(ballots.votes(run)), "vote")
     return {
         "ballot": {"run": run.id, "ballot": ballot.id},
         "say": "",
         "sheets": gr.update(value=sheets, visible=True),
-        "tally": render("ui/try_tab/count.html", count=count),
+        "tally": render("ui/try_tab/count.html", votes=len(ballots.votes(run))),
     } | _buttons(voting=True)
 
 

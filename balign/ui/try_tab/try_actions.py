@@ -1,7 +1,4 @@
-"""What the buttons of the Try tab do: start a process that draws with a finished run's weights, or ask it to stop.
-
-Only the run's owner may draw with it.
-"""
+"""What the buttons of the Try tab do: start a process that draws with a finished run's weights, or ask it to stop."""
 
 from balign.host import disk, limits, processes, scheduler
 from balign.refusal import Refusal

@@ -1,7 +1,6 @@
 """The Try tab: what a finished run's weights draw for your own prompts, at other strengths, for probes; a blind vote.
 
-Every button starts a process that writes into the run's folder, and the page reads that folder. The tab is the run
-owner's: anyone else with the link sees and starts nothing here.
+The tab is the run owner's: anyone else with the link sees and starts nothing here.
 """
 
 from collections.abc import Callable
