@@ -1,8 +1,6 @@
-"""Quota and expiry on a public instance: old runs are deleted, and none begins where the disk is full.
+"""Quota and expiry on a public instance: old runs are deleted, and none begins where the disk is full."""
 
-On your own machine nothing here does anything.
-"""
-
+import contextlib
 import logging
 import os
 import shutil
@@ -58,18 +56,14 @@ def size(folder: Path) -> int:
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 total += os.lstat(os.path.join(parent, name)).st_size
-            except FileNotFoundError:
-                continue
     return total
 
 
 def _last_used(run: Run) -> float:
-    dates = []
+    dates = [0.0]
     for name in SIGNS:
-        try:
+        with contextlib.suppress(OSError):
             dates.append((run.path / name).stat().st_mtime)
-        except OSError:
-            continue
-    return max(dates, default=0.0)
+    return max(dates)

@@ -1,7 +1,4 @@
-"""Background tasks of the server: start the next run in the queue, enforce a visitor's limits, delete expired runs.
-
-Nothing is remembered between two rounds; every decision follows from the folders.
-"""
+"""Background tasks of the server: start the next run in the queue, enforce a visitor's limits, delete expired runs."""
 
 import asyncio
 import contextlib

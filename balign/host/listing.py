@@ -1,7 +1,7 @@
 """The list of runs: every run in the root with its state and what its files say, and the search in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from balign import telemetry
 from balign.host import status, visitors
@@ -19,9 +19,10 @@ MAX_SEARCH = 200
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a run's files say."""
+class ListedRun:
+    """A run in the list: its state, and what its files say."""
 
+    run: Run
     label: str
     config: RunConfig | None
     """None if it cannot be read."""
@@ -36,41 +37,33 @@ class Facts:
     """The id of the run it reproduces, if it does."""
     ready: bool
     """Whether it can be downloaded as a bundle."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A run in the list."""
-
-    run: Run
-    state: status.State
-    facts: Facts
+    state: status.State = "new"
 
     @property
     def erased(self) -> str:
-        config = self.facts.config
-        return ", ".join(concept.name for concept in config.erase) if config else "a config that cannot be read"
+        return ", ".join(c.name for c in self.config.erase) if self.config else "a config that cannot be read"
 
     @property
     def title(self) -> str:
-        return self.facts.label or self.erased
+        return self.label or self.erased
 
     @property
     def method(self) -> str:
-        return settle(self.facts.config).method if self.facts.config else ""
+        return settle(self.config).method if self.config else ""
 
 
-def entries(visitor: Visitor = NOBODY) -> list[Entry]:
+def entries(visitor: Visitor = NOBODY) -> list[ListedRun]:
     """Every run, newest first, wherever it was started; on a public instance those of the visitor."""
     return [entry(run) for run in list_runs() if RUN_ID.fullmatch(run.id) and visitors.owns(run, visitor)]
 
 
-def entry(run: Run) -> Entry:
+def entry(run: Run) -> ListedRun:
     """The run at this moment. Its state comes first: a run that ends in between is read to its end the next time."""
-    return Entry(run, status.state(run), _facts(run))
+    state = status.state(run)
+    return replace(_stateless(run), state=state)
 
 
-def matching(listed: Sequence[Entry], search: object, state: object, method: object) -> list[Entry]:
+def matching(listed: Sequence[ListedRun], search: object, state: object, method: object) -> list[ListedRun]:
     """The entries in which every word of the search occurs, of this state and method; empty stands for any."""
     words = search[:MAX_SEARCH].casefold().split() if isinstance(search, str) else []
     return [
@@ -82,17 +75,16 @@ def matching(listed: Sequence[Entry], search: object, state: object, method: obj
     ]
 
 
-def _searched(entry: Entry) -> str:
+def _searched(entry: ListedRun) -> str:
     """The text of an entry that is searched."""
-    config = entry.facts.config
-    parts = [entry.facts.label, entry.run.id, entry.facts.original]
-    if config:
+    parts = [entry.label, entry.run.id, entry.original]
+    if config := entry.config:
         parts += [*(f"{c.name} {c.replace_with or ''}" for c in config.erase), *config.keep, config.model, entry.method]
     return " ".join(parts).casefold()
 
 
 @until_changed(*FILES, most=2_000)
-def _facts(run: Run) -> Facts:
+def _stateless(run: Run) -> ListedRun:
     try:
         config = run.config
     except (Refusal, OSError):
@@ -101,27 +93,11 @@ def _facts(run: Run) -> Facts:
         made = (run.path / "config.json").stat().st_mtime
     except OSError:
         made = 0.0
-    original = reproduce.original(run)
-    report, unreadable = _short(run)
-    return Facts(
-        label=run.label,
-        config=config,
-        made=made,
-        last=status.last_phase(run),
-        report=report,
-        unreadable=unreadable,
-        original=original.run if original else "",
-        ready=bundle.ready(run),
-    )
-
-
-def _short(run: Run) -> tuple[RunReport | None, str]:
-    """The report without most of its images, or why it cannot be read."""
-    try:
-        report = run.report()
-    except Refusal as refusal:
-        return None, str(refusal)
-    if report is None:
-        return None, ""
-    groups = {name: group.model_copy(update={"images": group.images[:1]}) for name, group in report.groups.items()}
-    return report.model_copy(update={"groups": groups}), ""
+    report, unreadable = status.readable_report(run)
+    if report is not None:
+        groups = {name: group.model_copy(update={"images": group.images[:1]}) for name, group in report.groups.items()}
+        report = report.model_copy(update={"groups": groups})
+    source = reproduce.original(run)
+    original = source.run if source else ""
+    last = status.last_phase(run)
+    return ListedRun(run, run.label, config, made, last, report, unreadable, original, bundle.ready(run))

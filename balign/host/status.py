@@ -143,7 +143,7 @@ def look(run: Run) -> RunView:
         conflicts = [tail.conflicts[k] for k in sorted(tail.conflicts)]
         phases, last, working = dict(tail.phases), tail.last, tail.working
     current = _state(run, place > 0, process, last)
-    report, unreadable = _report(run)
+    report, unreadable = readable_report(run)
     return RunView(
         run, current, last, working, phases, steps, previews, report, conflicts, place, unreadable=unreadable
     )
@@ -193,7 +193,7 @@ def _telemetry(run: Run) -> os.stat_result:
 
 
 @until_changed("report.json", most=16)
-def _report(run: Run) -> tuple[RunReport | None, str]:
+def readable_report(run: Run) -> tuple[RunReport | None, str]:
     """The report, or why it cannot be read."""
     try:
         return run.report(), ""

@@ -1,7 +1,4 @@
-"""The queue of runs that wait for the machine: a marker in the folder of each, first come, first served.
-
-The queue outlives the server, since it is nothing but folders. Nothing is started here; the scheduler does that.
-"""
+"""The queue of runs that wait for the machine: a marker in the folder of each, first come, first served."""
 
 import json
 import time
@@ -78,9 +75,3 @@ def admit(count: int, visitor: Visitor, free: bool) -> None:
 def _tickets() -> list[tuple[int, Run]]:
     known = [(marker.number, run) for run in list_runs() if (marker := ticket(run))]
     return sorted(known, key=lambda pair: (pair[0], pair[1].id))
-
-
-def ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th."""
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number:,}{ending}"

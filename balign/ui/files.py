@@ -27,10 +27,9 @@ DOWNLOADS = {
     WEIGHTS: "application/octet-stream",
     VOTES: "text/csv; charset=utf-8",
 }
-SAVED = (WEIGHTS, VOTES)
-"""What a browser saves rather than shows."""
 BUNDLE = "bundle.zip"
 """The whole run as one file, made as it is sent."""
+MISSING = (404, "There is no such file.")
 LOCKED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """The content security policy of every file: a report is a page that may run nothing and fetch nothing."""
 
@@ -69,10 +68,10 @@ async def serve(request: Request) -> FileResponse:
     name = request.path_params["name"]
     path = locate(request.path_params["run_id"], name, request.query_params.get("key"))
     if path is None:
-        raise HTTPException(404, "There is no such file.")
+        raise HTTPException(*MISSING)
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
     exported = EXPORTED.fullmatch(name) is not None
-    if exported or name in SAVED:
+    if exported or name in (WEIGHTS, VOTES):  # what a browser saves rather than shows
         headers["Content-Disposition"] = f'attachment; filename="{path.name}"'
     kind = DOWNLOADS.get(WEIGHTS if exported else name, "image/png")
     return FileResponse(path, media_type=kind, headers=headers)
@@ -81,14 +80,12 @@ async def serve(request: Request) -> FileResponse:
 def serve_bundle(request: Request) -> StreamingResponse:
     """The run's zip as it is made. Raises 404 without saying why."""
     run = find(request.path_params["run_id"])
-    if run is not None and not visitors.opens(run, request.query_params.get("key")):
-        run = None
+    if run is None or not visitors.opens(run, request.query_params.get("key")):
+        raise HTTPException(*MISSING)
     try:
-        pieces = bundle.stream(run) if run else None
+        pieces = bundle.stream(run)
     except (Refusal, OSError):
-        pieces = None
-    if run is None or pieces is None:
-        raise HTTPException(404, "There is no such file.")
+        raise HTTPException(*MISSING) from None
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     headers["Content-Disposition"] = f'attachment; filename="balign-{run.id}.zip"'
     return StreamingResponse(pieces, media_type="application/zip", headers=headers)

@@ -1,7 +1,4 @@
-"""The form as data: from what is typed into it to configs, and from a config to the form and to a command.
-
-It raises Refusal for whatever cannot be read, and imports no gradio.
-"""
+"""The form as data: from what is typed into it to configs, and from a config to the form and to a command."""
 
 import re
 import shlex

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -118,35 +118,29 @@ def answering(work: Callable[..., Any], failure: str, say: str) -> Callable[...,
 
 
 def bind(
+    browser: gr.BrowserState,
+    parts: Mapping[str, Any],
     triggers: Any,
     work: Callable[..., Any],
-    browser: gr.BrowserState,
-    inputs: Sequence[Any] | Mapping[str, Any],
-    parts: Mapping[str, Any],
-    outputs: Sequence[str],
-    *,
     failure: str,
-    say: str,
+    inputs: Iterable[str] = (),
+    outputs: Iterable[str] = (),
+    say: str = "say",
     **more: Any,
 ) -> Any:
     """Call `work(caller, *inputs)` on an event or any of several, and put its answer into the named parts.
 
-    triggers may also be what `bind` returned for another event: then it happens after that one.
-
-    Inputs by name arrive as one mapping of their values. What an answer does not name stays as it is. A generator's
-    answers are shown one after another.
+    triggers may also be what `bind` returned for another event: then it happens after that one. Inputs are names of
+    parts; those of a set or mapping arrive as one mapping of their values. What an answer does not name stays as it is.
+    A generator's answers are shown one after another.
     """
-    names = list(inputs) if isinstance(inputs, Mapping) else None
-    components = list(inputs.values()) if isinstance(inputs, Mapping) else inputs
+    names, together = list(inputs), isinstance(inputs, Set | Mapping)
 
-    def named(values: Sequence[Any]) -> Sequence[Any]:
-        return values if names is None else [dict(zip(names, values, strict=True))]
-
-    def one(request: Any, store: object, *values: Any) -> Answer:
-        return work(caller(store, request), *named(values))
+    def one(request: Any, store: object, *values: Any) -> Any:
+        return work(caller(store, request), *([dict(zip(names, values, strict=True))] if together else values))
 
     def many(request: Any, store: object, *values: Any) -> Iterator[Answer]:
-        yield from work(caller(store, request), *named(values))
+        yield from one(request, store, *values)
 
     def by_part(answer: Answer) -> dict[Any, Any]:
         return {parts[name]: value for name, value in answer.items()} or gr.skip()
@@ -162,15 +156,14 @@ def bind(
 
     targets = [parts[name] for name in dict.fromkeys([say, *outputs])]
     on = triggers.then if isinstance(triggers, Dependency) else functools.partial(gr.on, triggers)
-    return on(stream if streaming else handle, [browser, *components], targets, **PRIVATE, **more)
+    components = [browser, *(parts[name] for name in names)]
+    return on(stream if streaming else handle, components, targets, **PRIVATE, **more)
 
 
 def changed(parts: Mapping[str, Any], sent: Sent | None) -> tuple[dict[str, Any], Sent]:
     """The parts that differ from what this page was sent before, and what it has been sent then."""
-    now = {name: _digest(part) for name, part in parts.items()}
+    texts = {
+        name: part if isinstance(part, str) else repr(getattr(part, "active", part)) for name, part in parts.items()
+    }
+    now = {name: hashlib.blake2b(text.encode(), digest_size=12).hexdigest() for name, text in texts.items()}
     return {name: part for name, part in parts.items() if now[name] != (sent or {}).get(name)}, now
-
-
-def _digest(part: Any) -> str:
-    shown = part if isinstance(part, str) else repr(getattr(part, "active", part))
-    return hashlib.blake2b(shown.encode(), digest_size=12).hexdigest()

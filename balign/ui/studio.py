@@ -1,18 +1,21 @@
 """The studio: builds the page out of its tabs, and serves it."""
 
 import os
+import re
 from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 from starlette.middleware import Middleware
 
-from balign.host import housekeeping, limits
+from balign.host import housekeeping
+from balign.host.limits import LIMITS, public
+from balign.markup.render import render
 from balign.ui.api import endpoints
 from balign.ui.doors import Doors
 from balign.ui.erase_tab import erase_layout
 from balign.ui.files import ROUTES
-from balign.ui.header import header
 from balign.ui.page import Page, plain
 from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
@@ -20,6 +23,7 @@ from balign.ui.try_tab import try_layout
 
 REST = 0.01
 """Seconds between two looks at an empty queue of events; gradio's thousand a second take 4 % of a core, all day."""
+SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 NEVER = str(2**62)
 SESSIONS = 100
 """Pages whose state is kept in memory at once, each a few hundred kB; the oldest goes first."""
@@ -46,6 +50,13 @@ def build() -> gr.Blocks:
     return blocks
 
 
+def header() -> Markup:
+    """The head of the page; on a public instance with a banner, and with a button that copies a Space."""
+    space = os.environ.get("SPACE_ID", "")
+    known = space if SPACE.fullmatch(space) else ""
+    return render("ui/header.html", shared=public(), days=f"{LIMITS.hours / 24:g}", space=known)
+
+
 def _queue(blocks: gr.Blocks) -> None:
     """Give the page its queue of events: many at once, no statistics, and rest while there is nothing to do."""
     # After every event gradio would make a table of the last ten thousand for a page of statistics that is not served.
@@ -67,17 +78,11 @@ def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
         "show_error": False,
         "pwa": False,
         "mcp_server": find_spec("mcp") is not None,
-        "max_file_size": limits.LIMITS.upload_bytes,
+        "max_file_size": LIMITS.upload_bytes,
         "state_session_capacity": SESSIONS,
         "enable_monitoring": False,
-        "app_kwargs": {
-            "routes": list(ROUTES),
-            "middleware": [Middleware(Doors)],
-            "lifespan": housekeeping.lifespan,
-            "docs_url": None,
-            "redoc_url": None,
-            "openapi_url": None,
-        },
+        "app_kwargs": {"routes": list(ROUTES), "middleware": [Middleware(Doors)], "lifespan": housekeeping.lifespan}
+        | dict.fromkeys(("docs_url", "redoc_url", "openapi_url")),
     }
 
 

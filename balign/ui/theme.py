@@ -1,6 +1,5 @@
 """The look: one theme in light and dark, system fonts, colours with a fixed meaning. Nothing is fetched."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from gradio.themes import Base, colors, sizes
@@ -53,25 +52,17 @@ SIZES = {
 
 def head() -> Markup:
     """The page's style sheets and scripts: first what it shares with the report, then its own, then each tab's."""
-    css = [SHARED, HERE / "page.css", *sorted(HERE.glob("*/*.css"))]
-    js = [HERE / "page.js", *sorted(HERE.glob("*/*.js"))]
-    return render("ui/head.html", css=_joined(css), js=_joined(js))
-
-
-def _joined(files: Iterable[Path]) -> Markup:
-    return Markup("\n".join(file.read_text(encoding="utf-8") for file in files))
+    files = {
+        "css": [SHARED, HERE / "page.css", *sorted(HERE.glob("*/*.css"))],
+        "js": [HERE / "page.js", *sorted(HERE.glob("*/*.js"))],
+    }
+    texts = {kind: "\n".join(file.read_text(encoding="utf-8") for file in files[kind]) for kind in files}
+    return render("ui/head.html", css=Markup(texts["css"]), js=Markup(texts["js"]))
 
 
 def theme() -> Base:
     """Gradio's plainest theme with our paper, ink and corners."""
-    base = Base(
-        primary_hue=colors.orange,
-        secondary_hue=colors.stone,
-        neutral_hue=colors.stone,
-        text_size=sizes.text_md,
-        radius_size=sizes.radius_md,
-        font=SANS,
-        font_mono=MONO,
-    )
+    hues = {"primary_hue": colors.orange, "secondary_hue": colors.stone, "neutral_hue": colors.stone}
+    base = Base(**hues, text_size=sizes.text_md, radius_size=sizes.radius_md, font=SANS, font_mono=MONO)
     dark = {f"{name}_dark": value for name, (_, value) in COLOURS.items()}
     return base.set(**SIZES, **{name: value for name, (value, _) in COLOURS.items()}, **dark)

@@ -69,7 +69,7 @@ def test_what_changes_in_the_folder_changes_in_the_list(finished: Run) -> None:
     finished.rename("first")
     assert listing.entry(finished).title == "first"
     (finished.path / "erased.safetensors").unlink()
-    assert listing.entry(finished).facts.ready is False
+    assert listing.entry(finished).ready is False
 
 
 def test_a_folder_of_another_kind_of_name_is_not_listed(finished: Run) -> None:
@@ -87,14 +87,14 @@ def test_one_bad_folder_hides_no_other(finished: Run, new_run: New) -> None:
         (run.path / "report.json").write_bytes(content)
     listed = {entry.run: entry for entry in listing.entries()}
     assert listed.keys() == {finished, no_config, *no_report}
-    assert all(listed[run].facts.report is None for run in no_report)
-    assert all("unreadable" in listed[run].facts.unreadable for run in no_report)
-    assert (listed[no_config].facts.config, listed[no_config].title) == (None, "a config that cannot be read")
-    assert listed[finished].facts.unreadable == ""
+    assert all(listed[run].report is None for run in no_report)
+    assert all("unreadable" in listed[run].unreadable for run in no_report)
+    assert (listed[no_config].config, listed[no_config].title) == (None, "a config that cannot be read")
+    assert listed[finished].unreadable == ""
 
 
 def test_of_a_report_the_list_keeps_only_first_images(finished: Run) -> None:
-    kept = listing.entry(finished).facts.report
+    kept = listing.entry(finished).report
     whole = finished.report()
     assert kept is not None
     assert whole is not None
@@ -105,4 +105,4 @@ def test_of_a_report_the_list_keeps_only_first_images(finished: Run) -> None:
 
 def test_a_reproduction_names_its_original(finished: Run) -> None:
     reproduce.note(finished, reproduce.Bundle(finished.config, "20260101-000000-abc", "f", reproduce.MadeWith()))
-    assert listing.entry(finished).facts.original == "20260101-000000-abc"
+    assert listing.entry(finished).original == "20260101-000000-abc"

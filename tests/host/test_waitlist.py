@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from balign.host import limits, processes, scheduler, status, waitlist
+from balign.host import processes, scheduler, status, waitlist
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
@@ -130,10 +130,3 @@ def test_starts_are_counted_by_secret_and_by_address(busy: Run, limit: Callable[
 def test_a_browser_without_a_secret_begins_nothing() -> None:
     with pytest.raises(ValueError, match="reload it"):
         scheduler.begin(CONFIG)
-
-
-def test_places_are_said_as_people_say_them() -> None:
-    assert [waitlist.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112, 1_003)] == [
-        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th", "1,003rd",
-    ]  # fmt: skip
-    assert limits.LIMITS.queued > limits.LIMITS.queued_each

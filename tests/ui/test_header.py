@@ -2,7 +2,7 @@
 
 import pytest
 
-from balign.ui.header import header
+from balign.ui.studio import header
 
 
 def test_on_your_own_machine_there_is_no_banner() -> None:

@@ -83,7 +83,6 @@ def report(of: Run) -> RunReport:
 
 def group(known: RunReport, name: object) -> Group:
     """The group of test images of this name. Raises Refusal if the report has none."""
-    for known_name, _, scores in known.named():
-        if known_name == name:
-            return scores
-    raise Refusal(f"There is no group {str(name)[:40]!r}; there are {', '.join(known.groups)}.")
+    if not isinstance(name, str) or name not in known.groups:
+        raise Refusal(f"There is no group {str(name)[:40]!r}; there are {', '.join(known.groups)}.")
+    return known.groups[name]

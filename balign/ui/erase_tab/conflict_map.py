@@ -38,19 +38,12 @@ NUMBERS = (int, float)
 NOISE = ("least noise", "less", "more", "most noise")
 
 
-class HeatCell(NamedTuple):
-    """A mean cosine, and how strong its colour is in percent."""
-
-    cosine: float
-    strength: int
-
-
 class HeatMap(NamedTuple):
-    """A table: its label, (name, term) of each column, and (key, name, cells) of each row; None is an empty cell."""
+    """A table: label, (name, term) of each column, and (key, name, mean cosines) of each row; None is an empty cell."""
 
     label: str
     columns: list[tuple[str, str]]
-    rows: list[tuple[str, str, list[HeatCell | None]]]
+    rows: list[tuple[str, str, list[float | None]]]
 
 
 def conflicts(view: RunView | None) -> Markup:
@@ -61,14 +54,15 @@ def conflicts(view: RunView | None) -> Markup:
         return Markup()
     maps = [by_part(records), by_noise(records)]
     steps = sum(not record.quarter for record in records)
-    return render("ui/erase_tab/conflict_map.html", maps=[m for m in maps if m.rows], steps=steps, term=TERM)
+    return render("ui/erase_tab/conflict_map.html", maps=[m for m in maps if m.rows], steps=steps, term=TERM, full=FULL)
 
 
 def by_part(records: Sequence[Conflict]) -> HeatMap:
     """Every place and kind of weight, over the whole batch."""
     means = mean([record for record in records if not record.quarter])
     values = {(name.partition(" ")[0], name.partition(" ")[2]): cosine for name, cosine in means.items()}
-    return _map("by place and kind of weight", {part: _part(part) for _, part in values}, values)
+    kinds = {part: (part.replace("_", " ") or "all", part or "all weights of this place") for _, part in values}
+    return _map("by place and kind of weight", {part: PARTS.get(part, kinds[part]) for part in kinds}, values)
 
 
 def by_noise(records: Sequence[Conflict]) -> HeatMap:
@@ -84,7 +78,7 @@ def by_noise(records: Sequence[Conflict]) -> HeatMap:
 
 def _map(label: str, columns: Mapping[str, tuple[str, str]], values: Mapping[tuple[str, str], float]) -> HeatMap:
     places = sorted({place for place, _ in values}, key=_order)
-    rows = [(place, _place(place), [_cell(values.get((place, column))) for column in columns]) for place in places]
+    rows = [(place, _place(place), [values.get((place, column)) for column in columns]) for place in places]
     return HeatMap(label, list(columns.values()), rows)
 
 
@@ -100,10 +94,6 @@ def mean(records: Sequence[Conflict]) -> dict[str, float]:
     return {name: total / counts[name] for name, total in sums.items()}
 
 
-def _cell(cosine: float | None) -> HeatCell | None:
-    return None if cosine is None else HeatCell(cosine, round(100 * min(abs(cosine) / FULL, 1.0)))
-
-
 def _order(place: str) -> tuple[int, str]:
     """The way of a picture through a denoiser; what is on no such way comes first, by name."""
     return PLACES.get(place.partition(".")[0], ("", 0))[1], place
@@ -113,7 +103,3 @@ def _place(name: str) -> str:
     block, _, number = name.partition(".")
     plain = PLACES.get(block, (block.replace("_", " "), 0))[0]
     return f"{plain} {int(number) + 1}" if re.fullmatch(r"[0-9]{1,4}", number) else plain
-
-
-def _part(name: str) -> tuple[str, str]:
-    return PARTS.get(name, (name.replace("_", " ") or "all", name or "all weights of this place"))

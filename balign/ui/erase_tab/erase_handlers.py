@@ -1,7 +1,4 @@
-"""What the events of the Erase tab do: start, stop, resume, open a run, and the tick that reads the run's folder.
-
-Nothing is held between calls; which run a page shows comes from its address or the browser's own store.
-"""
+"""What the events of the Erase tab do: start, stop, resume, open a run, and the tick that reads the run's folder."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,7 +8,7 @@ import gradio as gr
 from markupsafe import escape
 
 from balign.host import processes, scheduler, visitors, waitlist
-from balign.host.status import RunView, look
+from balign.host.status import RunView, State, look
 from balign.refusal import Refusal
 from balign.runs.folder import find
 from balign.ui import form
@@ -95,11 +92,11 @@ def refresh(caller: Caller, sent: Sent | None) -> Answer:
 PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "progress": panels.progress,
     "live": panels.live,
-    "previews": lambda view: _hidden_if_empty(previews.strip(view)),
-    "outcome": lambda view: _hidden_if_empty(results.outcome(view)),
+    "previews": lambda view: gr.update(value=(text := previews.strip(view)), visible=bool(text)),
+    "outcome": lambda view: gr.update(value=(text := results.outcome(view)), visible=bool(text)),
     "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
-    "stop_keep": lambda view: gr.update(visible=_working(view), interactive=_can_stop(view)),
-    "stop": lambda view: gr.update(visible=_working(view, "queued"), interactive=_can_stop(view)),
+    "stop_keep": lambda view: _stop_button(view, "starting", "running", "stopping"),
+    "stop": lambda view: _stop_button(view, "queued", "starting", "running", "stopping"),
     "resume": lambda view: gr.update(visible=_can_resume(view)),
     "compare": lambda view: gr.update(visible=_can_resume(view) and view is not None and view.partial),
     "timer": lambda view: gr.Timer(active=bool(view and view.live)),
@@ -107,17 +104,10 @@ PARTS: dict[str, Callable[[RunView | None], Any]] = {
 """The parts of the page that follow the run, and how each is made."""
 
 
-def _hidden_if_empty(text: str) -> Any:
-    return gr.update(value=text, visible=bool(text))
-
-
-def _working(view: RunView | None, also: str = "") -> bool:
-    return bool(view and view.own and view.live and view.state in (also, "starting", "running", "stopping"))
+def _stop_button(view: RunView | None, *states: State) -> Any:
+    able = bool(view and view.live and view.state != "stopping")
+    return gr.update(visible=bool(view and view.own and view.state in states), interactive=able)
 
 
 def _can_resume(view: RunView | None) -> bool:
     return view is not None and view.own and view.state in ("new", "stopped", "failed")
-
-
-def _can_stop(view: RunView | None) -> bool:
-    return bool(view and view.live and view.state != "stopping")

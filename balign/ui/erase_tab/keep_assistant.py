@@ -1,62 +1,82 @@
-"""What is shown while somebody types: close words, remarks, the prompts of a run, its estimate and its command.
-
-An uploaded list is read once and not kept.
-"""
+"""What is shown while somebody types: close words, remarks, the prompts of a run, its estimate and its command."""
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from balign.data import suggestions
-from balign.markup.formats import counted, gigabytes
+from balign.data.prompts import PromptSets
+from balign.host import limits
+from balign.markup.formats import counted
 from balign.markup.render import render
 from balign.refusal import Refusal
+from balign.runs import prompt_lists
+from balign.runs.config import RunConfig
 from balign.runs.estimate import forecast
-from balign.ui.erase_tab.draft import Draft, Values, read
+from balign.ui import form
 from balign.ui.page import Answer, Caller, notice
 
 MAX_FILE = 200_000
 """Bytes of a file with prompts to keep."""
 EXAMPLES = 3
 """Pairs of twins in the preview, and prompts of each test group."""
+Values = Mapping[str, Any]
 KINDS = {"object": "things", "style": "styles", "background": "backgrounds", "person": "kinds of people"}
+
+
+class Draft(NamedTuple):
+    """The runs that the form asks for, one per seed, and their prompts; empty and None as far as it is refused."""
+
+    configs: list[RunConfig]
+    sets: PromptSets | None
+    offered: list[str] | None
+    """Close words to keep; None where the concepts or the model are refused."""
+    listed: frozenset[str]
+    """The texts in Keep, in small letters."""
+    refusal: str = ""
+
+
+def read(values: Values) -> Draft:
+    """What these values of the form come to, resolved once for everything that is shown of it. It loads no model."""
+    configs: list[RunConfig] = []
+    listed: frozenset[str] = frozenset()
+    offered = None
+    try:
+        with contextlib.suppress(Refusal):
+            listed = frozenset(text.lower() for text in form.lines(values.get("keep"), "the prompts to keep"))
+        configs = form.configs(values)
+        limits.check(configs[0])
+        sets = prompt_lists.prompt_sets(configs[0], prompt_lists.resolve(configs[0]))
+    except Refusal as refusal:
+        with contextlib.suppress(Refusal):  # close words need no more than the concepts and the model
+            config = form.config({name: values.get(name) for name in ("erase", "replace", "model")})
+            limits.check(config)
+            offered = suggestions.close(prompt_lists.resolve(config))
+        return Draft(configs, None, offered, listed, str(refusal))
+    return Draft(configs, sets, suggestions.close(sets.lists), listed)
 
 
 def follow(caller: Caller | None, values: Values) -> Answer:
     """Everything on the page that keeps in step with the form."""
     draft = read(values)
-    return {
-        "assist": assist(draft),
-        "prompts": prompts(draft),
-        "estimate": estimate(draft),
-        "command": draft.command,
-    }
+    command = form.command(*draft.configs) if draft.configs else f"# {draft.refusal}"
+    return {"assist": assist(draft), "prompts": prompts(draft), "estimate": estimate(draft), "command": command}
 
 
 def assist(draft: Draft) -> Markup:
     """Close words, remarks, and how wide the keep side is."""
-    sets = draft.sets
-    return render(
-        "ui/erase_tab/assist.html",
-        offered=draft.offered,
-        listed=draft.listed,
-        remarks=sets.warnings if sets else [draft.refusal],
-        breadth=suggestions.breadth(sets) if sets else [],
-        kinds=KINDS,
-    )
+    breadth = suggestions.breadth(draft.sets) if draft.sets else []
+    return render("ui/erase_tab/assist.html", draft=draft, breadth=breadth, kinds=KINDS)
 
 
 def prompts(draft: Draft) -> Markup:
     """A few prompts of each set that a run would use."""
-    return render(
-        "ui/erase_tab/prompts.html",
-        sets=draft.sets,
-        twins=suggestions.twins(draft.sets)[:EXAMPLES] if draft.sets else [],
-        shown=EXAMPLES,
-        refusal=draft.refusal,
-    )
+    twins = suggestions.twins(draft.sets)[:EXAMPLES] if draft.sets else []
+    return render("ui/erase_tab/prompts.html", draft=draft, sets=draft.sets, twins=twins, shown=EXAMPLES)
 
 
 def estimate(draft: Draft) -> Markup:
@@ -64,13 +84,8 @@ def estimate(draft: Draft) -> Markup:
     if draft.sets is None:
         return Markup()
     expected = forecast.estimate(draft.configs[0], draft.sets)
-    return render(
-        "ui/erase_tab/estimate.html",
-        words=forecast.sentence(expected),
-        disk=gigabytes(expected.disk_gb),
-        obstacle=expected.obstacle,
-        runs=len(draft.configs),
-    )
+    words = forecast.sentence(expected)
+    return render("ui/erase_tab/estimate.html", words=words, expected=expected, runs=len(draft.configs))
 
 
 def from_file(caller: Caller | None, file: object, keep: object) -> Answer:

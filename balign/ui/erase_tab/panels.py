@@ -6,7 +6,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from balign.host.status import SHARES, STATES, RunView
+from balign.host.status import STATES, RunView
 from balign.markup.charts import ledger, ledger_words
 from balign.markup.formats import counted, duration, ordinal
 from balign.markup.render import render
@@ -43,17 +43,10 @@ def progress(view: RunView | None) -> Markup:
 def _bar(state: str, title: str, detail: str, left: str = "", fraction: float = 0, phase: str = "") -> Markup:
     names = list(PHASES)
     reached = len(names) if state == "done" else names.index(phase) if phase in names else -1
-    kinds = ("past" if k < reached else "now" if k == reached else "next" for k in range(len(SHARES)))
-    phases = [(PHASES[name][0], kind) for name, kind in zip(SHARES, kinds, strict=True)]
-    return render(
-        "ui/erase_tab/progress.html",
-        state=state,
-        title=title,
-        detail=detail,
-        left=left,
-        fraction=fraction,
-        phases=phases,
-    )
+    kinds = ("past" if k < reached else "now" if k == reached else "next" for k in range(len(names)))
+    phases = [(PHASES[name][0], kind) for name, kind in zip(names, kinds, strict=True)]
+    values = {"title": title, "detail": detail, "left": left, "fraction": fraction}
+    return render("ui/erase_tab/progress.html", state=state, phases=phases, **values)
 
 
 def _detail(view: RunView) -> str:

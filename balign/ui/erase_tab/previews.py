@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from balign.host.status import RunView
-from balign.markup.formats import decimal
 from balign.markup.render import render
 from balign.measure.report import GROUPS
 from balign.telemetry import Preview
@@ -22,18 +21,8 @@ def strip(view: RunView | None) -> Markup:
     """The strip, or what will be there; empty without a run."""
     if view is None:
         return Markup()
-    frames = [
-        {
-            "step": preview.step,
-            "when": f"step {preview.step:,}" if preview.step else "before",
-            "source": url(view.run, preview.image),
-            "scores": ", ".join(
-                f"{name} {decimal(preview.alignment[name])}" for name in GROUPS if name in preview.alignment
-            ),
-        }
-        for preview in thinned(view.previews)
-    ]
-    return render("ui/erase_tab/previews.html", run=view.run, live=view.live, frames=frames)
+    frames = [(f"step {shot.step:,}" if shot.step else "before", shot) for shot in thinned(view.previews)]
+    return render("ui/erase_tab/previews.html", run=view.run, live=view.live, frames=frames, groups=GROUPS, url=url)
 
 
 def thinned(previews: Sequence[Preview]) -> list[Preview]:

@@ -22,15 +22,14 @@ def outcome(view: RunView | None) -> Markup:
         return Markup()
     report = view.report
     files = FILES | (OWNED if view.own else {}) if report or not view.live else {}
+    rates = [(value, *words) for name, words in RATES.items() if (value := getattr(report, name, None)) is not None]
     return render(
         "ui/erase_tab/outcome.html",
         run=view.run,
-        names=", ".join(concept.name for concept in view.run.config.erase),
         headline=headline(report) if report else "",
         report=report,
         unreadable=view.unreadable,
-        groups=list(report.named()) if report else [],
-        rates=rates(report) if report else [],
+        rates=[(percent(value), *words) for value, *words in rates],
         shown=SHOWN,
         url=url,
         downloads=[(text, keyed(view.run, name)) for name, text in files.items() if (view.run.path / name).is_file()],
@@ -49,9 +48,3 @@ def headline(report: RunReport) -> str:
     if after <= GONE:
         return f" is gone: {seen}"
     return f" is {'weaker' if after < WEAKER * before else 'still there'}: {seen}"
-
-
-def rates(report: RunReport) -> list[tuple[str, str, str]]:
-    """The published accuracies that were measured: value, what it counts, and its name."""
-    values = {name: getattr(report, name) for name in RATES}
-    return [(percent(values[name]), *RATES[name]) for name in RATES if values[name] is not None]

@@ -20,10 +20,7 @@ from balign.runs.outcome.comparison import ComparedRun, compare, sentence
 from balign.ui import form
 
 TERM = "mean change of alignment from before to after, with its 95 % interval"
-AXES = (
-    ("erased", "erased, further left forgets more", TERM),
-    ("kept", "kept, higher keeps more", TERM),
-)
+AXES = (("erased", "erased, further left forgets more", TERM), ("kept", "kept, higher keeps more", TERM))
 CURVES = {"erased": "What is erased, step by step", "kept": "What is kept, step by step"}
 PREVIEWS = "mean alignment of the preview pictures with their own prompts"
 
@@ -95,9 +92,7 @@ def _curves(rows: Sequence[ComparedRun]) -> Markup:
     for group, title in CURVES.items():
         series = []
         for k, (row, view) in enumerate(zip(rows, views, strict=True), 1):
-            points = [
-                (preview.step, preview.alignment[group]) for preview in view.previews if group in preview.alignment
-            ]
+            points = [(shot.step, shot.alignment[group]) for shot in view.previews if group in shot.alignment]
             series.append(Series(f"{k} {row.method}", f"{group} dash{k}", points, PREVIEWS))
         charts.append(lines(title, series, end, waiting="Waiting for the first preview"))
     return Markup().join(charts)
@@ -109,5 +104,4 @@ def difference(change: Change, group: str) -> str:
         return "too few to say"
     if change.low <= 0 <= change.high:
         return "no clear difference"
-    better = change.high < 0 if group == "erased" else change.low > 0
-    return "better" if better else "worse"
+    return "better" if (change.high < 0 if group == "erased" else change.low > 0) else "worse"

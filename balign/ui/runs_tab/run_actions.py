@@ -77,18 +77,14 @@ def keep(caller: Caller) -> Answer:
 
 def delete(caller: Caller, ids: object) -> Answer:
     """Delete the runs that were asked about; one that is running stays."""
-    refusals = [refusal for run in selected(ids, caller.visitor) if (refusal := _delete(run))]
+    refusals = []
+    for run in selected(ids, caller.visitor):
+        try:
+            scheduler.delete(run)
+        except Refusal as refusal:
+            refusals.append(str(refusal))
     message = notice(" ".join(refusals), "refused") if refusals else notice("Deleted.", "remark")
     return keep(caller) | {"say": message}
-
-
-def _delete(run: Run) -> str:
-    """Delete one of several runs; why it stays, if it does."""
-    try:
-        scheduler.delete(run)
-    except Refusal as refusal:
-        return str(refusal)
-    return ""
 
 
 def run_methods(caller: Caller, ids: object, methods: object) -> Answer:

@@ -3,7 +3,8 @@
 Which runs are selected is known to the browser alone (runs_tab.js) and comes with a click.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -22,6 +23,8 @@ TICK = 3.0
 SELECTED = "(browser, selected, ...others) => [browser, balignSelected(), ...others]"
 """Puts the ids of the selected runs in the place of the first input after the browser."""
 TO_FORM = "(said) => { if (!said) document.querySelector('#views [role=tab]').click(); }"
+FOLLOWED = dict.fromkeys(("search", "state", "method", "shown", "sent", "compared"))
+"""What the list depends on, which its handler gets as one mapping."""
 ACTIONS = {"compare": "Compare", "use": "Use these settings", "delete": "Delete"}
 
 
@@ -67,55 +70,37 @@ def build(page: Page) -> None:
 
 
 def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
-    finder = {name: parts[name] for name in ("search", "state", "method")}
-    followed = finder | {name: parts[name] for name in ("shown", "sent", "compared")}
+    on = partial(bind, page.browser, parts)
+    on_selected = partial(on, js=SELECTED)
 
     def refresh(event: Any) -> Any:
         outputs = ["trouble", "list", "more", "panel", "timer", "sent"]
-        failure = "The list of runs cannot be shown"
-        return bind(event, refreshed, page.browser, followed, parts, outputs, failure=failure, say="trouble")
-
-    def act(
-        event: Any, work: Callable[..., Answer], failure: str, inputs: list[str], outputs: list[str], **more: Any
-    ) -> Any:
-        components = [parts[name] for name in inputs]
-        return bind(event, work, page.browser, components, parts, outputs, failure=failure, say="say", **more)
+        return on(event, refreshed, "The list of runs cannot be shown", FOLLOWED, outputs, say="trouble")
 
     refresh([tab.select, parts["timer"].tick])
-    first = act(
-        [part.change for part in finder.values()], lambda caller: {"shown": SHOWN}, "The search failed", [], ["shown"],
-        trigger_mode="always_last",
-    )  # fmt: skip
-    refresh(first)
-    refresh(act(parts["more"].click, more_shown, "No more runs can be shown", ["shown"], ["shown"]))
-    refresh(
-        act(parts["compare"].click, run_actions.compare, "The runs cannot be compared", ["selected"], ["compared"],
-            js=SELECTED)
-    )  # fmt: skip
-    refresh(
-        act(parts["rename"].click, run_actions.rename, "The run could not be renamed", ["selected", "label"], ["label"],
-            js=SELECTED)
-    )  # fmt: skip
-    refresh(
-        act(parts["run_methods"].click, run_actions.run_methods, "The methods could not be started",
-            ["selected", "methods"], ["compared"], js=SELECTED)
-    )  # fmt: skip
-    question = ["sure", "question", "doomed"]
+    searched = [parts[name].change for name in ("search", "state", "method")]
+    refresh(on(searched, show, "The search failed", outputs=["shown"], trigger_mode="always_last"))
+    refresh(on(parts["more"].click, show, "No more runs can be shown", ["shown"], ["shown"]))
+    failure = "The runs cannot be compared"
+    refresh(on_selected(parts["compare"].click, run_actions.compare, failure, ["selected"], ["compared"]))
+    failure = "The run could not be renamed"
+    refresh(on_selected(parts["rename"].click, run_actions.rename, failure, ["selected", "label"], ["label"]))
+    event, failure = parts["run_methods"].click, "The methods could not be started"
+    refresh(on_selected(event, run_actions.run_methods, failure, ["selected", "methods"], ["compared"]))
     failure = "The runs could not be deleted"
-    act(parts["delete"].click, run_actions.ask_delete, failure, ["selected"], question, js=SELECTED)
-    act(parts["keep"].click, run_actions.keep, failure, [], ["sure", "doomed"])
-    page.look(refresh(act(parts["really"].click, run_actions.delete, failure, ["doomed"], ["sure", "doomed"])))
-    refresh(act(parts["zip"].upload, run_actions.reproduce_zip, "The zip could not be used", ["zip"], []))
-    used = bind(
-        parts["use"].click, run_actions.use_settings, page.browser, [parts["selected"]],
-        {"say": parts["say"], **page.fields}, list(page.fields), failure="The settings cannot be shown", say="say",
-        js=SELECTED,
-    )  # fmt: skip
+    question = ["sure", "question", "doomed"]
+    on_selected(parts["delete"].click, run_actions.ask_delete, failure, ["selected"], question)
+    on(parts["keep"].click, run_actions.keep, failure, outputs=["sure", "doomed"])
+    page.look(refresh(on(parts["really"].click, run_actions.delete, failure, ["doomed"], ["sure", "doomed"])))
+    refresh(on(parts["zip"].upload, run_actions.reproduce_zip, "The zip could not be used", ["zip"]))
+    form_and_say = page.fields | {name: parts[name] for name in ("say", "selected")}
+    on_form, failure = partial(bind, page.browser, form_and_say), "The settings cannot be shown"
+    used = on_form(parts["use"].click, run_actions.use_settings, failure, ["selected"], page.fields, js=SELECTED)
     used.then(None, parts["say"], None, js=TO_FORM)
 
 
-def more_shown(caller: Caller, shown: int) -> Answer:
-    """Show some more runs."""
+def show(caller: Caller, shown: int = 0) -> Answer:
+    """Show some runs, or some more."""
     return {"shown": shown + SHOWN}
 
 
@@ -125,11 +110,11 @@ def refreshed(caller: Caller, values: Mapping[str, Any]) -> Answer:
     matching = listing.matching(listed, values["search"], values["state"], values["method"])
     shown = matching[: values["shown"]]
     compared = run_actions.selected(values["compared"], caller.visitor)
-    failure = "These runs cannot be compared"
+    panel = answering(lambda: {"panel": comparison_panel.panel(compared)}, "These runs cannot be compared", "panel")
     parts = {
         "list": run_cards.run_list(shown, len(listed)),
         "more": gr.update(visible=len(matching) > len(shown)),
-        "panel": answering(lambda: {"panel": comparison_panel.panel(compared)}, failure, "panel")()["panel"],
+        "panel": panel()["panel"],
         "timer": gr.Timer(active=any(entry.state in LIVE for entry in shown) or comparison_panel.live(compared)),
     }
     new, now = changed(parts, values["sent"])

@@ -9,8 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from balign.markup.formats import counted
-from balign.markup.render import render
+from balign.markup.render import macro, render
 from balign.measure.intervals import FEW, wilson
 from balign.refusal import Refusal
 from balign.runs.folder import Run
@@ -30,7 +29,7 @@ OTHER_RUN = "This ballot is of another run than the one that is shown; start a n
 def build(page: Page) -> Callable[[Any], None]:
     """The section. The function it returns binds the section's events to the tab it is in."""
     parts: dict[str, Any] = {"ballot": gr.State({})}
-    plain(render("ui/try_tab/heading.html", title="Blind vote", lead=LEAD), "vote-lead")
+    plain(macro("heading", "Blind vote", LEAD), "vote-lead")
     parts["say"] = plain("", "vote-say")
     parts["sheets"] = plain("", "sheets", visible=False)
     with gr.Row(elem_classes="acts"):
@@ -40,9 +39,7 @@ def build(page: Page) -> Callable[[Any], None]:
     parts["tally"] = plain("", "tally")
 
     def bind_to(tab: Any) -> None:
-        def on(trigger: Any, work: Callable[..., Answer], failure: str) -> None:
-            bind(trigger, work, page.browser, [parts["ballot"]], parts, list(parts), failure=failure, say="say")
-
+        on = partial(bind, page.browser, parts, inputs=["ballot"], outputs=parts)
         on(tab.select, arrive, "The votes cannot be shown")
         on(parts["start"].click, begin, "The sheets could not be made")
         on(parts["end"].click, end, "The votes cannot be shown")
@@ -86,16 +83,14 @@ def end(caller: Caller, ballot: object = None) -> Answer:
 
 def opened(run: Run, ballot: Ballot) -> Answer:
     """The section while a ballot is open."""
-    names = ", ".join(concept.name for concept in run.config.erase)
     sheets = render(
-        "ui/try_tab/ballot.html", ballot=ballot, names=names, sheets=ballots.SHEETS, address=partial(keyed, run)
+        "ui/try_tab/ballot.html", ballot=ballot, run=run, sheets=ballots.SHEETS, address=partial(keyed, run)
     )
-    count = counted(len(ballots.votes(run)), "vote")
     return {
         "ballot": {"run": run.id, "ballot": ballot.id},
         "say": "",
         "sheets": gr.update(value=sheets, visible=True),
-        "tally": render("ui/try_tab/count.html", count=count),
+        "tally": render("ui/try_tab/count.html", votes=len(ballots.votes(run))),
     } | _buttons(voting=True)
 
 

@@ -1,6 +1,5 @@
 """Your own prompts, drawn before and after erasing."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from markupsafe import Markup
@@ -16,16 +15,4 @@ SHOWN = 8
 
 def own_prompts(run: Run) -> Markup:
     """The newest prompts with their pictures and scores; without any, what to do."""
-    prompts = [
-        (
-            drawn,
-            *(mean([getattr(image, f"alignment_{side}") for image in drawn.images]) for side in ("before", "after")),
-        )
-        for drawn in store.tries(run, SHOWN)
-    ]
-    return render("ui/try_tab/own_prompts.html", prompts=prompts, address=partial(keyed, run))
-
-
-def mean(scores: Sequence[float]) -> float | None:
-    """The mean; None of nothing."""
-    return sum(scores) / len(scores) if scores else None
+    return render("ui/try_tab/own_prompts.html", prompts=store.tries(run, SHOWN), address=partial(keyed, run))

@@ -33,17 +33,8 @@ def outcome(probe: ProbePair) -> str:
 def probe_results(run: Run, drawn: ProbeResult | None) -> Markup:
     """What the probes showed; before they are drawn, what they are for."""
     probes = drawn.probes if drawn else ()
-    return render(
-        "ui/try_tab/probe_results.html",
-        probes=probes,
-        summary=summary(probes),
-        kinds=_by_kind(probes),
-        outcomes=OUTCOMES,
-        outcome=outcome,
-        scorer=drawn.scorer if drawn else "",
-        left_out=drawn.left_out if drawn else 0,
-        address=partial(keyed, run),
-    )
+    values = {"summary": summary(probes), "kinds": _by_kind(probes), "outcomes": OUTCOMES, "outcome": outcome}
+    return render("ui/try_tab/probe_results.html", drawn=drawn, probes=probes, address=partial(keyed, run), **values)
 
 
 def summary(probes: Sequence[ProbePair]) -> str:

@@ -18,6 +18,10 @@ FULL = 1.0
 """The strength that the slider is at first."""
 SHOWN = {name: GROUPS[name] for name in ("erased", "kept")}
 TERM = "mean cosine of the pictures with their own prompts, by the scorer"
+AXES = (
+    ("erased", "alignment of erased pictures, further left forgets more", TERM),
+    ("kept", "alignment of kept pictures, higher keeps more", TERM),
+)
 
 
 class ShownStrength(NamedTuple):
@@ -67,18 +71,10 @@ def curve(frames: Sequence[ShownStrength], first: int) -> Markup:
         for k, frame in enumerate(frames)
         if len(frame.means) == len(SHOWN)
     ]
-    axes = (
-        ("erased", "alignment of erased pictures, further left forgets more", TERM),
-        ("kept", "alignment of kept pictures, higher keeps more", TERM),
-    )
-    return scatter("Erased against kept", axes, places, joined=True) if places else Markup()
+    return scatter("Erased against kept", AXES, places, joined=True) if places else Markup()
 
 
 def exports(run: Run) -> Markup:
     """The strengths that were exported, and where they are."""
-    return render(
-        "ui/try_tab/exports.html",
-        folders=store.exports(run),
-        files=store.exports(run, whole=False),
-        address=partial(keyed, run),
-    )
+    folders, files = store.exports(run), store.exports(run, whole=False)
+    return render("ui/try_tab/exports.html", folders=folders, files=files, address=partial(keyed, run))

@@ -1,7 +1,4 @@
-"""What the buttons of the Try tab do: start a process that draws with a finished run's weights, or ask it to stop.
-
-Only the run's owner may draw with it.
-"""
+"""What the buttons of the Try tab do: start a process that draws with a finished run's weights, or ask it to stop."""
 
 from balign.host import disk, limits, processes, scheduler
 from balign.refusal import Refusal
@@ -29,9 +26,7 @@ def draw_prompt(caller: Caller, prompt: object, seed: object, images: object) ->
     """Draw a prompt with both models."""
     run = ready(caller)
     request = PromptRequest.parse(prompt=prompt, seed=seed, images=images)
-    return _start(
-        caller, run, "try", f"--prompt={request.prompt}", f"--seed={request.seed}", f"--images={request.images}"
-    )
+    return _start(caller, run, "try", *(f"--{name}={value}" for name, value in request))
 
 
 def draw_strengths(caller: Caller) -> Answer:

@@ -1,10 +1,10 @@
 """The Try tab: what a finished run's weights draw for your own prompts, at other strengths, for probes; a blind vote.
 
-Every button starts a process that writes into the run's folder, and the page reads that folder. The tab is the run
-owner's: anyone else with the link sees and starts nothing here.
+The tab is the run owner's: anyone else with the link sees and starts nothing here.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -16,18 +16,13 @@ from balign.runs.config import MAX_PROMPT
 from balign.runs.folder import Run
 from balign.runs.tryout import store
 from balign.runs.tryout.store import MOST_IMAGES
-from balign.ui import page as shared
-from balign.ui.page import Answer, Caller, Page, Sent, notice, plain
+from balign.ui.page import Answer, Caller, Page, Sent, bind, changed, notice, plain
 from balign.ui.try_tab import blind_vote, own_prompts, probe_results, strength, try_actions
 
 TICK = 1.0
 """Seconds between two looks into the run's folder while something is drawn."""
 STRENGTH = "(browser) => [browser, balignStrength()]"
-WORKING = {
-    "try": "Drawing before and after",
-    "strength": "Drawing the strengths",
-    "probe": "Drawing the probes",
-}
+WORKING = {"try": "Drawing before and after", "strength": "Drawing the strengths", "probe": "Drawing the probes"}
 ENDED = "The drawing ended early; log.txt in the run's folder may say why."
 
 
@@ -44,34 +39,31 @@ def build(page: Page) -> None:
             parts["say"] = plain("", "try-say")
             _own_prompts(parts)
             _strength(parts)
-            _probes(parts)
+            plain(macro("heading", "Probes, not proof"), "try-probes")
+            parts["probes"] = plain("", "probes")
+            with gr.Row(elem_classes="acts"):
+                parts["probe"] = gr.Button("Draw the probes", size="sm", scale=0, elem_id="try-probe")
             bind_vote = blind_vote.build(page)
     parts["timer"] = gr.Timer(TICK, active=False)
     _events(page, column.parent, parts)
     bind_vote(column.parent)
 
 
-def heading(title: str, name: str, lead: str = "") -> None:
-    """The heading of a section."""
-    plain(render("ui/try_tab/heading.html", title=title, lead=lead), name)
-
-
 def _own_prompts(parts: dict[str, Any]) -> None:
-    heading("Your own prompt", "try-own")
+    plain(macro("heading", "Your own prompt"), "try-own")
     with gr.Row(elem_classes="finder"):
         parts["prompt"] = gr.Textbox(
             label="Prompt", placeholder="what to draw", max_length=MAX_PROMPT, scale=4, elem_id="try-prompt"
         )
         parts["seed"] = gr.Textbox("0", label="Seed", scale=1, min_width=90, elem_id="try-seed")
-        parts["images"] = gr.Textbox(
-            "4", label=f"Images, 1 to {MOST_IMAGES}", scale=1, min_width=110, elem_id="try-images"
-        )
+        images = f"Images, 1 to {MOST_IMAGES}"
+        parts["images"] = gr.Textbox("4", label=images, scale=1, min_width=110, elem_id="try-images")
         parts["draw"] = gr.Button("Draw", variant="primary", scale=0, min_width=90, elem_id="try-draw")
     parts["own_prompts"] = plain("", "own-prompts")
 
 
 def _strength(parts: dict[str, Any]) -> None:
-    heading("Strength of the change", "try-strength")
+    plain(macro("heading", "Strength of the change"), "try-strength")
     parts["strength"] = plain("", "strength")
     with gr.Row(elem_classes="acts"):
         parts["frames"] = gr.Button("Draw the strengths", size="sm", scale=0, elem_id="try-frames")
@@ -80,39 +72,27 @@ def _strength(parts: dict[str, Any]) -> None:
     parts["exports"] = plain("", "exports", visible=False)
 
 
-def _probes(parts: dict[str, Any]) -> None:
-    heading("Probes, not proof", "try-probes")
-    parts["probes"] = plain("", "probes")
-    with gr.Row(elem_classes="acts"):
-        parts["probe"] = gr.Button("Draw the probes", size="sm", scale=0, elem_id="try-probe")
-
-
 def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
-    def refresh(event: Any) -> None:
-        shared.bind(
-            event, refreshed, page.browser, [parts["sent"]], parts, [*shown(Caller(visitors.NOBODY, None)), "sent"],
-            failure="The files of this run cannot be shown", say="trouble",
-        )  # fmt: skip
+    on = partial(bind, page.browser, parts)
 
-    def act(
-        triggers: Any, work: Callable[..., Answer], failure: str, inputs: tuple[str, ...] = (), **more: Any
-    ) -> None:
-        components = [parts[name] for name in inputs]
-        refresh(shared.bind(triggers, work, page.browser, components, parts, [], failure=failure, say="say", **more))
+    def refresh(event: Any) -> None:
+        followed = [*shown(Caller(visitors.NOBODY, None)), "sent"]
+        on(event, refreshed, "The files of this run cannot be shown", ["sent"], followed, say="trouble")
 
     refresh([tab.select, parts["timer"].tick])
     failure = "The drawing could not be started"
     submitted = [parts["draw"].click, parts["prompt"].submit]
-    act(submitted, try_actions.draw_prompt, failure, ("prompt", "seed", "images"))
-    act(parts["probe"].click, try_actions.draw_probes, failure)
-    act(parts["frames"].click, try_actions.draw_strengths, failure)
-    act(parts["export"].click, try_actions.export, "The export could not be started", ("amount",), js=STRENGTH)
-    act(parts["stop"].click, try_actions.stop, "The drawing could not be stopped")
+    refresh(on(submitted, try_actions.draw_prompt, failure, ["prompt", "seed", "images"]))
+    refresh(on(parts["probe"].click, try_actions.draw_probes, failure))
+    refresh(on(parts["frames"].click, try_actions.draw_strengths, failure))
+    export = on(parts["export"].click, try_actions.export, "The export could not be started", ["amount"], js=STRENGTH)
+    refresh(export)
+    refresh(on(parts["stop"].click, try_actions.stop, "The drawing could not be stopped"))
 
 
 def refreshed(caller: Caller, sent: Sent | None) -> Answer:
     """The parts that differ from what this page was sent before."""
-    new, now = shared.changed(shown(caller), sent)
+    new, now = changed(shown(caller), sent)
     return {"trouble": "", "sent": now} | new
 
 

@@ -15,7 +15,7 @@ from balign.models import catalogue
 from balign.runs import prompt_lists
 from balign.runs.estimate import forecast
 from balign.ui import form
-from balign.ui.erase_tab import draft, keep_assistant
+from balign.ui.erase_tab import keep_assistant
 from balign.ui.page import Caller, answering
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -24,15 +24,20 @@ Values = dict[str, Any]
 
 
 def assist(values: Values) -> str:
-    return keep_assistant.assist(draft.read(values))
+    return keep_assistant.assist(keep_assistant.read(values))
 
 
 def prompts(values: Values) -> str:
-    return keep_assistant.prompts(draft.read(values))
+    return keep_assistant.prompts(keep_assistant.read(values))
 
 
 def estimate(values: Values) -> str:
-    return keep_assistant.estimate(draft.read(values))
+    return keep_assistant.estimate(keep_assistant.read(values))
+
+
+def command(values: Values) -> str:
+    text: str = keep_assistant.follow(ANYBODY, values)["command"]
+    return text
 
 
 def from_file(file: object, keep: object) -> dict[str, Any]:
@@ -197,11 +202,11 @@ def test_a_keystroke_reads_and_resolves_the_form_once(monkeypatch: pytest.Monkey
 
 
 def test_the_command_follows_the_form_or_says_why_not() -> None:
-    assert draft.read({"erase": "cat", "steps": 9}).command == "python -m balign erase cat --steps 9"
-    assert draft.read({"erase": ""}).command.startswith("# Nothing to erase")
+    assert command({"erase": "cat", "steps": 9}) == "python -m balign erase cat --steps 9"
+    assert command({"erase": ""}).startswith("# Nothing to erase")
 
 
 def test_a_list_that_is_refused_still_gives_a_command() -> None:
-    typed = draft.read({"erase": "cat", "keep": "a cat"})
-    assert "names 'cat'" in typed.refusal
-    assert typed.command == "python -m balign erase cat --keep 'a cat'"
+    typed = {"erase": "cat", "keep": "a cat"}
+    assert "names 'cat'" in keep_assistant.read(typed).refusal
+    assert command(typed) == "python -m balign erase cat --keep 'a cat'"

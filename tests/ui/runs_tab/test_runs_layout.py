@@ -38,7 +38,7 @@ def test_more_than_a_screenful_is_shown_on_demand(new_run: New) -> None:
     assert answer["list"].count("<li") == 2
     assert answer["more"]["visible"] is True
     assert listed(shown=4)["more"]["visible"] is False
-    assert runs_layout.more_shown(caller(None), 12) == {"shown": 12 + runs_layout.SHOWN}
+    assert runs_layout.show(caller(None), 12) == {"shown": 12 + runs_layout.SHOWN}
 
 
 def test_an_empty_list_says_what_will_be_there(new_run: New) -> None:
@@ -68,10 +68,10 @@ def test_a_bug_in_one_card_hides_no_other(
 ) -> None:
     new_run(erase=["dog"])
 
-    def planted(entry: Any, files: Callable[..., Any] = run_cards._files) -> Any:
-        return files(entry) if entry.run != finished else list(zip([1], [], strict=True))
+    def planted(entry: Any, *rest: Any, card: Callable[..., Any] = run_cards.run_card) -> Any:
+        return card(entry, *rest) if entry.run != finished else list(zip([1], [], strict=True))
 
-    monkeypatch.setattr(run_cards, "_files", planted)
+    monkeypatch.setattr(run_cards, "run_card", planted)
     with caplog.at_level(logging.ERROR):
         html = listed()["list"]
     assert "dog" in html
