@@ -2,12 +2,15 @@
 
 import json
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import httpx
 
 Event = dict[str, Any]
+PATIENCE = 60.0
+"""Seconds in which events must be answered."""
 
 
 class Reply(NamedTuple):
@@ -60,7 +63,12 @@ class Session:
         """The answers to all that was asked for in this session."""
         where = f"{self.api}/queue/data"
         with self.client.stream("GET", where, params={"session_hash": self.hash}) as stream:
-            return Reply(joined, stream, stream.read())
+            until, body = time.monotonic() + PATIENCE, b""
+            for chunk in stream.iter_bytes():  # signs of life come for ever for a session it does not know
+                body += chunk
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout("the events were not answered")
+            return Reply(joined, stream, body)
 
     def _label(self, number: int | None) -> str:
         props = self.components[number]["props"] if number in self.components else {}

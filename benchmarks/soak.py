@@ -218,9 +218,9 @@ def soak(folder: Path, mounted: bool, asked: argparse.Namespace) -> bool:
         host.end(signal.SIGKILL)
         for run in world.root.iterdir() if world.root.is_dir() else ():
             processes.end(Run(run))
-    if not mounted:
-        print("No disk could be mounted here, so that the full disk was left out.")
-    print(world.book.table(), flush=True)
+        if not mounted:
+            print("No disk could be mounted here, so that the full disk was left out.")
+        print(world.book.table(), flush=True)
     return not world.book.breaches
 
 

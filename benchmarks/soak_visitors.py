@@ -73,7 +73,7 @@ class Visitor(threading.Thread):
         self.book.count(self.action)
         actions = self.actions()
         for _ in range(self.chance.randint(5, 25)):
-            if self.world.over.wait(self.chance.uniform(0, 2 * self.think)):
+            if self.world.over.wait(self.chance.uniform(0, 2 * self.think)) or not self.world.up.is_set():
                 return
             (action,) = self.chance.choices(list(actions), list(actions.values()))
             self.action = action.__name__.replace("_", " ")
@@ -86,18 +86,23 @@ class Visitor(threading.Thread):
             self.book.breach(
                 "5xx", f"{self.action}: {answer.status_code} for {where}{' (full disk)' * self.world.full}"
             )
-        if "zip" not in answer.headers.get("content-type", ""):
-            text = answer.read().decode(errors="replace")
-            for secret, whose in list(self.world.secrets.items()):
-                if whose != self.secret and secret in text:
-                    self.book.breach("another's secret", f"{self.action}: {answer.request.url.path}")
+        if not {"zip", "event-stream"} & set(re.split("[/;]", answer.headers.get("content-type", ""))):
+            self._read(answer.read(), answer.request.url.path)
 
-    def ask(self, event: Event, data: list[Any], expected: str = "") -> tuple[str, Any]:
-        """The refusal, or an empty text, and what was answered. expected: what may come instead, of no account."""
+    def _read(self, body: bytes, path: str) -> None:
+        text = body.decode(errors="replace")
+        for secret, whose in list(self.world.secrets.items()):
+            if whose != self.secret and secret in text:
+                self.book.breach("another's secret", f"{self.action}: {path}")
+
+    def ask(self, event: Event, data: list[Any]) -> tuple[str, Any]:
+        """The refusal, or an empty text, and what was answered."""
         joined = self.page.join(event, data)
         if joined.is_error:
             return f"HTTP {joined.status_code} {joined.text[:200]}", None
-        outcomes = self.page.wait(joined).outcomes
+        reply = self.page.wait(joined)
+        self._read(reply.body, "an event")
+        outcomes = reply.outcomes
         if len(outcomes) != 1:
             raise Away(f"{len(outcomes)} answers")
         text = json.dumps(outcomes[0]["output"])
