@@ -1,10 +1,11 @@
 """A browser's page, as far as the server can tell: its config, and events that are asked for and answered."""
 
+import copy
 import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import httpx
 
@@ -35,6 +36,12 @@ class Session:
         self.config = client.get("config").raise_for_status().json()
         self.api = self.config["api_prefix"].strip("/")
         self.components = {component["id"]: component for component in self.config["components"]}
+
+    def reopened(self) -> Self:
+        """The same page in another tab, to which nothing was sent yet."""
+        other = copy.copy(self)
+        other.hash = secrets.token_hex(5)
+        return other
 
     def events(self, trigger: str, label: str | None = None) -> list[Event]:
         """The events of this trigger, such as "tick", of components with this label or text, in the page's order."""

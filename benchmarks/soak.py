@@ -31,10 +31,8 @@ from benchmarks.soak_checks import Watch, World, log_is_short, moving, nothing_l
 from benchmarks.soak_misuse import Stranger
 from benchmarks.soak_serve import AGE, LOOK
 
-DISK = 96_000_000
-"""Bytes of the disk that is filled."""
-LEAVING = 60.0
-"""Seconds that visitors may take to leave."""
+DISK = 96_000_000  # bytes of the disk that is filled
+LEAVING = 60.0  # seconds that visitors may take to leave
 UNCLAIMED = "20200101-000000-damaged"
 DEEP = "[" * 100_000
 DAMAGES: dict[str, Callable[[Path], object]] = {
@@ -46,7 +44,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "ticket": lambda run: (run / "queued").write_text(DEEP),
     "note": lambda run: (run / "reproduces.json").write_text('{"weights": "x", "run": "y", "versions": ' + DEEP + "}"),
     "label": lambda run: (run / "label").write_bytes(b"\xff\x1b[2J" * 999),
-    "folders": lambda run: [(run / name).mkdir() for name in ("telemetry.jsonl", "report.json", "label", "pid")],
+    "folders": lambda run: [*map(os.mkdir, (run / name for name in ("telemetry.jsonl", "report.json", "label")))],
     "shut": lambda run: run.chmod(0),
 }
 """What is wrong with the folders that are planted."""

@@ -65,7 +65,7 @@ class Visitor(Guest):
 
     def browse(self) -> None:
         shown = self.chance.choice([known.id for known in self.mine] or [""])
-        mine = [known.id for known in self.mine]
+        mine, self.page = [known.id for known in self.mine], self.page.reopened()
         for event in self.page.events("tick"):
             values = self.page.values(event, {"run": shown, "owner": self.secret}, {})
             refusal, answer = self.ask(event, values)
@@ -106,6 +106,8 @@ class Visitor(Guest):
         """Where the visitor's own run can be downloaded; empty if it cannot."""
         refusal, answer = self.call("export", known.id, "bundle", self.secret)
         if refusal:
+            if not self.world.full:
+                self.book.breach("a finished run cannot be taken", f"{known.id}: {refusal}")
             return ""
         for key in parse_qs(urlsplit(answer["url"]).query).get("key", []):
             self.world.secrets[key] = self.secret
@@ -118,9 +120,11 @@ class Visitor(Guest):
         if not known or not where:
             return b""
         answer = self.client.get(where)
-        if answer.status_code == 200:
-            self._check(known, answer.content)
-        return answer.content if answer.status_code == 200 else b""
+        if answer.status_code != 200:
+            self.book.breach("a finished run cannot be taken", f"{known.id}: HTTP {answer.status_code}")
+            return b""
+        self._check(known, answer.content)
+        return answer.content
 
     def _check(self, known: Known, content: bytes) -> None:
         with tempfile.NamedTemporaryFile(suffix=".zip") as file:
