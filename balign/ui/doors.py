@@ -19,9 +19,9 @@ from balign.refusal import Refusal
 
 log = logging.getLogger(__name__)
 ROUTES = re.compile(
-    r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json)/?|/pwa_icon(/\d+)?|/(assets|static|svelte|files)/.+"
-    r"|/login/?|/logout/?|/gradio_api/((info|app_id|user|login_check|token|startup-events|theme\.css|cancel|reset|upload"
-    r"|upload_progress|queue/join|queue/data)/?|heartbeat/[\w-]+|call/\w+(/\w+)?/?|file=.+|mcp(/.*)?)"
+    r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login|logout)/?|/pwa_icon(/\d+)?"
+    r"|/(assets|static|svelte|files)/.+|/gradio_api/((info|app_id|user|login_check|token|startup-events|theme\.css"
+    r"|cancel|reset|upload|upload_progress|queue/join|queue/data)/?|heartbeat/[\w-]+|call/\w+(/\w+)?/?|file=.+|mcp(/.*)?)"
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
 UPLOAD = "/gradio_api/upload"
