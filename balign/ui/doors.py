@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 ROUTES = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login|logout)/?|/pwa_icon(/\d+)?"
     r"|/(assets|static|svelte|files)/.+|/gradio_api/((info|app_id|user|login_check|token|startup-events|theme\.css"
-    r"|cancel|reset|upload|upload_progress|queue/join|queue/data)/?|heartbeat/[\w-]+|call/\w+(/\w+)?/?|file=.+|mcp(/.*)?)"
+    r"|cancel|reset|upload|upload_progress|queue/join|queue/data)/?|heartbeat/[\w-]+|call/\w+(/\w+)?/?|file=.+"
+    r"|mcp(/.*)?)"
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
 UPLOAD = "/gradio_api/upload"
