@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from balign.host import limits
 from balign.method.objectives import DEFAULT_METHOD, METHODS
-from balign.models.catalogue import CATALOGUE, Entry, find
+from balign.models.catalogue import CATALOGUE, find
 from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.prompt_lists import resolve
@@ -68,15 +68,10 @@ def methods() -> list[tuple[str, str]]:
     return [(METHODS[name].title, name) for name in sorted(METHODS, key=lambda name: name != DEFAULT_METHOD)]
 
 
-def base(name: str) -> Entry:
-    """The model of this name; one that this instance does not offer is not even looked for."""
-    limits.check_model(name)
-    return find(name)
-
-
 def about_model(name: str) -> str:
     """One line on a base model: size, licence, what it needs."""
-    entry = base(name)
+    limits.check_model(name)  # one that this instance does not offer is not even looked for
+    entry = find(name)
     facts = [f"{entry.size_px} px", entry.licence, f"about {entry.memory_gb:g} GB of memory", entry.note]
     return " · ".join(str(fact) for fact in facts if fact)
 

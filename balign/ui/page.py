@@ -4,12 +4,15 @@ A handler is a plain function of a `Caller` and of plain values. It answers with
 parts, and raises `Refusal` for what cannot be done; how that becomes a message on the page is decided here, once.
 """
 
+import contextlib
 import functools
 import hashlib
 import inspect
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -81,6 +84,18 @@ def plain(value: str, name: str, **more: Any) -> gr.HTML:
     return gr.HTML(
         value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more
     )
+
+
+@contextlib.contextmanager
+def uploaded(file: object, what: str = "file") -> Iterator[Path]:
+    """An uploaded file, deleted afterwards. Raises Refusal if there is none."""
+    if not isinstance(file, str):
+        raise Refusal(f"No {what} was uploaded.")
+    try:
+        yield Path(file)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(file)
 
 
 def answering(work: Callable[..., Any], failure: str, say: str) -> Callable[..., Any]:

@@ -1,7 +1,4 @@
-"""The studio's API: eight named endpoints for `gradio_client`, which are MCP tools as well.
-
-Each reads a run's folder or passes a request on to the scheduler. Addresses of files are relative to the studio's own.
-"""
+"""The studio's API: eight named endpoints for `gradio_client`, which are MCP tools as well."""
 
 from typing import Any
 

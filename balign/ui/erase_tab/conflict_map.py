@@ -1,7 +1,6 @@
 """Where erasing and keeping conflict: two heat maps of the cosine of the two gradients, by place in the model.
 
-One tells the kinds of weight apart, the other how much noise the pictures held. Both show the mean over the measured
-steps. Parts of a denoiser that are known have plain names, others their own.
+One tells the kinds of weight apart, the other how much noise the pictures held. Both are means over the measured steps.
 """
 
 import math

@@ -1,7 +1,6 @@
 """What is shown while somebody types: close words, remarks, the prompts of a run, its estimate and its command."""
 
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from balign.runs import prompt_lists
 from balign.runs.config import RunConfig
 from balign.runs.estimate import forecast
 from balign.ui import form
-from balign.ui.page import Answer, Caller, notice
+from balign.ui.page import Answer, Caller, notice, uploaded
 
 MAX_FILE = 200_000
 """Bytes of a file with prompts to keep."""
@@ -90,13 +89,8 @@ def estimate(draft: Draft) -> Markup:
 
 def from_file(caller: Caller | None, file: object, keep: object) -> Answer:
     """The text of Keep with an uploaded list below it, and how many lines it added."""
-    if not isinstance(file, str):
-        raise Refusal("No file was uploaded.")
-    try:
-        added = read_list(Path(file))
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(file)
+    with uploaded(file) as path:
+        added = read_list(path)
     before = [keep.rstrip()] if isinstance(keep, str) and keep.rstrip() else []
     message = f"{counted(len(added), 'line')} {'was' if len(added) == 1 else 'were'} added to Keep."
     return {"keep": "\n".join([*before, *added]), "added": notice(message, "remark")}

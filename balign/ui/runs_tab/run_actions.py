@@ -3,10 +3,7 @@
 Ids come from the page and are not trusted: only runs that exist and are the visitor's own are touched.
 """
 
-import contextlib
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import gradio as gr
 
@@ -18,7 +15,7 @@ from balign.runs.folder import Run, find
 from balign.runs.outcome import reproduce
 from balign.runs.outcome.comparison import MOST
 from balign.ui import form
-from balign.ui.page import Answer, Caller, notice
+from balign.ui.page import Answer, Caller, notice, uploaded
 from balign.ui.runs_tab import comparison_panel
 
 MAX_SELECTED = 200
@@ -98,13 +95,8 @@ def run_methods(caller: Caller, ids: object, methods: object) -> Answer:
 
 def reproduce_zip(caller: Caller, file: object) -> Answer:
     """Check an uploaded bundle and start its run again; the upload itself is not kept."""
-    if not isinstance(file, str):
-        raise Refusal("No zip was uploaded.")
-    try:
-        bundle = reproduce.read(Path(file))
+    with uploaded(file, "zip") as path:
+        bundle = reproduce.read(path)
         run = scheduler.begin(bundle.config, caller.visitor)
         reproduce.note(run, bundle)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(file)
     return {"say": render("ui/runs_tab/reproducing.html", original=bundle.run, run=run)}

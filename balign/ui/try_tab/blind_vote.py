@@ -108,10 +108,10 @@ def _buttons(voting: bool) -> Answer:
 def tally(run: Run) -> str:
     """How often each answer was given, with an interval where there are enough votes; empty before the first."""
     votes = ballots.tally(run)
+    if not any(sum(answers.values()) for answers in votes.values()):
+        return ""
     rows = []
     for question, title in ANSWERS.items():
         after, decided = votes[question]["after"], votes[question]["before"] + votes[question]["after"]
         rows.append((title, votes[question], after / max(decided, 1), *wilson(after, decided)))
-    if not any(sum(answers.values()) for answers in votes.values()):
-        return ""
     return render("ui/try_tab/tally.html", rows=rows, few=FEW, csv=keyed(run, ballots.VOTES))

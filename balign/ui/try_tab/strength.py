@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -24,53 +23,40 @@ AXES = (
 )
 
 
-class ShownStrength(NamedTuple):
-    """One strength: the mean alignment of each group, and the score of each picture."""
-
-    strength: float
-    means: dict[str, float]
-    scores: Sequence[float]
-
-
 def strength(run: Run, drawn: StrengthResult | None) -> Markup:
     """The slider, the curve and the pictures; before they are drawn, what they will show."""
-    frames = [_frame(scores.strength, scores.alignment, drawn) for scores in drawn.frames] if drawn else []
+    frames = drawn.frames if drawn else ()
     first = min(range(len(frames)), key=lambda k: abs(frames[k].strength - FULL), default=0)
+    values, groups = [f"{frame.strength:.2f}" for frame in frames], means(drawn) if drawn else []
     return render(
         "ui/try_tab/strength.html",
-        frames=frames,
+        frames=list(zip(frames, groups, strict=True)),
         first=first,
-        values=[f"{frame.strength:.2f}" for frame in frames],
-        prompts=list(enumerate(drawn.prompts)) if drawn else [],
-        scorer=drawn.scorer if drawn else "",
+        values=values,
+        drawn=drawn,
         groups=SHOWN,
-        curve=curve(frames, first),
+        curve=curve(values, groups, first),
         address=partial(keyed, run),
         count=len(store.STRENGTHS),
     )
 
 
-def _frame(strength: float, scores: Sequence[float], drawn: StrengthResult) -> ShownStrength:
-    means = {}
-    for name in SHOWN:
-        of_group = [score for prompt, score in zip(drawn.prompts, scores, strict=True) if prompt.group == name]
-        if of_group:
-            means[name] = sum(of_group) / len(of_group)
-    return ShownStrength(strength, means, scores)
-
-
-def curve(frames: Sequence[ShownStrength], first: int) -> Markup:
-    """Erased against kept, a point for each strength. Further left forgets more, higher keeps more."""
-    places = [
-        Place(
-            f"{frame.strength:.2f}",
-            (frame.means["erased"],) * 3,
-            (frame.means["kept"],) * 3,
-            Markup(' data-frame="{}"{}').format(k, "" if k == first else Markup(" hidden")),
-        )
-        for k, frame in enumerate(frames)
-        if len(frame.means) == len(SHOWN)
+def means(drawn: StrengthResult) -> list[dict[str, float]]:
+    """For each strength the mean alignment of each group that has prompts."""
+    of_group = {name: [k for k, prompt in enumerate(drawn.prompts) if prompt.group == name] for name in SHOWN}
+    return [
+        {name: sum(frame.alignment[k] for k in places) / len(places) for name, places in of_group.items() if places}
+        for frame in drawn.frames
     ]
+
+
+def curve(values: Sequence[str], means: Sequence[dict[str, float]], first: int) -> Markup:
+    """Erased against kept, a point for each strength. Further left forgets more, higher keeps more."""
+    places = []
+    for k, (value, groups) in enumerate(zip(values, means, strict=True)):
+        frame = Markup(' data-frame="{}"{}').format(k, "" if k == first else Markup(" hidden"))
+        if len(groups) == len(SHOWN):
+            places.append(Place(value, (groups["erased"],) * 3, (groups["kept"],) * 3, frame))
     return scatter("Erased against kept", AXES, places, joined=True) if places else Markup()
 
 

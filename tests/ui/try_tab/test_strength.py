@@ -7,7 +7,6 @@ from balign.runs.folder import Run
 from balign.runs.tryout import store
 from balign.runs.tryout.store import STRENGTHS
 from balign.ui.try_tab import strength
-from balign.ui.try_tab.strength import ShownStrength
 from tests.host import fake_tryout
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -36,13 +35,13 @@ def test_before_they_are_drawn_it_says_what_for(finished: Run) -> None:
 
 def test_a_point_of_the_curve_lies_where_its_numbers_are() -> None:
     frames = [
-        ShownStrength(0.0, {"erased": 0.3, "kept": 0.3}, []),
-        ShownStrength(1.0, {"erased": 0.1, "kept": 0.2}, []),
+        {"erased": 0.3, "kept": 0.3},
+        {"erased": 0.1, "kept": 0.2},
     ]
-    first, second = re.findall(r'style="left:([\d.]+)%;top:([\d.]+)%"', strength.curve(frames, 1))
+    first, second = re.findall(r'style="left:([\d.]+)%;top:([\d.]+)%"', strength.curve(["0.00", "1.00"], frames, 1))
     assert float(second[0]) < float(first[0])  # forgets more
     assert float(second[1]) > float(first[1])  # keeps less
-    assert strength.curve([ShownStrength(0.0, {"erased": 0.3}, [])], 0) == ""
+    assert strength.curve(["0.00"], [{"erased": 0.3}], 0) == ""
 
 
 def test_texts_of_strangers_are_not_markup(finished: Run) -> None:
