@@ -1,6 +1,8 @@
 """Processes: they start once, outlive the page, and are found only by id."""
 
+import errno
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -109,6 +111,32 @@ def test_a_run_that_cannot_start_does_not_hold_up_others(monkeypatch: pytest.Mon
     with pytest.raises(FileNotFoundError):
         scheduler.begin(CONFIG)
     assert waitlist.queue() == []
+
+
+def test_a_run_that_the_system_refuses_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as refusing:
+        refusing.setattr(processes.subprocess, "Popen", lambda *_, **__: _raise(OSError(errno.EAGAIN, "try again")))
+        runs = scheduler.begin_all([CONFIG] * 3)
+        for _ in range(5):
+            scheduler.dispatch()
+        assert waitlist.queue() == runs
+    scheduler.dispatch()
+    assert waitlist.queue() == runs, "it is not tried again at once"
+    monkeypatch.setattr(scheduler._trouble, "until", 0.0)
+    scheduler.dispatch()
+    assert waitlist.queue() == runs[1:]
+
+
+def test_a_process_nobody_could_see_is_not_left_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
+    monkeypatch.setattr(processes.RunProcess, "note", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
+    run = scheduler.begin(CONFIG)
+    assert waitlist.queue() == [run]
+    assert [child.process.wait(10) for child in processes._children] == [-signal.SIGKILL]
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def test_a_queued_run_is_deleted_with_its_place(new_run: Callable[..., Run], claim: Claim) -> None:
