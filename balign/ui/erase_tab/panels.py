@@ -10,8 +10,7 @@ from balign.host.status import STATES, RunView
 from balign.markup.charts import ledger, ledger_words
 from balign.markup.formats import counted, duration, ordinal
 from balign.markup.render import render
-from balign.measure import training_charts
-from balign.ui.erase_tab import conflict_map
+from balign.measure import conflict_map, training_charts
 
 PHASES = {
     "load": ("Load", "Loading the model"),
@@ -83,7 +82,7 @@ def live(view: RunView | None) -> Markup:
         strip=ledger(cells, view.last_step),
         summary=ledger_words(cells),
         projected=sum(step.projected for step in view.steps),
-        conflicts=conflict_map.conflicts(view),
+        conflicts=conflicts(view),
     )
 
 
@@ -93,3 +92,15 @@ def _examples() -> list[tuple[str, str, str]]:
     captions = {"erased": "cat, erased", "kept": "the rest, kept"}
     files = {role: Path(__file__).with_name(f"example-{role}.webp") for role in captions}
     return [(role, captions[role], base64.b64encode(files[role].read_bytes()).decode()) for role in captions]
+
+
+def conflicts(view: RunView | None) -> Markup:
+    """Both heat maps; empty for a run that records no conflicts, a sentence while they may still come."""
+    records = view.conflicts if view else []
+    waiting = view is not None and view.live and view.run.config.measure_every > 0
+    if not (records or waiting):
+        return Markup()
+    maps = [conflict_map.by_part(records), conflict_map.by_noise(records)]
+    steps = sum(not record.quarter for record in records)
+    shown = {"maps": [each for each in maps if each.rows], "steps": steps}
+    return render("ui/erase_tab/conflict_map.html", **shown, term=conflict_map.TERM, full=conflict_map.FULL)

@@ -8,9 +8,10 @@ import pytest
 
 from balign import telemetry
 from balign.host import status
+from balign.measure import conflict_map
 from balign.runs.folder import Run
 from balign.telemetry import Conflict
-from balign.ui.erase_tab import conflict_map
+from balign.ui.erase_tab import panels
 from tests.conftest import Claim
 
 EVIL = '<img src=x>"'
@@ -25,7 +26,7 @@ def show(new_run: Callable[..., Run]) -> Show:
         run = new_run()
         for record in records:
             telemetry.append(run.path / "telemetry.jsonl", record)
-        return conflict_map.conflicts(status.look(run))
+        return panels.conflicts(status.look(run))
 
     return draw
 
@@ -83,10 +84,10 @@ def test_noise_is_told_apart_by_quarters_and_is_not_mixed_into_the_whole(show: S
 
 
 def test_a_run_shows_it_once_there_is_something(finished: Run, new_run: Callable[..., Run]) -> None:
-    assert "2 measured steps" in conflict_map.conflicts(status.look(finished))
-    assert len(cells(conflict_map.conflicts(status.look(finished)))) == 6 + 12
-    assert conflict_map.conflicts(None) == ""
-    assert conflict_map.conflicts(status.look(new_run())) == ""
+    assert "2 measured steps" in panels.conflicts(status.look(finished))
+    assert len(cells(panels.conflicts(status.look(finished)))) == 6 + 12
+    assert panels.conflicts(None) == ""
+    assert panels.conflicts(status.look(new_run())) == ""
 
 
 def test_a_living_run_says_that_it_will_come(new_run: Callable[..., Run], claim: Claim) -> None:
@@ -94,5 +95,5 @@ def test_a_living_run_says_that_it_will_come(new_run: Callable[..., Run], claim:
         run = new_run(measure_every=every)
         leave = claim(run)
         telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("load", 0, 1, 0.0))
-        assert ("Waiting for the first measured step" in conflict_map.conflicts(status.look(run))) is said
+        assert ("Waiting for the first measured step" in panels.conflicts(status.look(run))) is said
         leave()

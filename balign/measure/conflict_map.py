@@ -8,10 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from markupsafe import Markup
-
-from balign.host.status import RunView
-from balign.markup.render import render
 from balign.telemetry import Conflict
 
 PARTS = {
@@ -43,17 +39,6 @@ class HeatMap(NamedTuple):
     label: str
     columns: list[tuple[str, str]]
     rows: list[tuple[str, str, list[float | None]]]
-
-
-def conflicts(view: RunView | None) -> Markup:
-    """Both heat maps; empty for a run that records no conflicts, a sentence while they may still come."""
-    records = view.conflicts if view else []
-    waiting = view is not None and view.live and view.run.config.measure_every > 0
-    if not (records or waiting):
-        return Markup()
-    maps = [by_part(records), by_noise(records)]
-    steps = sum(not record.quarter for record in records)
-    return render("ui/erase_tab/conflict_map.html", maps=[m for m in maps if m.rows], steps=steps, term=TERM, full=FULL)
 
 
 def by_part(records: Sequence[Conflict]) -> HeatMap:
