@@ -9,6 +9,9 @@ A look: a run of 2,000 steps lies in a temporary folder and goes on by one step 
 The tick is asked of the real server as a browser asks it (one call to join the queue, one stream for the answer).
 Time is from the call to the end of the answer; bytes are all that came back, bodies and headers. That the chart is the
 same node of the page after an update is a test, in tests/browser/test_studio.py.
+
+A keystroke: the form's values as somebody types a word to keep letter by letter, and what the server does
+for each of them: chips, remarks, prompts, estimate and command. CPU time of this process, without gradio's own part.
 """
 
 import argparse
@@ -29,8 +32,8 @@ from balign.runs.folder import Run
 from benchmarks.served import environment, studio
 from benchmarks.session import Session
 
-RATIO, MILLISECONDS, BYTES = 1.5, 100, 100_000
-"""What is claimed: start-up against the import, one look's time and size."""
+RATIO, MILLISECONDS, BYTES, KEYSTROKE = 1.5, 100, 100_000, 20
+"""What is claimed: start-up against the import, one look's time and size, and the time of a keystroke."""
 MEASURED, PREVIEWED = 5, 25
 """Steps between two measured ones, and between two previews."""
 BLOCKS = ("down_blocks.0", "down_blocks.1", "mid_block", "up_blocks.0")
@@ -43,7 +46,7 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=2000, help="steps of the run that is looked at")
     options.add_argument("--ticks", type=int, default=50)
     asked = options.parse_args()
-    good = [_starting(asked.starts), _looking(asked.steps, asked.ticks)]
+    good = [_starting(asked.starts), _looking(asked.steps, asked.ticks), _typing()]
     sys.exit(0 if all(good) else 1)
 
 
@@ -86,6 +89,21 @@ def _looking(steps: int, ticks: int) -> bool:
     print(f"                           at most {size:,} bytes   (at most {BYTES:,})")
     print(f"a look at nothing new: {1000 * whole[0]:.0f} ms, {whole[1]:,} bytes")
     return p95 < MILLISECONDS and size < BYTES
+
+
+def _typing() -> bool:
+    """Ask for what is shown at each of many keystrokes, and print how long that took."""
+    from balign.ui.erase_tab.keep_assistant import follow
+
+    typed = [f"dog\nrabbit\n{'elephant'[:k]}" for k in (*range(9), *range(8, 0, -1))]
+    spent = []
+    for text in typed * 3:
+        began = time.process_time()
+        follow(None, {"erase": "cat, pizza", "keep": text, "model": "emoji", "method": "balign"})
+        spent.append(1000 * (time.process_time() - began))
+    median = statistics.median(spent[1:])  # the first one reads the lexicon
+    print(f"a keystroke: median {median:.1f} ms   (at most {KEYSTROKE})")
+    return median <= KEYSTROKE
 
 
 class Ticker:
