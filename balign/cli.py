@@ -5,13 +5,13 @@ and ends the command with its traceback.
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
 
 import tyro
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from balign import telemetry
 from balign.refusal import Refusal
@@ -20,7 +20,7 @@ from balign.runs.folder import Run
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import gentle_interrupt, show
 
-Folder = Annotated[Path, tyro.conf.Positional]
+Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="the run's folder")]
 Folders = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...", help_behavior_hint="")]
 STOPPED = 130
 
@@ -72,25 +72,22 @@ def run(folders: Folders, /) -> int:
     Args:
         folders: the run's folder, or several to run one after another until one is stopped.
     """
-    queued = [_open(folder) for folder in folders]
-    if not queued:
+    if not folders:
         raise Refusal("No folder was given; name at least one run's folder.")
-    codes = []
-    while queued:
-        codes.append(_follow(queued.pop(0)))
-        if codes[-1] == STOPPED:
-            break
-    for opened in queued:
-        message = "Not started, because the run before it was stopped; running the folder starts it."
-        telemetry.append(opened.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, message))
-    return max(codes)
+    code = 0
+    for opened in [_open(folder) for folder in folders]:
+        if code != STOPPED:
+            code = max(code, _follow(opened))
+        else:
+            message = "Not started, because the run before it was stopped; running the folder starts it."
+            telemetry.append(opened.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, message))
+    return code
 
 
 def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
     """Score a run's erased weights again and rewrite its report.
 
     Args:
-        folder: the run's folder.
         scorer: another CLIP model to score with, such as ViT-L-14/laion2b_s32b_b82k.
     """
     from balign.runs.engine import execute
@@ -103,7 +100,6 @@ def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lo
     """Write the erased model as a whole diffusers folder, its changed weights alone, or the change as a LoRA file.
 
     Args:
-        folder: the run's folder.
         out: where to write; left out, `pipeline` or `lora.safetensors` inside the run's folder. A name that ends in
             .safetensors takes the changed weights alone, or the LoRA.
         strength: how much of the erasure to apply: 0 none, 1 all. The strength of a LoRA is set where it is used.
@@ -124,7 +120,6 @@ def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:
     """Draw your own prompt with the model before and after erasing, from the same noise.
 
     Args:
-        folder: the run's folder.
         prompt: what to draw.
         seed: the seed of the first image; the others take the seeds after it.
         images: how many, 1 to 8.
@@ -136,22 +131,14 @@ def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:
 
 
 def strength(folder: Folder, /) -> int:
-    """Draw a few test prompts with more and less of the change, from none of it to half more than all.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Draw a few test prompts with more and less of the change, from none of it to half more than all."""
     from balign.runs.tryout import redraw
 
     return _wrote(redraw.draw_strengths(_open(folder)))
 
 
 def probe(folder: Folder, /) -> int:
-    """Draw what was erased by other words than its name, and report which pictures still show it.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Draw what was erased by other words than its name, and report which pictures still show it."""
     from balign.runs.tryout import redraw
 
     return _wrote(redraw.draw_probes(_open(folder)))
@@ -167,10 +154,8 @@ def compare(folders: Folders, /) -> int:
     from balign.terminal import comparison
 
     runs = [_open(folder) for folder in folders]
-    compared = comparing.compare(runs)
-    console = Console()
-    console.print(comparing.sentence(runs), highlight=False, markup=False)
-    console.print(comparison(compared))
+    table = comparison(comparing.compare(runs))
+    Console().print(escape(comparing.sentence(runs)), table, sep="\n", highlight=False)
     return 0
 
 
@@ -178,14 +163,12 @@ def bundle(folder: Folder, /, out: Path | None = None) -> int:
     """Write a run as one zip: config, seeds, versions, prompts, metrics, pictures, weights, and their sha256.
 
     Args:
-        folder: the run's folder.
         out: where to write; left out, a zip named after the run, here.
     """
     from balign.runs.outcome import bundle as bundling
 
     opened = _open(folder)
-    written = bundling.write(opened, out or Path(f"balign-{opened.id}.zip"))
-    return _wrote(written)
+    return _wrote(bundling.write(opened, out or Path(f"balign-{opened.id}.zip")))
 
 
 def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
@@ -220,22 +203,10 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    commands: dict[str, Callable[..., int]] = {
-        "erase": erase,
-        "run": run,
-        "evaluate": evaluate,
-        "export": export,
-        "try": try_,
-        "strength": strength,
-        "probe": probe,
-        "compare": compare,
-        "bundle": bundle,
-        "reproduce": reproduce,
-        "studio": studio,
-    }
+    commands = (erase, run, evaluate, export, try_, strength, probe, compare, bundle, reproduce, studio)
     try:
         return tyro.extras.subcommand_cli_from_dict(
-            commands,
+            {command.__name__.rstrip("_"): command for command in commands},
             prog="balign",
             description="Make a text-to-image model forget a concept and keep the rest.",
             args=arguments,
@@ -244,7 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130
+        return STOPPED
 
 
 def _wrote(path: Path) -> int:

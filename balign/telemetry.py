@@ -132,10 +132,11 @@ def read(path: str | Path, offset: int = 0) -> tuple[list[Record], int]:
     passed over. A file that is not there yet holds no records; one shorter than ``offset`` was begun anew and is read
     from its start.
     """
-    path = Path(path)
-    if not path.exists():
+    try:
+        file = open(path, "rb")  # noqa: SIM115
+    except OSError:  # not there yet, or nothing that can be read
         return [], 0
-    with path.open("rb") as file:
+    with file:
         if offset > file.seek(0, os.SEEK_END):
             offset = 0
         file.seek(offset)
@@ -148,7 +149,7 @@ def read(path: str | Path, offset: int = 0) -> tuple[list[Record], int]:
 def _parse(line: bytes) -> Record | None:
     try:
         return from_dict(json.loads(line))
-    except (ValueError, TypeError, AttributeError):  # no json, not a record, or a record with fields missing
+    except (ValueError, TypeError, AttributeError, RecursionError):  # no json, no record, or one with fields missing
         return None
 
 

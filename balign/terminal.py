@@ -1,7 +1,4 @@
-"""A run in a terminal: a progress bar for each phase with the time left, the losses, and a table at the end.
-
-Where there is no terminal it prints one line for each phase. Ctrl-C is passed on to the run.
-"""
+"""A run in a terminal: a progress bar for each phase with the time left, the losses, and a table at the end."""
 
 import signal
 import sys
@@ -38,8 +35,8 @@ def show(run: Run, events: Iterator[Record]) -> int:
     """Print a run's events to their end and return the exit code: 0 done, 2 failed, 130 stopped."""
     console = Console()
     console.print(f"Run folder: {run.path}", highlight=False, soft_wrap=True, markup=False)
-    last = None
-    with _Bars(console) as bars:
+    bars, last = _Bars(console), None
+    with bars.progress:
         for event in events:
             bars.take(event)
             last = event if isinstance(event, Phase | Report) else last
@@ -72,35 +69,24 @@ class _Bars:
             disable=not console.is_terminal,
         )
 
-    def __enter__(self) -> "_Bars":
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
     def take(self, event: Record) -> None:
         match event:
             case Phase(name=name) if name in NAMES:
-                self._phase(event)
+                note = event.message or (self.losses if name == "unlearn" else "")
+                if name not in self.tasks:
+                    self.tasks[name] = self.progress.add_task(NAMES[name], note="")
+                self.progress.update(self.tasks[name], completed=event.done, total=event.total, note=escape(note))
+                if event.done == event.total and not self.console.is_terminal:
+                    line = f"{NAMES[name]}: {event.done} of {event.total}, {event.seconds:.1f} s  {note}"
+                    self.console.print(line.rstrip(), highlight=False, soft_wrap=True, markup=False)
             case Step():
-                self.losses = (
-                    f"forget {event.forget_loss:.4f}  retain {event.retain_loss:.4f}  cosine {event.cosine:+.2f}"
-                )
+                losses = f"forget {event.forget_loss:.4f}  retain {event.retain_loss:.4f}"
+                self.losses = f"{losses}  cosine {event.cosine:+.2f}"
                 if "unlearn" in self.tasks:
                     self.progress.update(self.tasks["unlearn"], completed=event.step, note=self.losses)
             case Preview() if self.console.is_terminal:
-                scores = ", ".join(f"{name} {value:.3f}" for name, value in event.alignment.items())
+                scores = ", ".join(f"{name} {formats.decimal(value)}" for name, value in event.alignment.items())
                 self.progress.console.print(f"step {event.step}: alignment {scores}", style="dim", highlight=False)
-
-    def _phase(self, phase: Phase) -> None:
-        note = phase.message or (self.losses if phase.name == "unlearn" else "")
-        if phase.name not in self.tasks:
-            self.tasks[phase.name] = self.progress.add_task(NAMES[phase.name], total=phase.total, note=note)
-        self.progress.update(self.tasks[phase.name], completed=phase.done, total=phase.total, note=escape(note))
-        if phase.done == phase.total and not self.console.is_terminal:
-            line = f"{NAMES[phase.name]}: {phase.done} of {phase.total}, {phase.seconds:.1f} s  {note}"
-            self.console.print(line.rstrip(), highlight=False, soft_wrap=True, markup=False)
 
 
 def table(report: RunReport) -> Table:

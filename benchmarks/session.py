@@ -1,13 +1,17 @@
 """A browser's page, as far as the server can tell: its config, and events that are asked for and answered."""
 
+import copy
 import json
 import secrets
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import httpx
 
 Event = dict[str, Any]
+PATIENCE = 60.0
+"""Seconds in which events must be answered."""
 
 
 class Reply(NamedTuple):
@@ -32,6 +36,12 @@ class Session:
         self.config = client.get("config").raise_for_status().json()
         self.api = self.config["api_prefix"].strip("/")
         self.components = {component["id"]: component for component in self.config["components"]}
+
+    def reopened(self) -> Self:
+        """The same page in another tab, to which nothing was sent yet."""
+        other = copy.copy(self)
+        other.hash = secrets.token_hex(5)
+        return other
 
     def events(self, trigger: str, label: str | None = None) -> list[Event]:
         """The events of this trigger, such as "tick", of components with this label or text, in the page's order."""
@@ -60,7 +70,12 @@ class Session:
         """The answers to all that was asked for in this session."""
         where = f"{self.api}/queue/data"
         with self.client.stream("GET", where, params={"session_hash": self.hash}) as stream:
-            return Reply(joined, stream, stream.read())
+            until, body = time.monotonic() + PATIENCE, b""
+            for chunk in stream.iter_bytes():  # signs of life come for ever for a session it does not know
+                body += chunk
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout("the events were not answered")
+            return Reply(joined, stream, body)
 
     def _label(self, number: int | None) -> str:
         props = self.components[number]["props"] if number in self.components else {}

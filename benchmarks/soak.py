@@ -2,11 +2,9 @@
 
     python -m benchmarks.soak --minutes 60
 
-A real server in public mode, with runs that need no model, in a temporary folder on a small disk of its own if one can
-be mounted. Visitors (`soak_visitors.py`, `soak_misuse.py`) do what visitors do, and what they must not. Meanwhile the
-server and the processes of runs are killed, the disk is filled and emptied, damaged folders lie among the runs, and a
-second server looks after the same runs. What is held against that is in `soak_checks.py`. Every count is printed; any
-breach ends it with 1.
+A real server in public mode in a temporary folder, on a small disk of its own if one can be mounted. Visitors do what
+visitors do, and what they must not; meanwhile servers and runs are killed, the disk fills, folders are damaged. Every
+count is printed; any breach ends it with 1. README.md says what is held.
 """
 
 import argparse
@@ -19,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,8 +31,8 @@ from benchmarks.soak_checks import Watch, World, log_is_short, moving, nothing_l
 from benchmarks.soak_misuse import Stranger
 from benchmarks.soak_serve import AGE, LOOK
 
-DISK = 96_000_000
-"""Bytes of the disk that is filled."""
+DISK = 96_000_000  # bytes of the disk that is filled
+LEAVING = 60.0  # seconds that visitors may take to leave
 UNCLAIMED = "20200101-000000-damaged"
 DEEP = "[" * 100_000
 DAMAGES: dict[str, Callable[[Path], object]] = {
@@ -45,7 +44,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "ticket": lambda run: (run / "queued").write_text(DEEP),
     "note": lambda run: (run / "reproduces.json").write_text('{"weights": "x", "run": "y", "versions": ' + DEEP + "}"),
     "label": lambda run: (run / "label").write_bytes(b"\xff\x1b[2J" * 999),
-    "folders": lambda run: [(run / name).mkdir() for name in ("telemetry.jsonl", "report.json", "label", "pid")],
+    "folders": lambda run: [*map(os.mkdir, (run / name for name in ("telemetry.jsonl", "report.json", "label")))],
     "shut": lambda run: run.chmod(0),
 }
 """What is wrong with the folders that are planted."""
@@ -207,8 +206,12 @@ def soak(folder: Path, mounted: bool, asked: argparse.Namespace) -> bool:
             for visitor in people:
                 visitor.begins = left > 6 * asked.minutes  # a tenth of the time for what is queued
         world.over.set()
+        until = time.monotonic() + LEAVING
         for thread in (chaos, *people):
-            thread.join(120)
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                stack = traceback.format_stack(sys._current_frames()[thread.ident or 0])
+                world.book.breach("a thread does not end", f"{thread.name}: {''.join(stack[3:])}")
         undamage(world.root)
         judge(world, watch, host, asked.bound)
     finally:
@@ -218,9 +221,9 @@ def soak(folder: Path, mounted: bool, asked: argparse.Namespace) -> bool:
         host.end(signal.SIGKILL)
         for run in world.root.iterdir() if world.root.is_dir() else ():
             processes.end(Run(run))
-    if not mounted:
-        print("No disk could be mounted here, so that the full disk was left out.")
-    print(world.book.table(), flush=True)
+        if not mounted:
+            print("No disk could be mounted here, so that the full disk was left out.")
+        print(world.book.table(), flush=True)
     return not world.book.breaches
 
 

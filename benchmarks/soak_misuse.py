@@ -1,6 +1,5 @@
 """The other half of a soak's visitors' habits: what belongs to somebody else, and calls that are none."""
 
-import copy
 import json
 import secrets
 from collections.abc import Callable
@@ -81,7 +80,8 @@ class Stranger(Visitor):
 
     def _shut(self, path: str, what: str, rule: str) -> None:
         self.world.bad += 1
-        status = self.client.get(path, follow_redirects=False).status_code
+        with self.client.stream("GET", path) as answer:  # one of gradio's routes never ends
+            status = answer.status_code
         self._refused(what, 400 <= status < 500, rule, f"{status} for {path[:200]}")
 
     def bad_calls(self) -> None:
@@ -127,14 +127,16 @@ class Stranger(Visitor):
         """A program that polls under a new name each time."""
         known = self._others()
         for _ in range(SESSIONS):
-            page = copy.copy(self.page)
-            page.hash = secrets.token_hex(5)
-            page.ask(page.endpoint("status"), [known.id if known else "none"])
-        self.book.done["pages opened by a program"] += SESSIONS
+            if not self.world.over.is_set():
+                page = self.page.reopened()
+                page.ask(page.endpoint("status"), [known.id if known else "none"])
+                self.book.count("pages opened by a program")
 
     def refused_starts(self) -> None:
         """Starts that are refused whoever asks, each with a new secret."""
         for _ in range(TRIES):
+            if self.world.over.is_set():
+                return
             refusal, answer = self.call("start", "cat", "", "", "no/model", "balign", {}, secrets.token_urlsafe(32))
             self._refused("starts of no model", bool(refusal), "a start was taken", str(answer))
 

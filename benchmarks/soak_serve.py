@@ -16,9 +16,9 @@ from balign.host import limits, processes
 from balign.ui import studio
 from tests.host import fake_run
 
-AGE = 20.0
+AGE = 8.0
 """Seconds after which an upload is deleted, if the studio deletes uploads at all."""
-LOOK = 5
+LOOK = 2
 """Seconds between two looks at how old they are."""
 
 

@@ -116,3 +116,12 @@ def test_an_unknown_kind_is_named() -> None:
 def test_reading_a_run_needs_no_torch() -> None:
     code = "import sys, balign, balign.telemetry; assert not {'torch', 'diffusers', 'gradio'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_what_cannot_be_read_holds_no_records(tmp_path: Path) -> None:
+    folder = tmp_path / "telemetry.jsonl"
+    folder.mkdir()
+    assert telemetry.read(folder) == ([], 0)
+    deep = tmp_path / "deep.jsonl"
+    deep.write_bytes(b"[" * 100_000 + b"\n" + json.dumps(STEP.to_dict()).encode() + b"\n")
+    assert telemetry.read(deep)[0] == [STEP]

@@ -4,7 +4,6 @@ import os
 import re
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +43,12 @@ class Limits:
     queued: int = 20
     starts: int = 12
     """Runs that a visitor may begin within an hour; three times as many from one address."""
+    upload_bytes: int = 256_000_000
+    """Of one upload; it holds everywhere. A bundle of the bundled model is a tenth of it."""
+    upload_bytes_each: int = 600_000_000
+    """Uploaded from one address within an hour."""
+    upload_bytes_all: int = 4_000_000_000
+    """Uploaded by everybody within an hour."""
     drawings: int = 60
     """The same for what is drawn with finished runs in the Try tab."""
 
@@ -98,25 +103,29 @@ def check_model(name: str) -> None:
 
 
 class Rate:
-    """A rate limit: how often each visitor began something within the last hour. A restart forgets it."""
+    """A rate limit: how much each visitor began or sent within the last hour. A restart forgets it."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, deque[float]] = {}
+        self._seen: dict[str, list[tuple[float, int]]] = {}
         self._lock = threading.Lock()
 
-    def admit(self, most: dict[str, int], what: str = "runs", now: float | None = None) -> None:
-        """Count one start for each of these visitors; raises Refusal if one of them has reached its number."""
+    def admit(
+        self, most: dict[str, int], what: str = "runs were begun", amount: int = 1, now: float | None = None
+    ) -> None:
+        """Count an amount for each of these visitors. Raises Refusal if one of them would have more than its number.
+
+        A refused attempt is not remembered. Beyond MAX_KEYS visitors, who was admitted the longest ago is forgotten.
+        """
         now = time.monotonic() if now is None else now
         with self._lock:
+            recent = {key: [(at, n) for at, n in self._seen.get(key, ()) if at > now - HOUR] for key in most}
             for key, allowed in most.items():
-                times = self._seen.setdefault(key, deque())
-                while times and times[0] <= now - HOUR:
-                    times.popleft()
-                if len(times) >= allowed:
-                    minutes = max(1, round((times[0] + HOUR - now) / 60))
-                    raise Refusal(f"{allowed} {what} were begun from here within an hour; try again in {minutes} min.")
+                if sum(n for _, n in recent[key]) + amount > allowed:
+                    minutes = max(1, round((min((at for at, _ in recent[key]), default=now) + HOUR - now) / 60))
+                    raise Refusal(f"{allowed:,} {what} from here within an hour; try again in {minutes} min.")
             for key in most:
-                self._seen[key].append(now)
+                self._seen.pop(key, None)
+                self._seen[key] = [*recent[key], (now, amount)]
             while len(self._seen) > MAX_KEYS:
                 del self._seen[next(iter(self._seen))]
 

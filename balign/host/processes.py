@@ -55,8 +55,13 @@ def start(run: Run, verb: str, *options: str, drawing: bool = False) -> None:
         )
         _children[:] = [child for child in _children if child.run != run or child.process.poll() is None]
         _children.append(_Child(run, drawing, process))
-        with contextlib.suppress(psutil.Error):  # it has ended already
+        try:
             RunProcess.note(run.path / STARTER, process.pid, drawing)
+        except psutil.Error:
+            return  # it has ended already
+        except OSError:  # nobody could see it at work
+            process.kill()
+            raise
 
 
 def living(run: Run) -> list[RunProcess]:

@@ -1,9 +1,11 @@
 """Decides which run has the machine: begins and resumes runs, starts the next in the queue, admits drawings."""
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 from balign import telemetry
 from balign.host import disk, limits, processes, visitors, waitlist
@@ -15,8 +17,12 @@ from balign.runs.folder import Run
 
 LEAVING = 10.0
 """Seconds a process may take to end after the last phase it recorded."""
+LONGEST_WAIT = 60.0
+"""Seconds at most until a start that failed is tried again."""
 
+log = logging.getLogger(__name__)
 _lock = threading.Lock()
+_trouble = SimpleNamespace(times=0, until=0.0)  # how often the system refused to start a process, and when to try again
 
 
 def begin(config: RunConfig, visitor: Visitor = NOBODY) -> Run:
@@ -85,6 +91,7 @@ def cancel(run: Run) -> bool:
 
 def delete(run: Run) -> None:
     """Delete a run, taking it out of the queue. Raises Refusal while a process works on it."""
+    _let_leave(run)
     with _lock:
         if processes.alive(run):
             raise Refusal(f"{run.label or f'Run {run.id}'} is running; stop it before deleting it.")
@@ -122,7 +129,7 @@ def _count(visitor: Visitor, what: str, most: int) -> None:
     if limits.public():
         keys = {f"{what} of {visitor.secret}": most}
         keys |= {f"{what} from {visitor.address}": 3 * most} if visitor.address else {}
-        limits.RATE.admit(keys, what)
+        limits.RATE.admit(keys, f"{what} were begun")
 
 
 def _leaving(run: Run) -> bool:
@@ -131,11 +138,12 @@ def _leaving(run: Run) -> bool:
     return last is not None and last.name in ENDS
 
 
-def _let_leave() -> None:
-    """Wait for processes that are about to end, as one is by the time its outcome is on the page."""
+def _let_leave(run: Run | None = None) -> None:
+    """Wait for processes that are about to end, of this run or of all, as one is when its outcome is on the page."""
     until = time.monotonic() + LEAVING
-    while (working := processes.working()) and time.monotonic() < until:
-        if not all(_leaving(run) and not any(p.drawing for p in processes.living(run)) for run in working):
+    while time.monotonic() < until:
+        working = processes.working() if run is None else [run] if processes.alive(run) else []
+        if not working or not all(_leaving(r) and not any(p.drawing for p in processes.living(r)) for r in working):
             return
         time.sleep(0.1)
 
@@ -143,9 +151,17 @@ def _let_leave() -> None:
 def _next() -> None:
     queue = waitlist.queue()
     ticket = waitlist.ticket(queue[0]) if queue else None
-    if ticket is None or inline() or processes.working():
+    if ticket is None or inline() or time.monotonic() < _trouble.until or processes.working():
         return
     try:
         processes.start(queue[0], ticket.verb)
-    finally:  # also if it could not be started: the others are not to wait for it
+    except FileNotFoundError:  # the run has gone, or there is no Python to start: waiting helps neither
         waitlist.leave(queue[0])
+        raise
+    except OSError as error:  # no memory, no process, a full disk: it keeps its place and is tried again
+        _trouble.times += 1
+        _trouble.until = time.monotonic() + min(2.0**_trouble.times, LONGEST_WAIT)
+        log.warning("run %s could not be started and stays in the queue: %s", queue[0].id, error)
+        return
+    _trouble.times = 0
+    waitlist.leave(queue[0])

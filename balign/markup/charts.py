@@ -242,16 +242,16 @@ def ledger(cells: Sequence[Cell], last_step: int) -> Markup:
         predicted[column] = predicted.get(column, True) and cell.predicted
         if cell.measured is not None:
             measured[column] = measured.get(column, True) and cell.measured
-    rows = "".join(_cells(row, good, *at) for row, at in ((predicted, (0, 10)), (measured, (12, 4))) for good in (1, 0))
+    rows = ""
+    for row, y, height in ((predicted, 0, 10), (measured, 12, 4)):
+        for name, good in (("held", True), ("broken", False)):
+            columns_of = [column for column, kept in sorted(row.items()) if kept == good]
+            marks = "".join(f"M{column}.1 {y}h.8v{height}h-.8z" for column in columns_of)
+            rows += f'<path class="{name}" d="{marks}"/>'
     return Markup(
         f'<svg class="strip" viewBox="0 0 {columns} 16" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(ledger_words(cells))}"><path class="empty" d="M0 0H{columns}V10H0Z"/>{rows}</svg>'
     )
-
-
-def _cells(columns: dict[int, bool], good: int, y: int, height: int) -> str:
-    marks = "".join(f"M{column}.1 {y}h.8v{height}h-.8z" for column, kept in sorted(columns.items()) if kept == good)
-    return f'<path class="{"held" if good else "broken"}" d="{marks}"/>'
 
 
 def ledger_words(cells: Sequence[Cell]) -> str:

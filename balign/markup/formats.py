@@ -1,6 +1,6 @@
 """Numbers, shares and times as text, the same on the page, in the report, in the terminal and in the model card."""
 
-import math
+import sys
 from typing import Any
 
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -9,13 +9,8 @@ NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 def number(value: Any) -> float | None:
     """The value if it is a finite number, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        known = float(value)
-    except OverflowError:
-        return None
-    return known if math.isfinite(known) else None
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return float(value) if known else None
 
 
 def decimal(value: Any, form: str = ".3f") -> str:

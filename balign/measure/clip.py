@@ -44,7 +44,10 @@ class Scorer:
 
         folder = BUNDLED / LOCAL[name] if name in LOCAL else Path(name)
         if name in LOCAL or folder.is_dir():
-            _check(name, folder)
+            missing = [what for what in ("open_clip_config.json", "*.safetensors") if not any(folder.glob(what))]
+            if missing:  # open_clip would initialise random weights, whose scores mean nothing
+                holds = f"{folder} holds no {' and no '.join(missing)}"
+                raise FileNotFoundError(f"The scorer {name!r} cannot be loaded: {holds}.")
             source, weights = f"local-dir:{folder}", None
         else:
             source, _, weights = name.partition("/")
@@ -93,28 +96,11 @@ class Scorer:
             return torch.zeros(0)
         return (self.embed_images(images) * self.embed_texts(prompts)).sum(dim=-1)
 
-    def classify(
-        self,
-        images: Tensor,
-        labels: Sequence[str],
-        template: str | Mapping[str, Sequence[str]] = "a photo of a {}",
-    ) -> Tensor:
-        """For each image the index (N,) of the label whose mean caption embedding is nearest (zero-shot).
-
-        template: a caption with {} for the label, or the captions of every label.
-        """
+    def classify(self, images: Tensor, labels: Mapping[str, Sequence[str]]) -> list[str]:
+        """For each image (N) the label, of these with their captions, whose mean caption is nearest (zero-shot)."""
         if not labels:
             raise ValueError("No labels to classify; at least one is needed.")
-        captions = [
-            [template.format(label)] if isinstance(template, str) else list(template[label]) for label in labels
-        ]
-        encoded = self.embed_texts([text for texts in captions for text in texts])
-        means = torch.stack([part.mean(dim=0) for part in encoded.split([len(texts) for texts in captions])])
-        return (self.embed_images(images) @ normalize(means, dim=-1).T).argmax(dim=-1)
-
-
-def _check(name: str, folder: Path) -> None:
-    """Refuse a folder without weights: open_clip would initialise random ones, whose scores mean nothing."""
-    missing = [what for what in ("open_clip_config.json", "*.safetensors") if not any(folder.glob(what))]
-    if missing:
-        raise FileNotFoundError(f"The scorer {name!r} cannot be loaded: {folder} holds no {' and no '.join(missing)}.")
+        encoded = self.embed_texts([text for captions in labels.values() for text in captions])
+        means = torch.stack([part.mean(dim=0) for part in encoded.split([len(each) for each in labels.values()])])
+        nearest = (self.embed_images(images) @ normalize(means, dim=-1).T).argmax(dim=-1)
+        return [list(labels)[k] for k in nearest.tolist()]

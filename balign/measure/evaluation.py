@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -53,24 +53,14 @@ def evaluate(
     """
     if not len(tests) == len(before) == len(after):
         raise ValueError(f"{len(tests)} tests, {len(before)} images before and {len(after)} after do not pair up.")
-    old, new = (scorer.embed_images(images) for images in (before, after))
-    texts = [test.prompt for test in tests]
-    alignment = zip(scorer.alignment(old, texts).tolist(), scorer.alignment(new, texts).tolist(), strict=True)
-    known = zip(*(recognised(images, tests, scorer, choices) for images in (old, new)), strict=True)
-    pairs = [
-        Pair(
-            prompt=test.prompt,
-            seed=test.seed,
-            labels=test.labels,
-            alignment_before=alignment_before,
-            alignment_after=alignment_after,
-            recognised_before=recognised_before,
-            recognised_after=recognised_after,
-        )
-        for test, (alignment_before, alignment_after), (recognised_before, recognised_after) in zip(
-            tests, alignment, known, strict=True
-        )
-    ]
+    scored: list[dict[str, Any]] = [test._asdict() for test in tests]
+    for side, images in (("before", before), ("after", after)):
+        embedded = scorer.embed_images(images)
+        alignment = scorer.alignment(embedded, [test.prompt for test in tests]).tolist()
+        answers = recognised(embedded, tests, scorer, choices)
+        for values, cosine, answer in zip(scored, alignment, answers, strict=True):
+            values |= {f"alignment_{side}": cosine, f"recognised_{side}": answer}
+    pairs = [Pair(**values) for values in scored]
     members = {name: [pair for pair, test in zip(pairs, tests, strict=True) if test.group == name] for name in GROUPS}
     rates = _rates(members, erased)
     return Scores(
@@ -90,9 +80,8 @@ def recognised(images: Tensor, tests: Sequence[Shot], scorer: Scorer, choices: C
             rows = [i for i, t in enumerate(tests) if t.labels.get(kind) in rivals and kind not in answers[i]]
             if len(rivals) < 2 or not rows:
                 continue
-            labels = list(rivals)
-            for i, best in zip(rows, scorer.classify(embedded[rows], labels, rivals).tolist(), strict=True):
-                answers[i][kind] = labels[best] == tests[i].labels[kind]
+            for i, nearest in zip(rows, scorer.classify(embedded[rows], rivals), strict=True):
+                answers[i][kind] = nearest == tests[i].labels[kind]
     return answers
 
 

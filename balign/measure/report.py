@@ -77,9 +77,8 @@ class Group(_Frozen):
     @property
     def change(self) -> Change:
         """The change of alignment over this group's prompts."""
-        return Change(
-            **self.alignment_change.model_dump(), n=self.prompts or len({image.prompt for image in self.images})
-        )
+        prompts = self.prompts or len({image.prompt for image in self.images})
+        return Change(**self.alignment_change.model_dump(), n=prompts)
 
     @property
     def verdict(self) -> str:

@@ -10,10 +10,8 @@ from balign.measure.report import GROUPS
 from balign.telemetry import Preview, Step
 
 DRAWN = "the thin line is every step, the thick one is smoothed"
-LOSSES = {
-    "erased": f"forget loss: what the training lowers to make the model forget; {DRAWN}",
-    "kept": f"retain loss: how badly the model denoises what it should keep; {DRAWN}",
-}
+FORGET = f"forget loss: what the training lowers to make the model forget; {DRAWN}"
+RETAIN = f"retain loss: how badly the model denoises what it should keep; {DRAWN}"
 COSINE = "cosine of the forget and retain gradients: below zero, erasing and keeping pull against each other"
 ALIGNMENT = (
     "mean cosine of the preview pictures with their own prompts, by the scorer; the band is the 95 % interval of the "
@@ -23,10 +21,8 @@ ALIGNMENT = (
 
 def charts(steps: Sequence[Step], previews: Sequence[Preview], last_step: int) -> tuple[Markup, Markup, Markup]:
     """The losses and the cosine of the gradients at each step, and the alignment of each group at each preview."""
-    losses = {
-        "erased": [(step.step, step.forget_loss) for step in steps],
-        "kept": [(step.step, step.retain_loss) for step in steps],
-    }
+    forget = Series("erased", "erased", [(step.step, step.forget_loss) for step in steps], FORGET, True)
+    retain = Series("kept", "kept", [(step.step, step.retain_loss) for step in steps], RETAIN, True)
     cosine = Series("cosine", "plain", [(step.step, step.cosine) for step in steps], COSINE, True)
     alignment = []
     for name in GROUPS:
@@ -35,7 +31,7 @@ def charts(steps: Sequence[Step], previews: Sequence[Preview], last_step: int) -
         margins = [preview.margin.get(name, 0.0) for preview in scored]
         alignment.append(Series(name, name, points, ALIGNMENT, margins=margins))
     return (
-        lines("Loss", [Series(name, name, points, LOSSES[name], True) for name, points in losses.items()], last_step),
+        lines("Loss", [forget, retain], last_step),
         lines("Do erasing and keeping agree?", [cosine], last_step, limits=(-1, 1)),
         lines("Do pictures match their words?", alignment, last_step, waiting="Waiting for the first preview"),
     )

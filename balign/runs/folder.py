@@ -223,16 +223,26 @@ class Run:
         hidden = self.path.with_name(f".{self.id}.deleted")
         with self._locked(f"{self.label or f'Run {self.id}'} is running; stop it before deleting it."):
             self.path.rename(hidden)
-        shutil.rmtree(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
+        if hidden.exists():  # a process that was about to claim it has put its lock there meanwhile
+            shutil.rmtree(hidden)
 
 
 def list_runs(root: Path | None = None) -> list[Run]:
     """Every run in the root, newest first."""
     root = Path(root or runs_root()).absolute()
-    if not root.is_dir():
+    try:
+        folders = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
+    except OSError:
         return []
-    folders = (entry for entry in root.iterdir() if not entry.name.startswith(".") and not entry.is_symlink())
-    return [Run(folder) for folder in sorted(folders, reverse=True) if (folder / "config.json").is_file()]
+    return [Run(folder) for folder in sorted(folders, reverse=True) if _holds_run(folder)]
+
+
+def _holds_run(folder: Path) -> bool:
+    try:
+        return not folder.is_symlink() and (folder / "config.json").is_file()
+    except OSError:  # a folder that may not be entered, such as lost+found
+        return False
 
 
 def find(run_id: object) -> Run | None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
+from starlette.middleware import Middleware
 
 from balign.host import housekeeping
 from balign.host.limits import LIMITS, public
 from balign.markup.render import render
 from balign.ui.api import endpoints
+from balign.ui.doors import Doors
 from balign.ui.erase_tab import erase_layout
 from balign.ui.files import ROUTES
 from balign.ui.page import Page, plain
@@ -23,11 +25,16 @@ REST = 0.01
 """Seconds between two looks at an empty queue of events; gradio's thousand a second take 4 % of a core, all day."""
 SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 NEVER = str(2**62)
+SESSIONS = 100
+"""Pages whose state is kept in memory at once, each a few hundred kB; the oldest goes first."""
+UPLOADS_KEPT = (600, 3_600)
+"""Every so many seconds, uploaded files that are older than this are deleted."""
 
 
 def build() -> gr.Blocks:
     """The page as gradio blocks."""
-    with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
+    title = "balign: make a model forget"
+    with gr.Blocks(title=title, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
         browser = gr.BrowserState({"run": ""}, storage_key="balign-run-1", secret="balign-run-is-no-secret")
         plain(header(), "header")
@@ -71,8 +78,10 @@ def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
         "show_error": False,
         "pwa": False,
         "mcp_server": find_spec("mcp") is not None,
-        "max_file_size": runs_layout.MAX_UPLOAD,
-        "app_kwargs": {"routes": list(ROUTES), "lifespan": housekeeping.lifespan}
+        "max_file_size": LIMITS.upload_bytes,
+        "state_session_capacity": SESSIONS,
+        "enable_monitoring": False,
+        "app_kwargs": {"routes": list(ROUTES), "middleware": [Middleware(Doors)], "lifespan": housekeeping.lifespan}
         | dict.fromkeys(("docs_url", "redoc_url", "openapi_url")),
     }
 

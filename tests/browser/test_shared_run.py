@@ -73,7 +73,9 @@ def test_a_shared_run_is_watched_resumed_outlives_the_server_and_is_tried(
         assert run_id(each) == run.id or each is second
     assert steps(run) == list(range(1, STEPS + 1)), "a step is missing or was told twice"
     assert [preview.step for preview in records(run, Preview)] == list(range(0, STEPS + 1, 3))
-    assert (run.report() or {})["steps"] == STEPS
+    report = run.report()
+    assert report is not None
+    assert report.steps == STEPS
     watches_only(stranger)
     second.close()
 
@@ -107,14 +109,15 @@ def strengthened(page: Page, server: Studio, run: Run) -> None:
     assert list(seen) == ["0.00", "1.50", "1.25", "1.00"]
     assert len(set(seen.values())) > 1
 
-    report = run.report() or {}
-    images = [image for group in report["groups"].values() for image in group["images"]]
-    known = {(image["prompt"], image["seed"]): image for image in images}
-    for k, row in enumerate(store.strength(run)["prompts"]):
-        image = known[row["prompt"], row["seed"]]
+    report, drawn = run.report(), store.strength(run)
+    assert report is not None
+    assert drawn is not None
+    known = {(pair.prompt, pair.seed): pair for group in report.groups.values() for pair in group.images}
+    for k, prompt in enumerate(drawn.prompts):
+        pair = known[prompt.prompt, prompt.seed]
         for frame, side in ((store.STRENGTHS.index(0.0), "before"), (store.STRENGTHS.index(1.0), "after")):
             drawn = (run.path / "strength" / f"{frame}-{k}.png").read_bytes()
-            assert drawn == (run.path / image[side]).read_bytes()
+            assert drawn == (run.path / getattr(pair, side)).read_bytes()
     assert seen["0.00"] == (run.path / "strength" / "0-0.png").read_bytes()
 
 

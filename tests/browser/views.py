@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, RunProcess
-from balign.runs.outcome.report_page import write_page
+from balign.runs.outcome import report_page
 from tests.host import fake_run, fake_tryout
 
 View = tuple[str, Page]
@@ -48,7 +48,7 @@ def prepared(root: Path, real: Path | None = None) -> Iterator[Runs]:
         fake_tryout.write_strengths(done)
         fake_tryout.write_probes(done)
         fake_tryout.write_try(done, "an ink cat on a yellow background", 7, 4)
-    write_page(done)  # as it is written now
+    (done.path / "report.html").write_text(report_page.page(done))  # as it is written now
     working = Run.create(done.config, root)
     shutil.copytree(done.path / "previews", working.path / "previews")
     lines = (done.path / "telemetry.jsonl").read_text().splitlines(keepends=True)

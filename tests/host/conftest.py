@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from balign.host import limits, processes
+from balign.host import limits, processes, scheduler
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from tests.host import fake_run
@@ -24,6 +25,7 @@ def _fake_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("BALIGN_PUBLIC", "BALIGN_OPEN_MODELS", "SPACE_ID", "SPACES_ZERO_GPU"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(limits, "RATE", limits.Rate())
+    monkeypatch.setattr(scheduler, "_trouble", SimpleNamespace(times=0, until=0.0))
     yield
     for child in processes._children:
         child.process.kill()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from balign.host import limits
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 
 SMALL = {"erase": ["cat"]}
@@ -90,6 +91,25 @@ def test_a_refused_start_is_not_counted() -> None:
         with pytest.raises(ValueError, match="try again"):
             rate.admit({"ann": 1, "here": 1}, now=k)
     rate.admit({"ann": 1}, now=6)
+
+
+def test_refused_attempts_cost_no_memory_and_evict_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_KEYS", 5)
+    rate = limits.Rate()
+    rate.admit({"here": 1}, now=0)
+    for k in range(1_000):
+        with pytest.raises(Refusal):
+            rate.admit({f"secret {k}": 1, "here": 1}, now=1)
+    assert list(rate._seen) == ["here"]
+
+
+def test_amounts_add_up_and_an_hour_later_there_is_room() -> None:
+    rate = limits.Rate()
+    rate.admit({"a": 10, "all": 15}, "bytes may be uploaded", 10, now=0)
+    for address in ("a", "b"):
+        with pytest.raises(Refusal, match="bytes may be uploaded from here within an hour"):
+            rate.admit({address: 10, "all": 15}, "bytes may be uploaded", 6, now=10)
+    rate.admit({"a": 10, "all": 15}, "bytes may be uploaded", 10, now=3_601)
 
 
 def test_only_so_many_visitors_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

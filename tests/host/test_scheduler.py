@@ -1,6 +1,8 @@
 """Processes: they start once, outlive the page, and are found only by id."""
 
+import errno
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -111,6 +113,32 @@ def test_a_run_that_cannot_start_does_not_hold_up_others(monkeypatch: pytest.Mon
     assert waitlist.queue() == []
 
 
+def test_a_run_that_the_system_refuses_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as refusing:
+        refusing.setattr(processes.subprocess, "Popen", lambda *_, **__: _raise(OSError(errno.EAGAIN, "try again")))
+        runs = scheduler.begin_all([CONFIG] * 3)
+        for _ in range(5):
+            scheduler.dispatch()
+        assert waitlist.queue() == runs
+    scheduler.dispatch()
+    assert waitlist.queue() == runs, "it is not tried again at once"
+    monkeypatch.setattr(scheduler._trouble, "until", 0.0)
+    scheduler.dispatch()
+    assert waitlist.queue() == runs[1:]
+
+
+def test_a_process_nobody_could_see_is_not_left_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
+    monkeypatch.setattr(processes.RunProcess, "note", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
+    run = scheduler.begin(CONFIG)
+    assert waitlist.queue() == [run]
+    assert [child.process.wait(10) for child in processes._children] == [-signal.SIGKILL]
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def test_a_queued_run_is_deleted_with_its_place(new_run: Callable[..., Run], claim: Claim) -> None:
     busy, queued = new_run(), new_run()
     leave = claim(busy)
@@ -122,6 +150,15 @@ def test_a_queued_run_is_deleted_with_its_place(new_run: Callable[..., Run], cla
     leave()
     scheduler.delete(busy)
     assert list(busy.path.parent.iterdir()) == []
+
+
+def test_deleting_waits_for_a_process_that_has_done_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(1.5)"))
+    run = scheduler.begin(CONFIG)
+    telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("done", 1, 1, 0.0))
+    assert processes.alive(run)
+    scheduler.delete(run)
+    assert list_runs() == []
 
 
 def test_a_started_run_is_not_deleted_before_it_claims(monkeypatch: pytest.MonkeyPatch) -> None:

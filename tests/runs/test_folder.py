@@ -315,3 +315,17 @@ def test_a_label_somebody_wrote_by_hand_is_read_as_a_name(tmp_path):
     run = Run.create(CONFIG, tmp_path)
     (run.path / "label").write_bytes(b"\xff" * 500 + b"\n\n")
     assert len(run.label) == 80
+
+
+def test_a_folder_that_may_not_be_entered_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.create(CONFIG, tmp_path)
+    shut = Run.create(CONFIG, tmp_path)
+    there = Path.is_file
+
+    def is_file(path: Path) -> bool:
+        if path.parent == shut.path:
+            raise PermissionError(13, "Permission denied")
+        return there(path)
+
+    monkeypatch.setattr(Path, "is_file", is_file)
+    assert list_runs(tmp_path) == [run]

@@ -150,7 +150,7 @@ def save(job: Job, recorder: Recorder, scores: Scores, warnings: Sequence[str]) 
     yield recorder.phase("save", 0, 1)
     report = summarise(job, scores, warnings).to_dict()
     write(job.run.path / "report.json", json.dumps(report, indent=1) + "\n")
-    report_page.write_page(job.run)
+    write(job.run.path / "report.html", report_page.page(job.run))
     yield recorder.phase("save", 1, 1)
     yield recorder.record(telemetry.Report(report))
 

@@ -1,15 +1,15 @@
 """A comparison of several runs: in which settings they differ, and what that did to the same pictures.
 
 The pictures of two runs pair by group, prompt and seed, so that the difference of two runs has an interval like the
-change within one. Nothing is scored here, and torch is not needed.
+change within one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from balign.measure.intervals import Change, change
 from balign.measure.report import GROUPS, GroupName, RunReport
-from balign.method.objectives import settle
+from balign.method.objectives import Settings, settle
 from balign.models import catalogue
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
@@ -17,15 +17,7 @@ from balign.runs.folder import Run
 
 MOST = 8
 """Most runs in one comparison; more cannot be distinguished in a chart."""
-METHOD_SETTINGS = (
-    "train",
-    "learning_rate",
-    "retain_weight",
-    "truncation",
-    "negative_guidance",
-    "batch_forget",
-    "batch_retain",
-)
+METHOD_SETTINGS = tuple(f.name for f in fields(Settings) if f.name not in ("method", "steps", "measure_every"))
 """Settings that a method has its own defaults for; methods that differ in them still compare fairly."""
 ASIDE = ("method", *METHOD_SETTINGS, "measure_every", "preview_every", "checkpoint_every", "device")
 """Settings that do not decide what is compared."""
@@ -93,12 +85,9 @@ def sentence(runs: Sequence[Run]) -> str:
     if not unfair:
         small = ", ".join(name.replace("_", " ") for name in differ)
         return f"The runs differ only in {small}." if small else "The runs have the same settings throughout."
-    listed = "; ".join(f"{name.replace('_', ' ')} ({', '.join(map(_short, unfair[name]))})" for name in unfair)
+    short = {name: [text if len(text) <= 60 else text[:59] + "…" for text in unfair[name]] for name in unfair}
+    listed = "; ".join(f"{name.replace('_', ' ')} ({', '.join(texts)})" for name, texts in short.items())
     return f"The runs differ in more than the method, so not all that follows is due to it: {listed}."
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _against(first: RunReport | None, other: RunReport | None) -> dict[GroupName, Change]:
@@ -107,15 +96,14 @@ def _against(first: RunReport | None, other: RunReport | None) -> dict[GroupName
         return {}
     changes = {}
     for name in GROUPS:
-        ours, theirs = _scores(first, name), _scores(other, name)
+        ours, theirs = (
+            {(image.prompt, image.seed): image.alignment_after for image in report.groups[name].images}
+            if name in report.groups
+            else {}
+            for report in (first, other)
+        )
         pairs = [pair for pair in ours if pair in theirs]
         if pairs:
             prompts = [prompt for prompt, _ in pairs]
             changes[name] = change([ours[pair] for pair in pairs], [theirs[pair] for pair in pairs], prompts)
     return changes
-
-
-def _scores(report: RunReport, name: GroupName) -> dict[tuple[str, int], float]:
-    """The alignment after erasing of each picture of a group, by prompt and seed."""
-    group = report.groups.get(name)
-    return {(image.prompt, image.seed): image.alignment_after for image in group.images} if group else {}

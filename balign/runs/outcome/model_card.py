@@ -1,7 +1,4 @@
-"""The model card of an erased model: a README.md as a hub reads it, with the scores of the run and its limits.
-
-Every text is escaped, because concepts come from strangers. It needs no torch.
-"""
+"""The model card of an erased model: a README.md as a hub reads it, with the scores of the run and its limits."""
 
 import json
 import re
@@ -12,10 +9,11 @@ from balign.measure.report import GROUPS, RATES, RunReport
 from balign.method.objectives import settle
 from balign.models.catalogue import Entry, find
 from balign.refusal import Refusal
-from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 
+HEAD = "| Group | Images | Recognised before | after | Alignment before | after | Change, 95 % interval | p | Verdict |"
 SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
+WHOLE = "The scores below are of the whole change, 1."
 LIMITS = """\
 Erasing is not proof of absence: prompts found by an attack, or further training, may bring a concept back. The scores
 are those of one CLIP model on the prompts of one run; they see what a picture is of, not counts or relations. The
@@ -28,8 +26,12 @@ def card(run: Run, strength: float = 1.0) -> str:
 
     Raises Refusal if the run's report is unreadable.
     """
-    config, report = run.config, run.report()
-    settings, base = settle(config), base_model(config)
+    config, report, settings = run.config, run.report(), settle(run.config)
+    try:
+        base = find(config.model)
+    except Refusal:  # a folder that is not here any more
+        base = find("unknown/unknown")
+    kept, more, versions = "; ".join(config.keep[:20]), len(config.keep) - 20, report.versions if report else {}
     names = ", ".join(f"{c.name} (replaced with {c.replace_with})" if c.replace_with else c.name for c in config.erase)
     row = settings.objective
     parts = [
@@ -38,10 +40,8 @@ def card(run: Run, strength: float = 1.0) -> str:
         f"Weights of {_text(base.id)} that were trained to forget **{_text(names)}** and to keep everything else, by "
         f"balign with the method *{_text(row.title)}*: {settings.steps} steps, seed {config.seed}, weights trained: "
         f"{_text(settings.train)}. After {_text(row.cite)}.",
-        _kept(config),
-        ""
-        if strength == 1
-        else f"**These weights hold {strength:g} times the change.** The scores below are of the whole change, 1.",
+        f"Kept on purpose: {_text(kept)}{f' and {more:,} more' if more > 0 else ''}." if kept else "",
+        f"**These weights hold {strength:g} times the change.** {WHOLE}" if strength != 1 else "",
         "## Scores",
         _scores(report) if report else "This run has no report yet, so nothing is claimed.",
         "## Use",
@@ -50,17 +50,9 @@ def card(run: Run, strength: float = 1.0) -> str:
         LIMITS,
         "## Licence",
         f"The base model's: {_text(base.licence)}.",
-        _versions(report) if report else "",
+        f"Made with {_text(', '.join(map(' '.join, versions.items())))}." if versions else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def base_model(config: RunConfig) -> Entry:
-    """The catalogue's entry of the base model; of a folder that is not here any more, its name."""
-    try:
-        return find(config.model)
-    except Refusal:
-        return find("unknown/unknown")
 
 
 def _front_matter(run: Run, base: Entry, report: RunReport | None) -> str:
@@ -99,20 +91,9 @@ def _front_matter(run: Run, base: Entry, report: RunReport | None) -> str:
     return f"---\n{data.to_yaml()}\n---"
 
 
-def _kept(config: RunConfig) -> str:
-    if not config.keep:
-        return ""
-    more = len(config.keep) - 20
-    return f"Kept on purpose: {_text('; '.join(config.keep[:20]))}{f' and {more:,} more' if more > 0 else ''}."
-
-
 def _scores(report: RunReport) -> str:
     """The groups as a table, and the published accuracies in a sentence."""
-    rows = [
-        "| Group | Images | Recognised before | after | Alignment before | after | Change, 95 % interval | p "
-        "| Verdict |",
-        "|---|---:|---:|---:|---:|---:|---|---:|---|",
-    ]
+    rows = [HEAD, "|---|---:|---:|---:|---:|---:|---|---:|---|"]
     for _, (title, _), group in report.named():
         change = group.alignment_change
         cells = (
@@ -127,28 +108,22 @@ def _scores(report: RunReport) -> str:
             group.verdict,
         )
         rows.append("| " + " | ".join(cells) + " |")
-    known = [
-        (title, term, value) for key, (title, term) in RATES.items() if (value := getattr(report, key)) is not None
-    ]
-    rates = "".join(f" {title} ({term}): {formats.percent(value)}." for title, term, value in known)
-    scorer = _text(report.scorer)
-    return "\n".join(rows) + f"\n\nScored by {scorer}, the same prompts and the same noise before and after.{rates}"
+    rows.append(f"\nScored by {_text(report.scorer)}, the same prompts and the same noise before and after.")
+    for key, (title, term) in RATES.items():
+        if getattr(report, key) is not None:
+            rows[-1] += f" {title} ({term}): {formats.percent(getattr(report, key))}."
+    return "\n".join(rows)
 
 
 def _use(base: Entry) -> str:
     source = f"assets/models/{base.id}" if base.bundled else base.id
     return (
-        "```python\nfrom diffusers import StableDiffusionPipeline\nfrom safetensors.torch import load_file\n\n"
-        f"pipeline = StableDiffusionPipeline.from_pretrained({json.dumps(source)})\n"
+        "```python\nfrom diffusers import DiffusionPipeline\nfrom safetensors.torch import load_file\n\n"
+        f"pipeline = DiffusionPipeline.from_pretrained({json.dumps(source)})\n"
         'pipeline.unet.load_state_dict(load_file("erased.safetensors"), strict=False)\n```\n\n'
         "`erased.safetensors` holds only the weights that changed. A folder with `model_index.json` beside this card "
         "is the whole pipeline instead, and is loaded by `from_pretrained` alone."
     )
-
-
-def _versions(report: RunReport) -> str:
-    versions = ", ".join(f"{_text(name)} {_text(version)}" for name, version in report.versions.items())
-    return f"Made with {versions}." if versions else ""
 
 
 def _text(words: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from markupsafe import Markup
 from PIL import Image
 
-from balign import atomic
 from balign.markup import charts, formats
 from balign.markup.render import PACKAGE, render
 from balign.measure import training_charts
@@ -20,13 +19,6 @@ from balign.telemetry import Preview, Step
 THUMBNAIL = 256
 PAIRS_A_GROUP = 24
 STYLES = (PACKAGE / "markup" / "shared.css", Path(__file__).with_name("report.css"))
-
-
-def write_page(run: Run) -> Path:
-    """Write report.html into the folder and return its path."""
-    path = run.path / "report.html"
-    atomic.write(path, page(run))
-    return path
 
 
 def page(run: Run) -> Markup:

@@ -168,7 +168,7 @@ def _size(file: IO[bytes]) -> int:
 def _read(archive: zipfile.ZipFile, size: int) -> Bundle:
     members = {info.filename: info for info in archive.infolist()}
     _refuse_what_no_bundle_holds(archive, members, size)
-    sums = _sums(_text(archive, SUMS))
+    sums = _sums(archive.read(SUMS))
     if sums.keys() != members.keys() - {SUMS}:
         odd = min(sums.keys() ^ (members.keys() - {SUMS}))
         raise Refusal(f"{odd[:80]!r} is in the zip or in its {SUMS}, not in both; the bundle is not whole.")
@@ -176,10 +176,10 @@ def _read(archive: zipfile.ZipFile, size: int) -> Bundle:
         with archive.open(name) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
                 raise Refusal(f"{name} is not what its sha256 says; the bundle was damaged or changed.")
-    about = _object(_text(archive, "bundle.json"), "bundle.json")
+    about = _object(archive.read("bundle.json"), "bundle.json")
     if about.get("format") != FORMAT:
         raise Refusal(f"The bundle's format is {str(about.get('format'))[:40]!r}; {FORMAT!r} is accepted.")
-    config = RunConfig.parse(_text(archive, "config.json"))
+    config = RunConfig.parse(archive.read("config.json"))
     with archive.open(WEIGHTS) as file:
         weights = digest(file)
     name = str(about.get("run"))
@@ -197,20 +197,16 @@ def _refuse_what_no_bundle_holds(archive: zipfile.ZipFile, members: Mapping[str,
     strange = [name for name in members if not MEMBER.fullmatch(name)]
     if strange:
         raise Refusal(f"The zip holds {strange[0][:80]!r}, which no bundle does.")
-    for name in ("bundle.json", "config.json", WEIGHTS, SUMS):
+    for name in ("bundle.json", "config.json", SUMS, WEIGHTS):
         if name not in members:
             raise Refusal(f"The zip holds no {name}; a bundle does.")
+        if name != WEIGHTS and members[name].file_size > MAX_TEXT:
+            raise Refusal(f"{name} has more than {MAX_TEXT:,} bytes; no bundle's has.")
     if any(i.flag_bits & 1 or i.compress_type not in (0, zipfile.ZIP_DEFLATED) for i in members.values()):
         raise Refusal("The zip is encrypted or packed in a way that no bundle is.")
     held = sum(info.file_size for info in members.values())
     if held > GROWS * size + ROOM:
         raise Refusal(f"The zip would unpack from {size:,} to {held:,} bytes; no bundle does.")
-
-
-def _text(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > MAX_TEXT:
-        raise Refusal(f"{name} has more than {MAX_TEXT:,} bytes; no bundle's has.")
-    return archive.read(name)
 
 
 def _sums(text: bytes) -> dict[str, str]:

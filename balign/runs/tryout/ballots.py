@@ -5,7 +5,6 @@ Which sheet is from which model stays in a file that is not served, until the vo
 """
 
 import csv
-import io
 import os
 import random
 import re
@@ -13,15 +12,16 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from PIL import Image
 
 from balign import atomic
-from balign.measure.report import GroupName, Pair
+from balign.measure.report import GroupName
 from balign.refusal import Refusal
 from balign.runs.folder import Run
+from balign.runs.outcome.bundle import csv_table
 from balign.runs.tryout.store import StoredResult
 
 Side = Literal["before", "after"]
@@ -70,17 +70,23 @@ def new(run: Run, question: str | None = None) -> Ballot:
     """
     chance = random.SystemRandom()
     question = question or chance.choice(list(QUESTIONS))
-    pairs = _pairs(run, QUESTIONS[question])
+    group, report = QUESTIONS[question], run.report()
+    pairs = report.groups[group].images if report and group in report.groups else ()
+    if not pairs:
+        raise Refusal(f"The report of run {run.id} has no {group} pictures to vote on.")
     chosen = chance.sample(pairs, min(len(pairs), MOST_PICTURES))
     sides: list[Side] = chance.sample(SIDES, 2)
     ballot = Ballot(secrets.token_hex(16), question, len(chosen))
-    with atomic.atomic(run.path / "votes" / ballot.id) as draft:
+    folder = run.path / "votes" / ballot.id
+    with atomic.atomic(folder) as draft:
         draft.mkdir(parents=True)
         for name, side in zip(SHEETS, sides, strict=True):
             _sheet(run, [getattr(pair, side) for pair in chosen]).save(draft / f"{name}.png")
         hidden = HiddenBallot(question=question, pictures=len(chosen), a=sides[0], b=sides[1])
         hidden.write(draft / "ballot.json")
-    _drop_oldest(run, ballot.id)
+    waiting = [path for path in folder.parent.iterdir() if BALLOT.fullmatch(path.name) and path != folder]
+    for oldest in sorted(waiting, key=os.path.getmtime, reverse=True)[OPEN - 1 :]:
+        shutil.rmtree(oldest, ignore_errors=True)
     return ballot
 
 
@@ -104,7 +110,7 @@ def cast(run: Run, ballot: object, choice: object) -> str:
         chosen = {"a": hidden.a, "b": hidden.b}.get(str(choice), "same")
         now = time.strftime("%Y-%m-%dT%H:%M:%S")
         row = (now, hidden.question, hidden.a, hidden.b, choice, chosen, hidden.pictures)
-        atomic.write(run.path / VOTES, _csv([*earlier, dict(zip(HEADER, map(str, row), strict=True))]))
+        atomic.write(run.path / VOTES, csv_table(HEADER, [*earlier, dict(zip(HEADER, row, strict=True))]))
         shutil.rmtree(folder)
     return chosen
 
@@ -112,10 +118,10 @@ def cast(run: Run, ballot: object, choice: object) -> str:
 def votes(run: Run) -> list[dict[str, str]]:
     """Every vote cast so far, oldest first."""
     try:
-        text = (run.path / VOTES).read_text(encoding="utf-8", errors="replace")
+        with open(run.path / VOTES, encoding="utf-8", errors="replace", newline="") as file:
+            return [row for row in csv.DictReader(file) if set(row) == set(HEADER) and None not in row.values()]
     except FileNotFoundError:
         return []
-    return [row for row in csv.DictReader(io.StringIO(text)) if set(row) == set(HEADER) and None not in row.values()]
 
 
 def tally(run: Run) -> dict[str, dict[str, int]]:
@@ -126,23 +132,6 @@ def tally(run: Run) -> dict[str, dict[str, int]]:
         if vote["chosen"] in answers:
             answers[vote["chosen"]] += 1
     return counted
-
-
-def _csv(rows: Iterable[Mapping[str, str]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, HEADER, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _pairs(run: Run, group: GroupName) -> tuple[Pair, ...]:
-    """The report's pairs of a group."""
-    report = run.report()
-    pairs = report.groups[group].images if report and group in report.groups else ()
-    if not pairs:
-        raise Refusal(f"The report of run {run.id} has no {group} pictures to vote on.")
-    return pairs
 
 
 def _sheet(run: Run, names: Sequence[str]) -> Image.Image:
@@ -159,17 +148,9 @@ def _sheet(run: Run, names: Sequence[str]) -> Image.Image:
             raise Refusal(f"A picture of run {run.id} is missing or unreadable: {name[:80]!r}.") from None
         picture.thumbnail((LARGEST, LARGEST))
         pictures.append(picture)
-    columns = min(COLUMNS, len(pictures))
-    side, gap = pictures[0].width, max(pictures[0].width // 32, 1)
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * (side + gap) - gap, rows * (side + gap) - gap), "white")
+    columns, gap = min(COLUMNS, len(pictures)), max(pictures[0].width // 32, 1)
+    place = pictures[0].width + gap
+    sheet = Image.new("RGB", (columns * place - gap, -(-len(pictures) // columns) * place - gap), "white")
     for k, picture in enumerate(pictures):
-        sheet.paste(picture, (k % columns * (side + gap), k // columns * (side + gap)))
+        sheet.paste(picture, (k % columns * place, k // columns * place))
     return sheet
-
-
-def _drop_oldest(run: Run, newest: str) -> None:
-    """Remove the ballots that have waited longest for a vote."""
-    folders = [path for path in (run.path / "votes").iterdir() if BALLOT.fullmatch(path.name) and path.name != newest]
-    for folder in sorted(folders, key=os.path.getmtime, reverse=True)[OPEN - 1 :]:
-        shutil.rmtree(folder, ignore_errors=True)

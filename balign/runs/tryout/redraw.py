@@ -1,7 +1,4 @@
-"""Draw with a finished run's weights: your own prompt, the change at several strengths, probes.
-
-The run is claimed meanwhile and otherwise left as it is. Every picture goes through `store`'s types.
-"""
+"""Draw with a finished run's weights: your own prompt, the change at several strengths, probes."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -76,115 +73,91 @@ def draw_try(run: Run, request: PromptRequest) -> Path:
 
     Every image is drawn alone: it follows from its prompt and seed, whatever else is drawn with it.
     """
-    with drawing(run, "try") as on_progress:
+    target = store.new_try(run)
+    with drawing(run, "try") as on_progress, atomic(target) as draft:
         job, started = load(run), time.monotonic()
         shots = [Shot("own", request.prompt, {}, request.seed + k) for k in range(request.images)]
-        drawn: dict[str, Tensor] = {}
-        for turn, side in enumerate(SIDES):
-            if side == "after":
-                weight_file.load_changed(run.path / "erased.safetensors", job.model.denoiser)
-            pictures = []
-            for k, shot in enumerate(shots):
-                on_progress(turn * len(shots) + k, 2 * len(shots))
-                pictures.append(images.render(job.model, [shot], job.sampling)[0])
-            drawn[side] = torch.stack(pictures)
-        target = store.new_try(run)
-        rows: list[dict[str, Any]] = [{"prompt": shot.prompt, "seed": shot.seed} for shot in shots]
-        with atomic(target) as draft:
-            draft.mkdir(parents=True)
-            for side in SIDES:
-                _add(rows, drawn[side], side, [request.prompt] * len(shots), job, draft, f"tries/{target.name}")
-            store.OwnPrompt(
-                prompt=request.prompt,
-                seed=request.seed,
-                scorer=job.scorer.name,
-                seconds=round(time.monotonic() - started, 3),
-                images=tuple(Pair(**row) for row in rows),
-            ).write(draft / "try.json")
-        store.drop_oldest(run)
+        rows, _ = _both_sides(job, shots, [request.prompt] * len(shots), 1, draft, f"tries/{target.name}", on_progress)
+        store.OwnPrompt(
+            prompt=request.prompt,
+            seed=request.seed,
+            scorer=job.scorer.name,
+            seconds=round(time.monotonic() - started, 3),
+            images=tuple(Pair(**row) for row in rows),
+        ).write(draft / "try.json")
+    store.drop_oldest(run)
     return target
 
 
 def draw_strengths(run: Run) -> Path:
     """Draw a few test prompts at every strength and score them; returns the folder they were written to."""
-    with drawing(run, "strength") as on_progress:
+    target = run.path / "strength"
+    with drawing(run, "strength") as on_progress, atomic(target) as draft:
         job = load(run)
-        shots = [job.shots[k] for k in images.previewed(job.shots, ("erased", "kept"))]  # one full batch
-        prompts = [shot.prompt for shot in shots]
+        shots = [job.shots[k] for k in images.previewed(job.shots, ("erased", "kept"))]
+        batch = (shots * images.BATCH)[: images.BATCH]  # a full one, as for the report, so that the images are the same
         base = {name: weight.clone() for name, weight in job.weights().items()}
-        total = len(STRENGTHS) + 1
-        on_progress(0, total)
-        untouched = _full(job, shots)
+        on_progress(0, len(STRENGTHS) + 1)
+        untouched = images.render(job.model, batch, job.sampling)
         frames = []
-        target = run.path / "strength"
-        with atomic(target) as draft:
-            draft.mkdir(parents=True)
-            for place, amount in enumerate(STRENGTHS):
-                on_progress(place + 1, total)
-                weight_file.load_changed(run.path / "erased.safetensors", job.model.denoiser, amount, base)
-                pictures = _full(job, shots)
-                if amount == 0 and not torch.equal(pictures, untouched):
-                    raise RuntimeError("Strength 0 gave other images than the base model, so no strength would hold.")
-                for k, picture in enumerate(pictures):
-                    images.save_png(draft / f"{place}-{k}.png", picture)
-                scores = tuple(job.scorer.alignment(pictures, prompts).tolist())
-                frames.append(store.StrengthFrame(strength=amount, alignment=scores))
-            store.StrengthResult(
-                scorer=job.scorer.name,
-                prompts=tuple(store.StrengthPrompt.model_validate(shot._asdict()) for shot in shots),
-                frames=tuple(frames),
-            ).write(draft / "strength.json")
+        draft.mkdir()
+        for place, amount in enumerate(STRENGTHS):
+            on_progress(place + 1, len(STRENGTHS) + 1)
+            weight_file.load_changed(run.path / "erased.safetensors", job.model.denoiser, amount, base)
+            drawn = images.render(job.model, batch, job.sampling)
+            if amount == 0 and not torch.equal(drawn, untouched):
+                raise RuntimeError("Strength 0 gave other images than the base model, so no strength would hold.")
+            for k in range(len(shots)):
+                images.save_png(draft / f"{place}-{k}.png", drawn[k])
+            scores = job.scorer.alignment(drawn[: len(shots)], [shot.prompt for shot in shots]).tolist()
+            frames.append(store.StrengthFrame(strength=amount, alignment=tuple(scores)))
+        prompts = tuple(store.StrengthPrompt.model_validate(shot._asdict()) for shot in shots)
+        result = store.StrengthResult(scorer=job.scorer.name, prompts=prompts, frames=tuple(frames))
+        result.write(draft / "strength.json")
     return target
 
 
 def draw_probes(run: Run) -> Path:
     """Draw the probes with both models and score whether they show the concept; returns the folder written to."""
-    with drawing(run, "probe") as on_progress:
+    target = run.path / "probes"
+    with drawing(run, "probe") as on_progress, atomic(target) as draft:
         job = load(run)
         lists = job.prompts.lists
         ways, left_out = probes(lists, job.prompts.forget, run.config.seed)
         seeds = image_seeds([probe.prompt for probe in ways], run.config.seed + PROBE_SEEDS)
         shots = [Shot("probe", p.prompt, {p.kind: p.concept}, seed) for p, seed in zip(ways, seeds, strict=True)]
-        captions = {target.word.name: target.lexicon.captions(target.word)[0] for target in lists.targets}
-        rows = [probe._asdict() | {"seed": seed} for probe, seed in zip(ways, seeds, strict=True)]
-        target = run.path / "probes"
-        with atomic(target) as draft:
-            draft.mkdir(parents=True)
-            for turn, side in enumerate(SIDES):
-                if side == "after":
-                    weight_file.load_changed(run.path / "erased.safetensors", job.model.denoiser)
-                parts = []
-                for start in range(0, len(shots), images.BATCH):
-                    on_progress(turn * len(shots) + start, 2 * len(shots))
-                    parts.append(images.render(job.model, shots[start : start + images.BATCH], job.sampling))
-                drawn = torch.cat(parts)
-                _add(rows, drawn, side, [captions[probe.concept] for probe in ways], job, draft, "probes")
-                shown = recognised(drawn, shots, job.scorer, job.prompts.choices)
-                for row, kinds in zip(rows, shown, strict=True):
-                    row[f"shows_{side}"] = kinds.get(row["kind"])
-            drawn_probes = tuple(store.ProbePair(**row) for row in rows)
-            store.ProbeResult(scorer=job.scorer.name, left_out=left_out, probes=drawn_probes).write(
-                draft / "probes.json"
-            )
+        captions = {each.word.name: each.lexicon.captions(each.word)[0] for each in lists.targets}
+        concepts = [captions[probe.concept] for probe in ways]
+        rows, drawn = _both_sides(job, shots, concepts, images.BATCH, draft, "probes", on_progress)
+        for side in SIDES:
+            shown = recognised(drawn[side], shots, job.scorer, job.prompts.choices)
+            for row, probe, kinds in zip(rows, ways, shown, strict=True):
+                row |= probe._asdict() | {f"shows_{side}": kinds.get(probe.kind)}
+        pairs = tuple(store.ProbePair(**row) for row in rows)
+        store.ProbeResult(scorer=job.scorer.name, left_out=left_out, probes=pairs).write(draft / "probes.json")
     return target
 
 
-def _add(
-    rows: Sequence[dict[str, Any]],
-    drawn: Tensor,
-    side: str,
-    captions: Sequence[str],
-    job: Job,
-    draft: Path,
-    folder: str,
-) -> None:
-    """Save one side's images (N, H, W, 3), and add to each row its file and its alignment with its caption."""
-    scores = job.scorer.alignment(drawn, captions).tolist()
-    for k, (row, score) in enumerate(zip(rows, scores, strict=True)):
-        images.save_png(draft / f"{side}-{k}.png", drawn[k])
-        row |= {side: f"{folder}/{side}-{k}.png", f"alignment_{side}": score}
+def _both_sides(
+    job: Job, shots: Sequence[Shot], captions: Sequence[str], batch: int, draft: Path, folder: str, progress: OnProgress
+) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+    """Draw the shots with both models, save the images in the draft and score each with its caption.
 
-
-def _full(job: Job, shots: Sequence[Shot]) -> Tensor:
-    """The images of a few shots, drawn in a full batch as those of the report were, so that they are the same."""
-    return images.render(job.model, (list(shots) * images.BATCH)[: images.BATCH], job.sampling)[: len(shots)]
+    Returns for each shot the values of a Pair, whose files lie in `folder`, and for each side its images (N, H, W, 3).
+    """
+    draft.mkdir(parents=True)
+    rows: list[dict[str, Any]] = [{"prompt": shot.prompt, "seed": shot.seed} for shot in shots]
+    drawn = {}
+    for turn, side in enumerate(SIDES):
+        if side == "after":
+            weight_file.load_changed(job.run.path / "erased.safetensors", job.model.denoiser)
+        parts = []
+        for start in range(0, len(shots), batch):
+            progress(turn * len(shots) + start, 2 * len(shots))
+            parts.append(images.render(job.model, shots[start : start + batch], job.sampling))
+        drawn[side] = torch.cat(parts)
+        scores = job.scorer.alignment(drawn[side], captions).tolist()
+        for k, (row, score) in enumerate(zip(rows, scores, strict=True)):
+            images.save_png(draft / f"{side}-{k}.png", drawn[side][k])
+            row |= {side: f"{folder}/{side}-{k}.png", f"alignment_{side}": score}
+    return rows, drawn

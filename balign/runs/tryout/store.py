@@ -1,7 +1,6 @@
 """Files of what is drawn with a finished run's weights: own prompts, strengths, probes, exports, and the progress.
 
-Each kind has a folder in the run's folder, `tries`, `strength` and `probes`, written whole or not at all. Nothing here
-needs torch; `redraw` draws.
+Each kind has a folder in the run's folder, `tries`, `strength` and `probes`, written whole or not at all.
 """
 
 import re
@@ -91,7 +90,7 @@ class OwnPrompt(StoredResult):
 
 
 class StrengthPrompt(StoredResult):
-    """A test prompt that was drawn at every strength, and its group."""
+    """A test prompt that was drawn at every strength."""
 
     group: Literal["erased", "kept"]
     prompt: str
@@ -141,7 +140,7 @@ class ProbeResult(StoredResult):
 
 
 def ready(run: Run) -> bool:
-    """Whether the run has the erased weights and the report without which nothing can be tried."""
+    """Whether the run has the erased weights and the report, without which there is nothing to try or bundle."""
     return all((run.path / name).is_file() for name in ("erased.safetensors", "report.json"))
 
 
@@ -159,10 +158,9 @@ def clear_progress(run: Run) -> None:
 
 def remove_drafts(run: Run) -> None:
     """Remove what a killed process left half written. Only for the process that has claimed the run."""
-    for folder in (run.path, run.path / "tries"):
-        for draft in folder.glob(".*.tmp"):
-            if draft.is_dir() and not draft.is_symlink():
-                shutil.rmtree(draft, ignore_errors=True)
+    for draft in (*run.path.glob(".*.tmp"), *run.path.glob("tries/.*.tmp")):
+        if draft.is_dir() and not draft.is_symlink():
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def new_try(run: Run) -> Path:
@@ -172,16 +170,16 @@ def new_try(run: Run) -> Path:
 
 def drop_oldest(run: Run) -> None:
     """Remove all own prompts but the newest."""
-    for name in _names(run)[KEPT:]:
-        shutil.rmtree(run.path / "tries" / name, ignore_errors=True)
+    for folder in _tries(run)[KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def tries(run: Run, most: int = KEPT) -> list[OwnPrompt]:
     """The own prompts, newest first; an unreadable one is left out."""
     drawn = []
-    for name in _names(run)[:most]:
+    for folder in _tries(run)[:most]:
         with suppress(Refusal):
-            drawn.append(OwnPrompt.read(run.path / "tries" / name / "try.json"))
+            drawn.append(OwnPrompt.read(folder / "try.json"))
     return [result for result in drawn if result is not None]
 
 
@@ -200,21 +198,12 @@ def export_name(amount: float, whole: bool = True) -> str:
     return f"exports/strength-{amount:.2f}{'' if whole else '.safetensors'}"
 
 
-def exports(run: Run) -> list[str]:
-    """Names of the pipelines that were written."""
-    names = map(export_name, STRENGTHS)
-    return [name for name in names if (run.path / name / "model_index.json").is_file()]
+def exports(run: Run, whole: bool = True) -> list[str]:
+    """Names of the pipelines that were written, or of the files of changed weights."""
+    names = (export_name(amount, whole) for amount in STRENGTHS)
+    return [name for name in names if (run.path / name / ("model_index.json" if whole else "")).is_file()]
 
 
-def exported_weights(run: Run) -> list[str]:
-    """Names of the files of changed weights that were written."""
-    names = (export_name(amount, whole=False) for amount in STRENGTHS)
-    return [name for name in names if (run.path / name).is_file()]
-
-
-def _names(run: Run) -> list[str]:
-    """Names of the own prompts, newest first."""
-    folder = run.path / "tries"
-    if not folder.is_dir():
-        return []
-    return sorted((entry.name for entry in folder.iterdir() if TRY.fullmatch(entry.name)), reverse=True)
+def _tries(run: Run) -> list[Path]:
+    """Folders of the own prompts, newest first."""
+    return sorted((path for path in (run.path / "tries").glob("*") if TRY.fullmatch(path.name)), reverse=True)

@@ -16,8 +16,6 @@ from balign.ui import form
 from balign.ui.page import Answer, Caller, Page, answering, bind, changed, plain
 from balign.ui.runs_tab import comparison_panel, run_actions, run_cards
 
-MAX_UPLOAD = "256mb"
-"""The largest upload: a bundle of the bundled model is a tenth of it."""
 SHOWN = 12
 """Cards at first, and how many more a press of the button shows."""
 TICK = 3.0

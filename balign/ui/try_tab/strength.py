@@ -62,5 +62,5 @@ def curve(values: Sequence[str], means: Sequence[dict[str, float]], first: int) 
 
 def exports(run: Run) -> Markup:
     """The strengths that were exported, and where they are."""
-    folders, files = store.exports(run), store.exported_weights(run)
+    folders, files = store.exports(run), store.exports(run, whole=False)
     return render("ui/try_tab/exports.html", folders=folders, files=files, address=partial(keyed, run))

@@ -54,7 +54,7 @@ def run(tmp_path):
 
 
 def test_every_text_is_escaped_and_nothing_is_fetched(run):
-    text = report_page.write_page(run).read_text()
+    text = report_page.page(run)
     assert "<script" not in text
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "url(" not in text

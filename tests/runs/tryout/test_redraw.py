@@ -104,7 +104,7 @@ def test_an_export_holds_that_much_of_the_change(run: Run) -> None:
     assert not torch.equal(written[name], base[name])
     alone = run.path / store.export_name(0.25, whole=False)
     assert cli.main(["export", str(run.path), f"--out={alone}", "--strength=0.25"]) == 0
-    assert store.exported_weights(run) == ["exports/strength-0.25.safetensors"]
+    assert store.exports(run, whole=False) == ["exports/strength-0.25.safetensors"]
     changed, facts = read_changed(alone)
     assert changed.keys() == load_file(run.path / "erased.safetensors").keys()
     assert all(torch.equal(tensor, written[name]) for name, tensor in changed.items())

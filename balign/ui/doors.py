@@ -1,0 +1,171 @@
+"""Which requests the server answers at all: an ASGI middleware that is asked before anything reads a request."""
+
+import errno
+import ipaddress
+import json
+import logging
+import os
+import re
+import traceback
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from balign.host import limits, visitors
+from balign.refusal import Refusal
+
+log = logging.getLogger(__name__)
+ROUTES = re.compile(
+    r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login|logout)/?|/pwa_icon(/\d+)?"
+    r"|/(assets|static|svelte|files)/.+|/gradio_api/((info|app_id|user|login_check|token|startup-events|theme\.css"
+    r"|cancel|reset|upload|upload_progress|queue/join|queue/data)/?|heartbeat/[\w-]+|call/\w+(/\w+)?/?|file=.+"
+    r"|mcp(/.*)?)"
+)
+"""What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
+UPLOAD = "/gradio_api/upload"
+UPLOADED = limits.Rate()
+"""Bytes that each address, and everybody together, has uploaded to a public instance."""
+MAX_BODY = 1_000_000
+"""Bytes of a request that is no upload."""
+SPACES = "https://huggingface.co https://*.hf.space"
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
+    "style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; worker-src 'self' blob:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors {frames}"
+)
+"""The page is gradio's, whose scripts stand in the html itself; nothing is fetched from, or sent to, elsewhere."""
+
+
+class Doors:
+    """The middleware. Its answers to refused requests are one sentence as json."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":  # nothing of the studio is a websocket
+            return await send({"type": "websocket.close", "code": 1008})
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _protect(message)
+            await send(message)
+
+        try:
+            status, words = _refusal(scope)
+            if not status:
+                return await self.app(scope, _bounded(scope, receive), answer)
+        except Exception as error:
+            if started:
+                raise
+            status, words = _failure(scope, error)
+        await _tell(answer, status, words)
+
+
+def _refusal(scope: Scope) -> tuple[int, str]:
+    """The status and the sentence that this request is refused with; 0 if it is not."""
+    headers, upload = Headers(scope=scope), scope["path"].rstrip("/") == UPLOAD
+    if not ROUTES.fullmatch(scope["path"]):
+        return 404, "There is no such page."
+    host = headers.get("host", "")
+    if not limits.public() and not _this_machine(host):
+        return 403, f"The host {host[:80]!r} is not known here; localhost, an address or a name in BALIGN_HOSTS is."
+    if not limits.public() and not _same_page(headers, scope["method"]):
+        return 403, "This request comes from another web page; the studio answers its own page and programs only."
+    length = headers.get("content-length", "none" if upload and scope["method"] == "POST" else "0")
+    if not length.isdecimal() or int(length) > _most(scope["path"]):
+        return 413, f"The request has {length[:20]} bytes; at most {_most(scope['path']):,} are accepted here."
+    if upload and limits.public():
+        try:
+            most = {
+                visitors.address(Request(scope)): limits.LIMITS.upload_bytes_each,
+                "": limits.LIMITS.upload_bytes_all,
+            }
+            UPLOADED.admit(most, "bytes may be uploaded", int(length))
+        except Refusal as refusal:
+            return 429, str(refusal)
+    return 0, ""
+
+
+def _this_machine(host: str) -> bool:
+    """Whether a Host header names this machine. An address cannot be rebound; a name can, `x.localhost` too."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if urlsplit(f"//{host}").port == 0:
+            return False
+        if name not in {"localhost", *filter(None, os.environ.get("BALIGN_HOSTS", "").lower().split(","))}:
+            ipaddress.ip_address(name)
+    except ValueError:  # no address, or no port
+        return False
+    return True
+
+
+def _same_page(headers: Mapping[str, str], method: str) -> bool:
+    """Whether a request comes from the studio's own page, from a program, or from a link that somebody followed."""
+    if (
+        urlsplit(headers.get("origin", f"//{headers.get('host', '')}")).netloc.lower()
+        != headers.get("host", "").lower()
+    ):
+        return False
+    followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return headers.get("sec-fetch-site", "none") in ("none", "same-origin") or (followed and method == "GET")
+
+
+def _most(path: str) -> int:
+    return limits.LIMITS.upload_bytes if path.rstrip("/") == UPLOAD else MAX_BODY
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """The body as it comes, which ends with an error when it is longer than accepted."""
+    left = _most(scope["path"])
+
+    async def read() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise Refusal(f"The request is longer than the {_most(scope['path']):,} bytes accepted here.")
+        return message
+
+    return read
+
+
+def _failure(scope: Scope, error: Exception) -> tuple[int, str]:
+    """What a request is answered whose handling failed. What gradio cannot read is a bad call, not a bug of ours."""
+    if isinstance(error, Refusal):
+        return 413, str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        log.warning("the disk is full: %s", scope["path"])
+        return 507, "The disk is full; come back later."
+    where = traceback.extract_tb(error.__traceback__)[-1].filename
+    if f"{os.sep}balign{os.sep}" in where and "site-packages" not in where:
+        log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+        return 500, "Something went wrong in balign itself; the server's log has the details."
+    log.warning("bad request %s %.200r: %s", scope["method"], scope["path"], type(error).__name__)
+    return 400, "The request cannot be read; see the API page of the documentation for what is accepted."
+
+
+def _protect(message: Message) -> None:
+    """Headers of every answer: what a page may fetch, who may frame it, no guessing of kinds."""
+    headers = MutableHeaders(scope=message)
+    frames = f"'self' {SPACES}" if os.environ.get("SPACE_ID") else "'self'"
+    headers.setdefault("Content-Security-Policy", POLICY.format(frames=frames))
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    if not os.environ.get("SPACE_ID"):
+        headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+
+
+async def _tell(send: Send, status: int, words: str) -> None:
+    body = json.dumps({"error": words, "detail": words}).encode()
+    head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})

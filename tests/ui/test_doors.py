@@ -1,0 +1,166 @@
+"""Which requests the server answers: hosts, origins, routes, sizes, uploads, and what a failed one costs."""
+
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from balign.host import limits
+from balign.ui import doors
+
+OPEN = ("/", "/config", "/files/some-run/report.html", "/gradio_api/queue/join", "/gradio_api/mcp/", "/assets/x.js")
+SHUT = (
+    "/monitoring",
+    "/monitoring/summary",
+    "/gradio_api/deep_link?session_hash=x",
+    "/gradio_api/process_recording",
+    "/gradio_api/proxy=http://169.254.169.254/",
+    "/gradio_api/component_server",
+    "/gradio_api/vibe-code",
+    "/gradio_api/run/start",
+    "/gradio_api/dev/reload",
+    "/docs",
+    "/openapi.json",
+)
+
+
+async def _echo(request: Request) -> PlainTextResponse:
+    if request.query_params.get("fail") == "lib":
+        raise_in_a_library()
+    if request.query_params.get("fail") == "disk":
+        raise OSError(28, "No space left on device")
+    return PlainTextResponse(f"{len(await request.body())}")
+
+
+def raise_in_a_library() -> None:
+    import json
+
+    json.loads("{")
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
+    app = Starlette(routes=[Route("/{path:path}", _echo, methods=methods)], middleware=[Middleware(doors.Doors)])
+    with TestClient(app, base_url="http://127.0.0.1:7860") as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "UPLOADED", limits.Rate())
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_what_the_page_uses_is_there(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", SHUT)
+def test_other_routes_are_not(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == client.post(path).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost", "LOCALHOST:80", "[::1]:7860", "192.168.1.5:7860"])
+def test_this_machine_by_its_names_and_addresses(client: TestClient, host: str) -> None:
+    assert client.get("/", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["x.localhost:7860", "localhost.", "evil.example", "mybox", "rebound.test:7860", "127.0.0.1:x", "[::1"]
+)
+def test_another_name_is_refused(client: TestClient, host: str) -> None:
+    answer = client.get("/config", headers={"host": host})
+    assert answer.status_code == 403
+    assert "is not known here" in answer.json()["error"]
+
+
+def test_a_listed_name_is_taken(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_HOSTS", "mybox,Lab.example")
+    assert client.get("/", headers={"host": "mybox:7860"}).status_code == 200
+    assert client.get("/", headers={"host": "lab.example"}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "http://127.0.0.1:8888"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"},
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+    ],
+)
+def test_another_web_page_is_refused(client: TestClient, method: str, headers: dict[str, str]) -> None:
+    assert client.request(method, "/gradio_api/queue/join", headers=headers).status_code == 403
+
+
+def test_the_own_page_programs_and_links_are_not(client: TestClient) -> None:
+    own = {"origin": "http://127.0.0.1:7860", "sec-fetch-site": "same-origin"}
+    assert client.post("/gradio_api/queue/join", headers=own).status_code == 200
+    assert client.post("/gradio_api/queue/join").status_code == 200
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert client.get("/?run=abc", headers=link).status_code == 200
+    assert client.post("/", headers=link).status_code == 403
+
+
+@pytest.mark.usefixtures("public")
+def test_a_public_instance_has_any_name(client: TestClient) -> None:
+    headers = {"host": "someone-space.hf.space", "origin": "https://someone-space.hf.space"}
+    assert client.post("/gradio_api/queue/join", headers=headers).status_code == 200
+
+
+def test_a_body_is_bounded_whatever_it_says(client: TestClient) -> None:
+    path = "/gradio_api/queue/join"
+    assert client.post(path, content=b"x" * doors.MAX_BODY).text == str(doors.MAX_BODY)
+    assert client.post(path, content=b"x" * (doors.MAX_BODY + 1)).status_code == 413
+    chunks = (b"x" * 100_000 for _ in range(11))  # sent without a length
+    assert client.post(path, content=chunks).status_code == 413
+    assert client.post(path, headers={"content-length": "-5"}, content=b"").status_code == 413
+
+
+def test_an_upload_may_be_larger_but_must_say_how_large(client: TestClient) -> None:
+    assert client.post(doors.UPLOAD, content=b"x" * (doors.MAX_BODY + 1)).status_code == 200
+    assert client.post(doors.UPLOAD, content=(b"x" for _ in range(3))).status_code == 413
+
+
+@pytest.mark.usefixtures("public")
+def test_uploads_of_a_public_instance_are_counted(client: TestClient, limit: Callable[..., None]) -> None:
+    limit(upload_bytes_each=2_500, upload_bytes_all=100_000)
+    sent = [client.post(doors.UPLOAD, content=b"x" * 1_000).status_code for _ in range(3)]
+    assert sent == [200, 200, 429]
+    assert client.get("/").status_code == 200
+
+
+def test_what_cannot_be_read_costs_one_line(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    answer = client.get("/?fail=lib")
+    assert answer.status_code == 400
+    (record,) = [record for record in caplog.records if record.name == doors.__name__]
+    assert record.levelno == logging.WARNING
+    assert record.exc_info is None
+
+
+def test_a_full_disk_is_named(client: TestClient) -> None:
+    answer = client.post("/?fail=disk")
+    assert answer.status_code == 507
+    assert "disk is full" in answer.json()["error"]
+
+
+def test_every_answer_says_what_it_may_do(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("/", "/monitoring"):
+        headers = client.get(path).headers
+        assert "frame-ancestors 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "SAMEORIGIN"
+    monkeypatch.setenv("SPACE_ID", "someone/space")
+    headers = client.get("/").headers
+    assert "https://huggingface.co" in headers["content-security-policy"]
+    assert "x-frame-options" not in headers
