@@ -32,6 +32,7 @@ def drawn(text: str) -> dict[str, Markup]:
     return {
         "notice": render.macro("notice", text, "refused"),
         "key": render.macro("key", "kept", text, text),
+        "heading": render.macro("heading", text, text),
         "table": inside("table", text, (text, (text, text)), text),
         "figures": render.macro("figures", [(text, text, text)]),
         "pair as a button": render.macro("pair", image, text, text, text),
