@@ -1,7 +1,9 @@
 """Named tensors as one safetensors file, written whole or not at all; and changed weights put into a denoiser."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +38,39 @@ def read_changed(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise Refusal(f"There is no weights file {path}.") from error
     except (OSError, SafetensorError) as error:
         raise Refusal(f"The weights file {path} cannot be read as safetensors ({error}).") from error
+
+
+def save_nested(path: Path, state: Any, metadata: Mapping[str, str]) -> None:
+    """Write nested dictionaries and lists of tensors and json values. Raises what `save_changed` raises."""
+    tensors: dict[str, Tensor] = {}
+    values = _without_tensors(state, "state", tensors)
+    save_changed(path, tensors, {**metadata, "state": json.dumps(values)})
+
+
+def read_nested(path: Path) -> tuple[Any, dict[str, str]]:
+    """What `save_nested` wrote, and its metadata. Raises Refusal, or KeyError or ValueError for another file."""
+    tensors, metadata = read_changed(path)
+    return _with_tensors(json.loads(metadata["state"]), tensors), metadata
+
+
+def _without_tensors(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:
+    """The value as json; its tensors are put into `tensors` under their places."""
+    if isinstance(value, Tensor):
+        tensors[place] = value.detach().cpu().contiguous().clone()
+        return {"tensor": place}
+    if isinstance(value, dict):
+        return {"pairs": [[key, _without_tensors(item, f"{place}.{key}", tensors)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_without_tensors(item, f"{place}.{k}", tensors) for k, item in enumerate(value)]
+    return value
+
+
+def _with_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, dict):
+        if "tensor" in value:
+            return tensors[value["tensor"]]
+        return {key: _with_tensors(item, tensors) for key, item in value["pairs"]}
+    return [_with_tensors(item, tensors) for item in value] if isinstance(value, list) else value
 
 
 @torch.no_grad()

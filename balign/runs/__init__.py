@@ -1,4 +1,1 @@
-"""One whole run: its configuration, its folder on disk, the events it yields, the page that sums it up.
-
-Importing this package, `config` or `folder` needs no torch; `execute` does.
-"""
+"""One run: its config and folder, its engine, its estimate, its outcome, and what is tried with it afterwards."""

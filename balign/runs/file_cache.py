@@ -11,10 +11,7 @@ Reader = TypeVar("Reader", bound=Callable[..., Any])
 
 
 def until_changed(*names: str, most: int) -> Callable[[Reader], Reader]:
-    """Decorate a reader of a run, or of a tuple of runs: it reads again only when one of these files has changed.
-
-    most: how many values are kept; the one that was not asked for the longest goes first.
-    """
+    """Decorate a reader of a run, or of a tuple of runs: it reads again only when one of these files has changed."""
 
     def decorate(read: Reader) -> Reader:
         @functools.lru_cache(maxsize=most)

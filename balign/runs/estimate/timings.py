@@ -3,6 +3,7 @@
 A folder is read once, and again when its report changes. A run that never finished, or is unreadable, is passed over.
 """
 
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,14 +46,8 @@ class Timings:
 
 def earlier_runs(config: RunConfig) -> list[Timings]:
     """The newest finished runs of the same model, on the same device and in the same number format."""
-    runs: list[Timings] = []
-    for run in list_runs()[:LOOKED_AT]:
-        timings = _timings(run, config.model, config.device, config.precision)
-        if timings is not None:
-            runs.append(timings)
-        if len(runs) == ENOUGH:
-            break
-    return runs
+    timings = (_timings(run, config.model, config.device, config.precision) for run in list_runs()[:LOOKED_AT])
+    return list(itertools.islice(filter(None, timings), ENOUGH))
 
 
 @until_changed("report.json", most=512)
