@@ -12,25 +12,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from balign.host import limits, processes
+from balign.host import housekeeping, limits, processes
 from balign.ui import studio
 from tests.host import fake_run
 
 AGE = 8.0
-"""Seconds after which an upload is deleted, if the studio deletes uploads at all."""
+"""Seconds after which an upload is deleted."""
 LOOK = 2
-"""Seconds between two looks at how old they are."""
+"""Seconds, about, between two looks at how old they are."""
 
 
 def main() -> None:
     limits.LIMITS = replace(limits.LIMITS, starts=10**6, drawings=10**6, free_bytes=4_000_000, all_bytes=10**9)
+    limits.LIMITS = replace(limits.LIMITS, upload_seconds=AGE)
+    housekeeping.ROUNDS = LOOK
     processes.COMMAND = (sys.executable, str(Path(fake_run.__file__)))
     build = studio.build
 
     def built() -> Any:
         page = build()
-        if page.delete_cache:
-            page.delete_cache = (LOOK, int(AGE))
         threading.Thread(target=_count, args=[page], daemon=True).start()
         return page
 

@@ -54,6 +54,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the user's cache or runs."""
     monkeypatch.setenv("BALIGN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("BALIGN_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
 
 
 @pytest.fixture(scope="session")

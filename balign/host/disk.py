@@ -34,6 +34,20 @@ def sweep(spared: Collection[Run], now: float | None = None) -> list[str]:
     return deleted
 
 
+def uploads() -> Path:
+    """Where uploaded files are kept: GRADIO_TEMP_DIR, or a hidden folder beside the runs."""
+    return Path(os.environ.setdefault("GRADIO_TEMP_DIR", str(runs_root().absolute() / ".uploads")))
+
+
+def sweep_uploads() -> None:
+    """Delete uploaded files that are too old, also those of a server that was killed."""
+    oldest = time.time() - limits.LIMITS.upload_seconds
+    for path in uploads().glob("*"):
+        with contextlib.suppress(OSError):  # it went away meanwhile, or the next sweep tries again
+            if path.stat().st_mtime < oldest:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def check() -> None:
     """Raise Refusal if there is no room for a new run."""
     if not limits.public():

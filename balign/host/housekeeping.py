@@ -49,6 +49,8 @@ def round_of(number: int) -> None:
             for run in processes.working():
                 if visitors.of_a_visitor(run):
                     restrain(run)
+        if number % ROUNDS == 0:
+            disk.sweep_uploads()
         if number % SWEEPS == 0:
             scheduler.sweep()
     except Exception:

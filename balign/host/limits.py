@@ -49,6 +49,8 @@ class Limits:
     """Uploaded from one address within an hour."""
     upload_bytes_all: int = 4_000_000_000
     """Uploaded by everybody within an hour."""
+    upload_seconds: float = 3_600
+    """Uploaded files that are older are deleted; it holds everywhere."""
     drawings: int = 60
     """The same for what is drawn with finished runs in the Try tab."""
 

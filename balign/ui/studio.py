@@ -9,7 +9,7 @@ import gradio as gr
 from markupsafe import Markup
 from starlette.middleware import Middleware
 
-from balign.host import housekeeping
+from balign.host import disk, housekeeping
 from balign.host.limits import LIMITS, public
 from balign.markup.render import render
 from balign.ui.api import endpoints
@@ -27,14 +27,12 @@ SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 NEVER = str(2**62)
 SESSIONS = 100
 """Pages whose state is kept in memory at once, each a few hundred kB; the oldest goes first."""
-UPLOADS_KEPT = (600, 3_600)
-"""Every so many seconds, uploaded files that are older than this are deleted."""
 
 
 def build() -> gr.Blocks:
     """The page as gradio blocks."""
-    title = "balign: make a model forget"
-    with gr.Blocks(title=title, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as blocks:
+    disk.uploads()  # tells gradio where they go
+    with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
         browser = gr.BrowserState({"run": ""}, storage_key="balign-run-1", secret="balign-run-is-no-secret")
         plain(header(), "header")
@@ -63,6 +61,16 @@ def _queue(blocks: gr.Blocks) -> None:
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"], os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1", NEVER
     blocks.queue(max_size=256, default_concurrency_limit=8)
     blocks._queue.sleep_when_free = REST
+    validate = blocks.validate_inputs
+
+    def validated(*args: Any) -> None:
+        """What gradio checks, told in one line of the log: a call with too few values is the caller's mistake."""
+        try:
+            validate(*args)
+        except ValueError as error:
+            raise gr.Error(str(error).splitlines()[0], print_exception=False) from None
+
+    blocks.validate_inputs = validated
 
 
 def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:

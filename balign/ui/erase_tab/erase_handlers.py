@@ -34,10 +34,10 @@ def start(caller: Caller, values: Mapping[str, Any]) -> Answer:
 
 def stop(caller: Caller, keep: bool) -> Answer:
     """Ask the run to stop, which it does at its next batch; one that is queued leaves the queue."""
-    run = caller.run
+    run = caller.run and caller.own()
     if run is None or not (processes.alive(run) or waitlist.ticket(run)):
         return {"notice": notice("Nothing is running here.", "remark")}
-    if not scheduler.cancel(caller.own()):
+    if not scheduler.cancel(run):
         run.request_stop(keep)
     return {"notice": ""}
 
