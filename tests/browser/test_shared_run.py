@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 from safetensors.numpy import load_file
 
 from balign.models.catalogue import find, locate
@@ -26,6 +26,18 @@ Serve = Callable[..., Studio]
 STEPS = 24
 """Enough for two more pages to be opened while it goes on."""
 GROWN = "(d) => document.querySelector('.chart path.line.erased').getAttribute('d').length > d.length"
+
+
+def reloaded(page: Page) -> None:
+    """Reload a page that may be reloading by itself, as gradio's does when it finds that its server is a new one."""
+    for patience in (1_000, 2_000, 0):
+        try:
+            page.reload()
+            return
+        except Error:
+            if not patience:
+                raise
+            page.wait_for_timeout(patience)
 
 
 def test_a_shared_run_is_watched_resumed_outlives_the_server_and_is_tried(
@@ -65,7 +77,7 @@ def test_a_shared_run_is_watched_resumed_outlives_the_server_and_is_tried(
     server.kill()
     server.start()
     for each in (page, second, stranger):
-        each.reload()
+        reloaded(each)
         each.wait_for_selector(CURVE, state="attached")
     for each in (page, second, stranger):
         expect(each.locator(".verdict h2")).to_contain_text("cat")
