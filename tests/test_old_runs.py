@@ -79,6 +79,14 @@ def test_it_is_evaluated_to_the_same_numbers(old: Run) -> None:
 
 
 @pytest.mark.slow
+def test_an_unreadable_report_is_replaced_by_evaluating(old: Run) -> None:
+    (old.path / "report.json").write_text("[" * 1_000)
+    assert status.look(old).unreadable
+    assert end(execute.evaluate(old)).name == "done"
+    assert old.report() is not None
+
+
+@pytest.mark.slow
 def test_the_zip_is_reproduced() -> None:
     """On the processor that made it bit for bit; another one may round otherwise, and then the report says so."""
     run = reproduce.begin(reproduce.read(OLD / "run.zip"))

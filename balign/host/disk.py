@@ -15,6 +15,7 @@ from balign.runs.folder import Run, list_runs, runs_root
 log = logging.getLogger(__name__)
 SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label", "tries", "strength", "probes", "votes")
 """The files and folders whose dates say when a run was last used."""
+UPLOADS = ".balign-uploads"
 
 
 def sweep(spared: Collection[Run], now: float | None = None) -> list[str]:
@@ -35,8 +36,11 @@ def sweep(spared: Collection[Run], now: float | None = None) -> list[str]:
 
 
 def uploads() -> Path:
-    """Where uploaded files are kept: GRADIO_TEMP_DIR, or a hidden folder beside the runs."""
-    return Path(os.environ.setdefault("GRADIO_TEMP_DIR", str(runs_root().absolute() / ".uploads")))
+    """Where uploaded files are kept, and nothing else: a folder in GRADIO_TEMP_DIR, or else beside the runs."""
+    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or runs_root().absolute())
+    folder = folder if folder.name == UPLOADS else folder / UPLOADS
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)  # where gradio reads it
+    return folder
 
 
 def sweep_uploads() -> None:

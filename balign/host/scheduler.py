@@ -1,5 +1,6 @@
 """Decides which run has the machine: begins and resumes runs, starts the next in the queue, admits drawings."""
 
+import contextlib
 import logging
 import os
 import threading
@@ -155,9 +156,11 @@ def _next() -> None:
         return
     try:
         processes.start(queue[0], ticket.verb)
-    except FileNotFoundError:  # the run has gone, or there is no Python to start: waiting helps neither
-        waitlist.leave(queue[0])
-        raise
+    except FileNotFoundError as error:  # the run has gone, or there is no Python to start: waiting helps neither
+        log.exception("run %s cannot be started and leaves the queue", queue[0].id)
+        failed = telemetry.Phase("failed", 0, 1, 0.0, f"The run could not be started: {error.strerror}.")
+        with contextlib.suppress(OSError):
+            telemetry.append(queue[0].path / "telemetry.jsonl", failed)
     except OSError as error:  # no memory, no process, a full disk: it keeps its place and is tried again
         _trouble.times += 1
         _trouble.until = time.monotonic() + min(2.0**_trouble.times, LONGEST_WAIT)

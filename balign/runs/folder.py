@@ -112,7 +112,7 @@ class Run:
         try:
             return RunConfig.parse((self.path / "config.json").read_bytes())
         except ValueError as error:
-            raise Refusal(f"{self.path / 'config.json'} is not a valid config: {error}") from None
+            raise Refusal(f"The config.json of run {self.id} is not a valid config: {error}") from None
 
     @property
     def label(self) -> str:

@@ -8,12 +8,14 @@ import os
 import re
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+import balign
 from balign.host import limits, visitors
 from balign.refusal import Refusal
 
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 ROUTES = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login|logout)/?|/pwa_icon(/\d+)?"
     r"|/(assets|static|svelte|files)/.+|/gradio_api/((info|app_id|user|login_check|token|startup-events|theme\.css"
-    r"|cancel|reset|upload|upload_progress|queue/join|queue/data)/?|heartbeat/[\w-]+|call/\w+(/\w+)?/?|file=.+"
+    r"|cancel|reset|upload|upload_progress|queue/join|queue/data)/?|heartbeat/[\w-]+|call/(v2/)?\w+(/\w+)?/?|file=.+"
     r"|mcp(/.*)?)"
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
@@ -95,13 +97,17 @@ def _refusal(scope: Scope) -> tuple[int, str]:
     return 0, ""
 
 
+def _listed() -> set[str]:
+    return {name.strip() for name in os.environ.get("BALIGN_HOSTS", "").lower().split(",")} - {""}
+
+
 def _this_machine(host: str) -> bool:
     """Whether a Host header names this machine. An address cannot be rebound; a name can, `x.localhost` too."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
         if urlsplit(f"//{host}").port == 0:
             return False
-        if name not in {"localhost", *filter(None, os.environ.get("BALIGN_HOSTS", "").lower().split(","))}:
+        if name not in _listed() | {"localhost"}:
             ipaddress.ip_address(name)
     except ValueError:  # no address, or no port
         return False
@@ -109,11 +115,12 @@ def _this_machine(host: str) -> bool:
 
 
 def _same_page(headers: Mapping[str, str], method: str) -> bool:
-    """Whether a request comes from the studio's own page, from a program, or from a link that somebody followed."""
-    if (
-        urlsplit(headers.get("origin", f"//{headers.get('host', '')}")).netloc.lower()
-        != headers.get("host", "").lower()
-    ):
+    """Whether a request comes from the studio's own page, from a program, or from a link that somebody followed.
+
+    A proxy may have another name than the host that it hands on: the names in BALIGN_HOSTS are the page's own too.
+    """
+    origin = urlsplit(headers.get("origin", f"//{headers.get('host', '')}"))
+    if origin.netloc.lower() != headers.get("host", "").lower() and origin.hostname not in _listed():
         return False
     followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     return headers.get("sec-fetch-site", "none") in ("none", "same-origin") or (followed and method == "GET")
@@ -145,8 +152,8 @@ def _failure(scope: Scope, error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         log.warning("the disk is full: %s", scope["path"])
         return 507, "The disk is full; come back later."
-    where = traceback.extract_tb(error.__traceback__)[-1].filename
-    if f"{os.sep}balign{os.sep}" in where and "site-packages" not in where:
+    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)} - {Path(__file__)}
+    if any(file.is_relative_to(Path(balign.__file__).parent) for file in files):
         log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
         return 500, "Something went wrong in balign itself; the server's log has the details."
     log.warning("bad request %s %.200r: %s", scope["method"], scope["path"], type(error).__name__)

@@ -11,18 +11,25 @@ from balign.host import disk, limits
 
 def test_old_uploads_go_and_new_ones_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    for name in ("old", "new"):
-        (tmp_path / "uploads" / name).mkdir(parents=True)
-        (tmp_path / "uploads" / name / "a.zip").write_bytes(b"x")
+    others = tmp_path / "uploads" / "somebody else's"
+    old, new = disk.uploads() / "old", disk.uploads() / "new"
     long_ago = time.time() - limits.LIMITS.upload_seconds - 1
-    os.utime(tmp_path / "uploads" / "old", (long_ago, long_ago))
+    for folder in (others, old, new):
+        folder.mkdir(parents=True)
+        (folder / "a.zip").write_bytes(b"x")
+    for folder in (others, old):
+        os.utime(folder, (long_ago, long_ago))
     disk.sweep_uploads()
-    assert [path.name for path in (tmp_path / "uploads").iterdir()] == ["new"]
+    assert (old.exists(), new.exists(), others.exists()) == (False, True, True)
 
 
-def test_uploads_lie_beside_the_runs_and_are_no_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "set, so that it is set back after this test")
-    monkeypatch.delenv("GRADIO_TEMP_DIR")
+@pytest.mark.parametrize("unset", [True, False])
+def test_uploads_lie_beside_the_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unset: bool) -> None:
+    """An empty variable is one that is not set, and never the folder that the server happens to be in."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    if unset:
+        monkeypatch.delenv("GRADIO_TEMP_DIR")
     folder = disk.uploads()
-    assert folder == tmp_path / "runs" / ".uploads"
+    assert folder == tmp_path / "runs" / disk.UPLOADS
+    assert disk.uploads() == folder
     assert os.environ["GRADIO_TEMP_DIR"] == str(folder), "gradio reads it there"

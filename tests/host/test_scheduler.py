@@ -108,9 +108,10 @@ def test_a_process_is_known_before_it_claims_and_elsewhere(monkeypatch: pytest.M
 
 def test_a_run_that_cannot_start_does_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "COMMAND", ("/nowhere/python",))
-    with pytest.raises(FileNotFoundError):
-        scheduler.begin(CONFIG)
+    run = scheduler.begin(CONFIG)
     assert waitlist.queue() == []
+    assert status.state(run) == "failed"
+    assert status.look(run).last.message == "The run could not be started: No such file or directory."
 
 
 def test_a_run_that_the_system_refuses_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,16 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from balign.host import limits
+from balign.markup.render import render
 from balign.ui import doors
 
 OPEN = ("/", "/config", "/files/some-run/report.html", "/gradio_api/queue/join", "/gradio_api/mcp/", "/assets/x.js")
+OPEN += (
+    "/gradio_api/call/start",
+    "/gradio_api/call/start/e1",
+    "/gradio_api/call/v2/start",
+    "/gradio_api/call/v2/start/e1",
+)
 SHUT = (
     "/monitoring",
     "/monitoring/summary",
@@ -82,9 +89,11 @@ def test_another_name_is_refused(client: TestClient, host: str) -> None:
 
 
 def test_a_listed_name_is_taken(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BALIGN_HOSTS", "mybox,Lab.example")
+    monkeypatch.setenv("BALIGN_HOSTS", "mybox, Lab.example")
     assert client.get("/", headers={"host": "mybox:7860"}).status_code == 200
     assert client.get("/", headers={"host": "lab.example"}).status_code == 200
+    proxied = {"origin": "https://lab.example", "sec-fetch-site": "same-origin"}  # and the Host is the inner address
+    assert client.post("/gradio_api/queue/join", headers=proxied).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
@@ -146,6 +155,17 @@ def test_what_cannot_be_read_costs_one_line(client: TestClient, caplog: pytest.L
     (record,) = [record for record in caplog.records if record.name == doors.__name__]
     assert record.levelno == logging.WARNING
     assert record.exc_info is None
+
+
+def test_a_bug_of_ours_is_one_wherever_it_surfaces(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: Request) -> PlainTextResponse:
+        return PlainTextResponse(render("markup/no-such-template.html"))
+
+    app = Starlette(routes=[Route("/", broken)], middleware=[Middleware(doors.Doors)])
+    with TestClient(app, base_url="http://127.0.0.1:7860") as client:
+        answer = client.get("/")
+    assert (answer.status_code, "in balign itself" in answer.json()["error"]) == (500, True)
+    assert [record.exc_info is not None for record in caplog.records if record.name == doors.__name__] == [True]
 
 
 def test_a_full_disk_is_named(client: TestClient) -> None:

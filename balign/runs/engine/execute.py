@@ -122,7 +122,7 @@ def _reevaluate(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
     """Evaluate the erased weights of the run, and report. Nothing is recorded before the evaluation is complete."""
     recorder.quiet = True
     folder = recorder.run
-    weights, old = _erased(folder), folder.report()
+    weights, old = _erased(folder), phases.earlier_report(folder)
     job = yield from _load(recorder, scorer)
     for _ in images.draw(job.model, job.shots, job.sampling, folder.path / "images" / "before", again=False):
         recorder.obey()

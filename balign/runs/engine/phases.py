@@ -24,9 +24,11 @@ from balign.measure.ledger import ledger
 from balign.measure.report import RunReport, Scores
 from balign.method.training import Unlearner
 from balign.models import weight_file
+from balign.refusal import Refusal
 from balign.runs.engine import checkpoint, images
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
+from balign.runs.folder import Run
 from balign.runs.outcome import report_page, reproduce
 from balign.telemetry import Phase, Preview, Record, Step
 
@@ -155,11 +157,18 @@ def save(job: Job, recorder: Recorder, scores: Scores, warnings: Sequence[str]) 
     yield recorder.record(telemetry.Report(report))
 
 
+def earlier_report(run: Run) -> RunReport | None:
+    """The report so far; None if there is none, or none that can be read, which a new one is to replace."""
+    with contextlib.suppress(Refusal):
+        return run.report()
+    return None
+
+
 def summarise(job: Job, scores: Scores, warnings: Sequence[str]) -> RunReport:
     """The report: what was done, the scores, and what it was done with."""
     records, settings, libraries = job.run.telemetry()[0], job.settled(), versions()
     steps = [record for record in records if isinstance(record, Step)]
-    old = job.run.report()  # has the memory of the training, when only the scores are new
+    old = earlier_report(job.run)  # has the memory of the training, when only the scores are new
     made_with = reproduce.MadeWith(
         steps=len(steps), device=settings["device"], fingerprint=settings["fingerprint"], versions=libraries
     )

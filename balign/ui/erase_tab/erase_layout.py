@@ -111,6 +111,7 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
         """Show the run and, on ZeroGPU, go on with it; elsewhere a process does that."""
         shown = look(event)
         if scheduler.inline():
+            zerogpu.borrowed()  # such a Space starts only if a function asks for its device from the beginning
             on(shown, zerogpu.drive, "The run could not go on with the device")
         return shown
 

@@ -80,6 +80,8 @@ def delete(caller: Caller, ids: object) -> Answer:
             scheduler.delete(run)
         except Refusal as refusal:
             refusals.append(str(refusal))
+        except OSError as error:
+            refusals.append(f"A run could not be deleted: {error.strerror or 'the disk refused'}.")
     message = notice(" ".join(refusals), "refused") if refusals else notice("Deleted.", "remark")
     return keep(caller) | {"say": message}
 

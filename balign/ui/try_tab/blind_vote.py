@@ -16,7 +16,7 @@ from balign.runs.folder import Run
 from balign.runs.tryout import ballots, store
 from balign.runs.tryout.ballots import Ballot
 from balign.ui.files import keyed
-from balign.ui.page import Answer, Caller, Page, bind, notice, plain
+from balign.ui.page import Answer, Caller, Page, answering, bind, notice, plain
 
 LEAD = (
     "Two sheets of the same prompts and the same noise, one from each model, in hidden order. Judge with your own eyes."
@@ -71,9 +71,9 @@ def choose(caller: Caller, ballot: object, choice: str) -> Answer:
         if run is None or not isinstance(ballot, dict) or ballot.get("run") != run.id:
             raise Refusal(OTHER_RUN)
         ballots.cast(run, ballot.get("ballot"), choice)
-        return begin(caller)
     except Refusal as refusal:
         return closed(run) | {"say": notice(str(refusal), "refused")}
+    return closed(run) | answering(begin, "Your vote was counted, but the next sheets could not be made", "say")(caller)
 
 
 def end(caller: Caller, ballot: object = None) -> Answer:

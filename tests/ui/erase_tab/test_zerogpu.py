@@ -67,6 +67,12 @@ def _zero(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     zerogpu.borrowed.cache_clear()
 
 
+def test_the_page_asks_for_the_device_as_it_is_built() -> None:
+    """Such a Space does not start without a function that does."""
+    studio.build()
+    assert zerogpu.borrowed.cache_info().currsize == 1
+
+
 def click(run: Run, visitor: Visitor = ANN) -> list[str]:
     """The messages on the page while it iterates a chunk."""
     drive = answering(zerogpu.drive, "The run could not go on with the device", "notice")
@@ -170,6 +176,7 @@ from pathlib import Path
 from tests.ui import lent
 sys.modules["spaces"] = lent
 from balign.host import scheduler, status, visitors, waitlist
+from balign.ui import studio
 from balign.ui.erase_tab import zerogpu
 from balign.ui.page import Caller
 from balign.runs.folder import Run

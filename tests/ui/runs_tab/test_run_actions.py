@@ -117,3 +117,19 @@ def test_an_upload_that_is_no_bundle_is_refused(tmp_path: Path, content: bytes) 
     with pytest.raises(Refusal, match="No zip"):
         run_actions.reproduce_zip(US, None)
     assert list_runs() == []
+
+
+def test_one_that_cannot_be_deleted_keeps_no_other(
+    finished: Run, new_run: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, delete = new_run(), Run.delete
+
+    def refusing(run: Run) -> None:
+        if run == finished:
+            raise OSError(30, "Read-only file system")
+        delete(run)
+
+    monkeypatch.setattr(Run, "delete", refusing)
+    answer = run_actions.delete(US, [finished.id, other.id])
+    assert "A run could not be deleted: Read-only file system." in answer["say"]
+    assert (list_runs(), answer["doomed"]) == ([finished], [])
