@@ -16,6 +16,7 @@ from balign.runs.config import RunConfig
 from balign.runs.engine import execute
 from balign.runs.folder import Run
 from balign.runs.outcome import reproduce
+from balign.ui import studio
 from balign.ui.erase_tab import erase_handlers, zerogpu
 from balign.ui.page import Caller, answering
 from tests.ui import lent
