@@ -16,6 +16,7 @@ from balign.ui.api import endpoints
 from balign.ui.doors import Doors
 from balign.ui.erase_tab import erase_layout
 from balign.ui.files import ROUTES
+from balign.ui.frontpage import Frontpage
 from balign.ui.page import Page, plain
 from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
@@ -89,7 +90,11 @@ def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
         "max_file_size": LIMITS.upload_bytes,
         "state_session_capacity": SESSIONS,
         "enable_monitoring": False,
-        "app_kwargs": {"routes": list(ROUTES), "middleware": [Middleware(Doors)], "lifespan": housekeeping.lifespan}
+        "app_kwargs": {
+            "routes": list(ROUTES),
+            "middleware": [Middleware(Doors), Middleware(Frontpage)],
+            "lifespan": housekeeping.lifespan,
+        }
         | dict.fromkeys(("docs_url", "redoc_url", "openapi_url")),
     }
 
