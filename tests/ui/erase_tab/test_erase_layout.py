@@ -126,6 +126,7 @@ def test_what_is_typed_is_followed_by_one_event(blocks: gr.Blocks) -> None:
 @pytest.fixture
 def on_zerogpu(monkeypatch: pytest.MonkeyPatch) -> gr.Blocks:
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setattr(zerogpu, "borrowed", lambda: None)
     return build()
 
 
