@@ -152,7 +152,8 @@ def _failure(scope: Scope, error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         log.warning("the disk is full: %s", scope["path"])
         return 507, "The disk is full; come back later."
-    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)} - {Path(__file__)}
+    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
+    files -= {Path(__file__), Path(__file__).with_name("frontpage.py")}  # every request passes these two
     if any(file.is_relative_to(Path(balign.__file__).parent) for file in files):
         log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
         return 500, "Something went wrong in balign itself; the server's log has the details."

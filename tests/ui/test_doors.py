@@ -1,5 +1,6 @@
 """Which requests the server answers: hosts, origins, routes, sizes, uploads, and what a failed one costs."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 from balign.host import limits
 from balign.markup.render import render
 from balign.ui import doors
+from balign.ui.frontpage import Frontpage
 
 OPEN = ("/", "/config", "/files/some-run/report.html", "/gradio_api/queue/join", "/gradio_api/mcp/", "/assets/x.js")
 OPEN += (
@@ -46,15 +48,14 @@ async def _echo(request: Request) -> PlainTextResponse:
 
 
 def raise_in_a_library() -> None:
-    import json
-
     json.loads("{")
 
 
 @pytest.fixture
 def client() -> Iterator[TestClient]:
     methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
-    app = Starlette(routes=[Route("/{path:path}", _echo, methods=methods)], middleware=[Middleware(doors.Doors)])
+    layers = [Middleware(doors.Doors), Middleware(Frontpage)]
+    app = Starlette(routes=[Route("/{path:path}", _echo, methods=methods)], middleware=layers)
     with TestClient(app, base_url="http://127.0.0.1:7860") as client:
         yield client
 
