@@ -114,7 +114,9 @@ def test_a_run_that_cannot_start_does_not_hold_up_others(monkeypatch: pytest.Mon
     assert status.look(run).last.message == "The run could not be started: No such file or directory."
 
 
-def test_a_run_that_the_system_refuses_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_the_system_refuses_keeps_its_place(
+    monkeypatch: pytest.MonkeyPatch, later: Callable[[float], None]
+) -> None:
     with monkeypatch.context() as refusing:
         refusing.setattr(processes.subprocess, "Popen", lambda *_, **__: _raise(OSError(errno.EAGAIN, "try again")))
         runs = scheduler.begin_all([CONFIG] * 3)
@@ -123,14 +125,14 @@ def test_a_run_that_the_system_refuses_keeps_its_place(monkeypatch: pytest.Monke
         assert waitlist.queue() == runs
     scheduler.dispatch()
     assert waitlist.queue() == runs, "it is not tried again at once"
-    monkeypatch.setattr(scheduler._trouble, "until", 0.0)
+    later(3600)
     scheduler.dispatch()
     assert waitlist.queue() == runs[1:]
 
 
 def test_a_process_nobody_could_see_is_not_left_running(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
-    monkeypatch.setattr(processes.RunProcess, "note", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
+    monkeypatch.setattr(processes.RunProcess, "write", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
     run = scheduler.begin(CONFIG)
     assert waitlist.queue() == [run]
     assert [child.process.wait(10) for child in processes._children] == [-signal.SIGKILL]
@@ -150,7 +152,7 @@ def test_a_queued_run_is_deleted_with_its_place(new_run: Callable[..., Run], cla
         scheduler.delete(busy)
     leave()
     scheduler.delete(busy)
-    assert list(busy.path.parent.iterdir()) == []
+    assert [path.name for path in busy.path.parent.iterdir()] == [".lock"]
 
 
 def test_deleting_waits_for_a_process_that_has_done_its_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from balign import telemetry
 from balign.atomic import write
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.folder import TAIL, Run, RunProcess, find, list_runs, runs_root
+from balign.runs.folder import TAIL, Run, find, list_runs, runs_root
 
 CONFIG = RunConfig.parse({"erase": ["../../etc"], "keep": ["a red ball"]})
 
@@ -197,21 +198,24 @@ def test_the_claim_of_a_killed_process_is_free(tmp_path, claimers):
         assert run.running()
 
 
-def test_a_deleted_run_is_not_claimed_and_stays_gone(tmp_path, monkeypatch):
+def test_a_deleted_run_is_not_claimed_and_stays_gone(tmp_path):
     run = Run.create(CONFIG, tmp_path)
     run.delete()
     with pytest.raises(Refusal, match="not here any more"), run.claim():
         pass
-    monkeypatch.setattr(Path, "is_dir", lambda path: True)  # as if it was deleted right after this was asked
-    with pytest.raises(Refusal, match="not here any more"), run.claim():
+    late = Run.create(CONFIG, tmp_path)
+    (late.path / "config.json").unlink()  # as if it is deleted just after this process has opened the lock
+    with pytest.raises(Refusal, match="not here any more"), late.claim():
         pass
-    assert list(tmp_path.iterdir()) == []
+    late.path.rename(tmp_path / "elsewhere")
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
 
 
 def test_a_process_of_an_older_balign_is_respected(tmp_path):
     run = Run.create(CONFIG, tmp_path)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        RunProcess.note(run.path / "pid", process.pid)
+        (run.path / "pid").write_text(f"{process.pid} {psutil.Process(process.pid).create_time():.3f}")
+        assert run.running()
         with pytest.raises(Refusal, match="already running"), run.claim():
             pass
         process.communicate(b"\n")

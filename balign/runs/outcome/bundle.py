@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from balign.atomic import atomic
 from balign.measure.report import Pair, RunReport
+from balign.plain_file import plain, read_plain
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.outcome.model_card import card
@@ -81,7 +82,7 @@ def _pieces(members: Sequence[tuple[str, Path | bytes]]) -> Iterator[bytes]:
             info.external_attr = 0o644 << 16
             info.file_size = content.stat().st_size if isinstance(content, Path) else len(content)  # for over 2 GB
             digest = hashlib.sha256()
-            source = open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)  # noqa: SIM115
+            source = open(content, "rb", opener=plain) if isinstance(content, Path) else io.BytesIO(content)  # noqa: SIM115
             with source, archive.open(info, "w") as target:
                 while chunk := source.read(CHUNK):
                     target.write(chunk)
@@ -121,7 +122,7 @@ def _members(run: Run, report: RunReport) -> Iterator[tuple[str, Path | bytes]]:
     }
     tests = [{"group": name} | image.model_dump() for name, group in report.groups.items() for image in group.images]
     try:
-        made = Manifest.model_validate_json((run.path / "manifest.json").read_bytes()).images
+        made = Manifest.model_validate_json(read_plain(run.path / "manifest.json")).images
     except (OSError, ValidationError):
         made = ()
     prompts = [image.model_dump() | {"use": image.side} for image in made]

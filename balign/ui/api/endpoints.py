@@ -80,7 +80,7 @@ def status(run: str) -> dict[str, Any]:
         "last_step": view.last_step,
         "fraction": round(view.fraction, 4),
         "seconds_left": None if view.seconds_left is None else round(view.seconds_left, 1),
-        "message": view.last.message if view.last else "",
+        "message": scheduler.trouble(view.run) or (view.last.message if view.last else ""),
         "report": view.report is not None,
     }
 

@@ -51,7 +51,9 @@ def _bar(state: str, title: str, detail: str, left: str = "", fraction: float = 
 def _detail(view: RunView) -> str:
     last = view.last
     if view.state == "queued":
-        return "It starts by itself when the runs before it have ended; you may close this page meanwhile."
+        return (
+            view.trouble or "It starts by itself when the runs before it have ended; you may close this page meanwhile."
+        )
     if view.state == "failed":
         message = last.message if last is not None and last.name == "failed" else ""
         return message or "The process ended before it could say why; log.txt in the run's folder has the details."
