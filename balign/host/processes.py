@@ -96,7 +96,7 @@ def working() -> list[Run]:
 
 def ended_early(run: Run) -> bool:
     """Whether a process was started on the run and ended before it recorded anything."""
-    return (run.path / STARTER).is_file() and run.last_phase() is None and not alive(run)
+    return run.file(STARTER) is not None and run.last_phase() is None and not alive(run)
 
 
 def drawing_failed(run: Run) -> bool:

@@ -100,7 +100,7 @@ class RunView:
     @property
     def partial(self) -> bool:
         """Whether there are weights that no report is about yet."""
-        return self.report is None and (self.run.path / "erased.safetensors").is_file()
+        return self.report is None and self.run.file("erased.safetensors") is not None
 
     @property
     def last_step(self) -> int:

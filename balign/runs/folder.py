@@ -82,6 +82,14 @@ class Run:
         except OSError as error:
             raise Refusal(f"The config.json of run {self.id} is unreadable: {error.strerror}.") from None
 
+    def file(self, name: str) -> Path | None:
+        """The plain file of this name in the folder, or in one below; None if there is none, or if a link leads out."""
+        try:
+            path = Path(os.path.realpath(self.path / name))
+        except ValueError:  # a name that no file can have
+            return None
+        return path if path.is_relative_to(os.path.realpath(self.path)) and os.path.isfile(path) else None
+
     @property
     def label(self) -> str:
         """The name somebody gave the run; empty if nobody did."""
@@ -125,6 +133,13 @@ class Run:
             return None
         phases = [record for record in telemetry.read(path, start)[0] if isinstance(record, Phase)]
         return phases[-1] if phases else None
+
+    def logged(self) -> bool:
+        """Whether log.txt, which holds the traces of errors, says anything."""
+        try:
+            return (self.path / "log.txt").stat().st_size > 0
+        except OSError:
+            return False
 
     def running(self) -> bool:
         """Whether the process that claimed this folder is still alive."""

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -31,6 +32,7 @@ SUMS = "SHA256SUMS"
 FILES = ("config.json", "report.json", "report.html", "telemetry.jsonl")
 FOLDERS = ("previews", "images/before", "images/after")
 WEIGHTS = "erased.safetensors"
+PICTURE = re.compile(r"[0-9]{1,9}\.png")
 METRICS = ("group", *(name for name in Pair.model_fields if name != "labels"))
 STEPS = tuple(field.name for field in fields(Step))
 CHUNK = 1 << 20
@@ -134,7 +136,12 @@ def _members(run: Run, report: RunReport) -> Iterator[tuple[str, Path | bytes]]:
     yield "metrics.csv", csv_table(METRICS, tests)
     yield "steps.csv", csv_table(STEPS, steps)
     files = [run.path / name for name in FILES]
-    pictures = [path for folder in FOLDERS for path in sorted((run.path / folder).glob("[0-9]*.png"))]
+    pictures = [
+        path
+        for folder in FOLDERS
+        for path in sorted((run.path / folder).glob("[0-9]*.png"))
+        if PICTURE.fullmatch(path.name)
+    ]
     for path in (*files, *pictures):
         if path.is_file() and not path.is_symlink():
             yield path.relative_to(run.path).as_posix(), path

@@ -140,10 +140,10 @@ def _sheet(run: Run, names: Sequence[str]) -> Image.Image:
     """Pictures of the run's folder in rows on one sheet, so that no file name tells which side they are from."""
     pictures = []
     for name in names:
-        path = (run.path / name).resolve()
-        if not path.is_relative_to(run.path.resolve()):
-            raise Refusal(f"The report of run {run.id} names a picture outside its folder.")
+        path = run.file(name)
         try:
+            if path is None:
+                raise FileNotFoundError(name)
             with Image.open(path) as opened:
                 picture = opened.convert("RGB")
         except OSError:

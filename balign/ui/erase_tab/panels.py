@@ -20,6 +20,8 @@ PHASES = {
     "evaluate": ("Compare", "Drawing and scoring before and after"),
     "save": ("Save", "Saving"),
 }
+LOGGED = "The process ended before it could say why; log.txt in the run's folder has the details."
+UNLOGGED = "The process ended and could not write why, as on a full disk; free some room, then press Resume."
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
 
 
@@ -56,7 +58,7 @@ def _detail(view: RunView) -> str:
         )
     if view.state == "failed":
         message = last.message if last is not None and last.name == "failed" else ""
-        return message or "The process ended before it could say why; log.txt in the run's folder has the details."
+        return message or (LOGGED if view.run.logged() else UNLOGGED)
     if view.state == "new":
         return "It has not begun; Resume puts it into the queue."
     if view.state == "stopped" and (last is None or last.name != "stopped"):
