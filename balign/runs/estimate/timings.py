@@ -79,7 +79,7 @@ def _read(run: Run) -> Timings | None:
         forget=settings.objective.forget,
         batch=batch,
         memory_gb=report.memory_gb,
-        disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.path / name).is_file()) / 1e9,
+        disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.file(name))) / 1e9,
         drawn=_drawn(run.path / "manifest.json"),
         drawn_with=(config.seed, config.sampling_steps, config.guidance),
     )

@@ -143,7 +143,7 @@ def _members(run: Run, report: RunReport) -> Iterator[tuple[str, Path | bytes]]:
         if PICTURE.fullmatch(path.name)
     ]
     for path in (*files, *pictures):
-        if path.is_file() and not path.is_symlink():
+        if os.path.isfile(path) and not path.is_symlink():
             yield path.relative_to(run.path).as_posix(), path
     yield WEIGHTS, run.path / WEIGHTS
 

@@ -141,7 +141,7 @@ class ProbeResult(StoredResult):
 
 def ready(run: Run) -> bool:
     """Whether the run has the erased weights and the report, without which there is nothing to try or bundle."""
-    return all((run.path / name).is_file() for name in ("erased.safetensors", "report.json"))
+    return all(run.file(name) for name in ("erased.safetensors", "report.json"))
 
 
 def progress(run: Run) -> DrawingProgress | None:
@@ -202,7 +202,7 @@ def export_name(amount: float, whole: bool = True) -> str:
 def exports(run: Run, whole: bool = True) -> list[str]:
     """Names of the pipelines that were written, or of the files of changed weights."""
     names = (export_name(amount, whole) for amount in STRENGTHS)
-    return [name for name in names if (run.path / name / ("model_index.json" if whole else "")).is_file()]
+    return [name for name in names if run.file(f"{name}/model_index.json" if whole else name)]
 
 
 def _tries(run: Run) -> list[Path]:
