@@ -289,3 +289,27 @@ def test_anything_may_be_written_in_a_folder(
 ) -> None:
     CONTENTS[content](damaged[0].path)
     check(*damaged, monkeypatch, caplog)
+
+
+def test_a_run_that_vanishes_while_the_list_is_made_is_left_out(
+    damaged: tuple[Run, Run, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes between any two files that are read of it."""
+    bad, good, _ = damaged
+    there, opened, left = bad.path.rename(bad.path.with_name("kept")), os.open, [0]
+
+    def vanish(path: object, *more: Any, **named: Any) -> int:
+        left[0] -= str(bad.path) in str(path)
+        if left[0] == 0 and bad.path.exists():
+            shutil.rmtree(bad.path)
+        return opened(path, *more, **named)  # type: ignore[arg-type]
+
+    for reads in range(1, 12):
+        shutil.copytree(there, bad.path, dirs_exist_ok=True)
+        left[0] = reads
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", vanish)
+            assert good.id in str(act(runs_layout.refreshed, {}, LISTED))
+            act(erase_handlers.refresh, {"run": bad.id}, None)
+            act(try_layout.refreshed, {"run": bad.id}, None)
+            scheduler.dispatch()

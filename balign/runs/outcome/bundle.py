@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -84,14 +84,17 @@ def _pieces(members: Sequence[tuple[str, Path | bytes]]) -> Iterator[bytes]:
             info.external_attr = 0o644 << 16
             info.file_size = content.stat().st_size if isinstance(content, Path) else len(content)  # for over 2 GB
             digest = hashlib.sha256()
-            source = open(content, "rb", opener=plain) if isinstance(content, Path) else io.BytesIO(content)  # noqa: SIM115
-            with source, archive.open(info, "w") as target:
+            with _opened(content) as source, archive.open(info, "w") as target:
                 while chunk := source.read(CHUNK):
                     target.write(chunk)
                     digest.update(chunk)
                     yield sink.take()
             sums += f"{digest.hexdigest()}  {name}\n".encode()
     yield sink.take()
+
+
+def _opened(content: Path | bytes) -> IO[bytes]:
+    return open(content, "rb", opener=plain) if isinstance(content, Path) else io.BytesIO(content)
 
 
 class _Sink(bytearray):
