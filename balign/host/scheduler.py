@@ -1,29 +1,58 @@
-"""Decides which run has the machine: begins and resumes runs, starts the next in the queue, admits drawings."""
+"""Decides which run has the machine: begins and resumes runs, starts the next in the queue, admits drawings.
+
+Whatever is decided is decided under a lock in the folder of the runs, so that several servers may share it.
+"""
 
 import contextlib
+import errno
 import logging
 import os
-import threading
 import time
-from collections.abc import Sequence
-from types import SimpleNamespace
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from balign import telemetry
+from balign import locks, telemetry
 from balign.host import disk, limits, processes, visitors, waitlist
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run
+from balign.runs.folder import Run, runs_root
 
 LEAVING = 10.0
 """Seconds a process may take to end after the last phase it recorded."""
 LONGEST_WAIT = 60.0
 """Seconds at most until a start that failed is tried again."""
 
+PATIENCE = 20.0
+"""Seconds that a decision waits while another one is made."""
+SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT)
+"""What the system says when it could start no process of any run; everything else lies in the run's own folder."""
+
 log = logging.getLogger(__name__)
-_lock = threading.Lock()
-_trouble = SimpleNamespace(times=0, until=0.0)  # how often the system refused to start a process, and when to try again
+
+
+class _Trouble(NamedTuple):
+    """Why a queued run could not be started, how often that was tried, and when it is tried again."""
+
+    error: OSError
+    times: int
+    until: float
+
+
+_troubles: dict[Run, _Trouble] = {}
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Be the only one who decides, in this server and in others that have the same runs.
+
+    Raises Refusal if another one is at it for too long, and OSError if the folder cannot be locked.
+    """
+    root = runs_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with locks.hold(root / ".lock", "Another server is at work on these runs; try again in a moment.", PATIENCE):
+        yield
 
 
 def begin(config: RunConfig, visitor: Visitor = NOBODY) -> Run:
@@ -35,7 +64,7 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
     """Create a run for each config and queue them in this order. Raises Refusal for all if one is not possible."""
     for config in configs:
         limits.check(config)
-    with _lock:
+    with _alone():
         waitlist.admit(len(configs), visitor, _free())
         _count(visitor, "runs", limits.LIMITS.starts)
         _sweep()
@@ -51,7 +80,7 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
 def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> None:
     """Queue a run that was stopped or killed, to go on or to score the weights it has."""
     limits.check(run.config)
-    with _lock:
+    with _alone():
         if waitlist.ticket(run) or (processes.alive(run) and not _leaving(run)):
             return
         waitlist.admit(1, visitor, _free())
@@ -69,7 +98,7 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
     if inline():
         raise Refusal("This instance has a device for runs only; take the weights and try them on another machine.")
     _let_leave()
-    with _lock:
+    with _alone():
         if processes.working() or waitlist.queue():
             raise Refusal("Another run is using this machine or waits for it; try again when it has finished.")
         disk.check()
@@ -80,20 +109,21 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
 
 def cancel(run: Run) -> bool:
     """Take a run out of the queue; whether it was queued."""
-    with _lock:
+    with _alone():
         if not waitlist.ticket(run):
             return False
         waitlist.leave(run)
     if run.last_phase() is None:
         message = "Taken out of the queue before it began; Resume puts it back at the end."
-        telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, message))
+        with contextlib.suppress(OSError):
+            telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, message))
     return True
 
 
 def delete(run: Run) -> None:
     """Delete a run, taking it out of the queue. Raises Refusal while a process works on it."""
     _let_leave(run)
-    with _lock:
+    with _alone():
         if processes.alive(run):
             raise Refusal(f"{run.label or f'Run {run.id}'} is running; stop it before deleting it.")
         run.delete()
@@ -101,13 +131,13 @@ def delete(run: Run) -> None:
 
 def dispatch() -> None:
     """Start the next run in the queue if the machine is free. Housekeeping calls this all the time."""
-    with _lock:
+    with _alone():
         _next()
 
 
 def sweep() -> None:
     """Delete runs that have expired, but none that is queued or worked on."""
-    with _lock:
+    with _alone():
         _sweep()
 
 
@@ -149,22 +179,48 @@ def _let_leave(run: Run | None = None) -> None:
         time.sleep(0.1)
 
 
+def trouble(run: Run) -> str:
+    """Why this server could not start a queued run yet, in a sentence; empty if it has not failed to."""
+    known = _troubles.get(run)
+    return (
+        f"It could not be started yet: {known.error.strerror}. It keeps its place and is tried again." if known else ""
+    )
+
+
 def _next() -> None:
-    queue = waitlist.queue()
-    ticket = waitlist.ticket(queue[0]) if queue else None
-    if ticket is None or inline() or time.monotonic() < _trouble.until or processes.working():
+    """Start the first run in the queue that can be started.
+
+    One that cannot keeps its place. Others pass it only if the trouble is its own.
+    """
+    if inline() or processes.working():
         return
+    queue = waitlist.queue()
+    for run in _troubles.keys() - queue:
+        del _troubles[run]
+    for run in queue:
+        known = _troubles.get(run)
+        if known is None or time.monotonic() >= known.until:
+            known = _start(run)
+        if known is None or known.error.errno in SHORTAGES:
+            return
+
+
+def _start(run: Run) -> _Trouble | None:
+    """Start a run and take it out of the queue. What the system refuses is returned, and remembered."""
+    ticket, before = waitlist.ticket(run), _troubles.pop(run, None)
     try:
-        processes.start(queue[0], ticket.verb)
+        if ticket is not None:
+            processes.start(run, ticket.verb)
     except FileNotFoundError as error:  # the run has gone, or there is no Python to start: waiting helps neither
-        log.exception("run %s cannot be started and leaves the queue", queue[0].id)
+        log.exception("run %s cannot be started and leaves the queue", run.id)
         failed = telemetry.Phase("failed", 0, 1, 0.0, f"The run could not be started: {error.strerror}.")
         with contextlib.suppress(OSError):
-            telemetry.append(queue[0].path / "telemetry.jsonl", failed)
-    except OSError as error:  # no memory, no process, a full disk: it keeps its place and is tried again
-        _trouble.times += 1
-        _trouble.until = time.monotonic() + min(2.0**_trouble.times, LONGEST_WAIT)
-        log.warning("run %s could not be started and stays in the queue: %s", queue[0].id, error)
-        return
-    _trouble.times = 0
-    waitlist.leave(queue[0])
+            telemetry.append(run.path / "telemetry.jsonl", failed)
+    except OSError as error:
+        if before is None or before.error.errno != error.errno:
+            log.warning("run %s could not be started and stays in the queue: %s", run.id, error)
+        times = before.times + 1 if before else 1
+        _troubles[run] = _Trouble(error, times, time.monotonic() + min(2.0**times, LONGEST_WAIT))
+        return _troubles[run]
+    waitlist.leave(run)
+    return None

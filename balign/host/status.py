@@ -11,6 +11,7 @@ from balign import telemetry
 from balign.host import processes, waitlist
 from balign.measure.report import RunReport
 from balign.refusal import Refusal
+from balign.runs.claims import RunProcess, records_of
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 
@@ -89,6 +90,8 @@ class RunView:
     """Whether the viewer may change it."""
     unreadable: str = ""
     """Why the report cannot be read, if there is one that cannot."""
+    trouble: str = ""
+    """Why a queued run could not be started yet, if that was tried."""
 
     @property
     def live(self) -> bool:
@@ -97,7 +100,7 @@ class RunView:
     @property
     def partial(self) -> bool:
         """Whether there are weights that no report is about yet."""
-        return self.report is None and (self.run.path / "erased.safetensors").is_file()
+        return self.report is None and self.run.file("erased.safetensors") is not None
 
     @property
     def last_step(self) -> int:
@@ -161,19 +164,20 @@ def last_phase(run: Run) -> telemetry.Phase | None:
     return run.last_phase()
 
 
-def _process(run: Run) -> float | None:
-    """Since when a process has gone on with the run; None if there is none, or if it only draws with the weights.
+def _process(run: Run) -> RunProcess | None:
+    """The process that goes on with the run; None if there is none, or if it only draws with the weights.
 
     To be asked before the records are read: a run that ends in between is then read to its end the next time.
     """
-    return max((process.since for process in processes.living(run) if not process.drawing), default=None)
+    working = [process for process in processes.living(run) if not process.drawing]
+    return max(working, key=lambda process: process.since, default=None)
 
 
-def _state(run: Run, queued: bool, process: float | None, last: telemetry.Phase | None) -> State:
+def _state(run: Run, queued: bool, process: RunProcess | None, last: telemetry.Phase | None) -> State:
     ended = last is not None and last.name in ENDS
     if queued and (ended or process is None):  # queued to go on, though its last process may not have left yet
         return "queued"
-    if process is not None and (last is None or process > _telemetry(run).st_mtime):
+    if process is not None and (last is None or process.records == records_of(run.path)):
         return "starting"
     if last is None:
         return "failed" if processes.ended_early(run) else "new"

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from balign.atomic import write
 from balign.host.limits import public
+from balign.plain_file import read_plain
 from balign.runs.folder import Run
 
 FILE = "owner"
@@ -111,7 +112,7 @@ def _hash(run: Run, secret: str) -> str:
 
 def _noted(run: Run) -> str:
     try:
-        text = (run.path / FILE).read_text(encoding="ascii").strip()
+        text = read_plain(run.path / FILE).decode("ascii").strip()
     except (OSError, ValueError):
         return ""
     return text if re.fullmatch("[0-9a-f]{64}", text) else ""

@@ -1,25 +1,27 @@
 """The queue of runs that wait for the machine: a marker in the folder of each, first come, first served."""
 
 import json
-import time
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import StrictInt, TypeAdapter
+from pydantic import Field, StrictInt, TypeAdapter
 
 from balign.atomic import write
 from balign.host import limits, visitors
 from balign.host.visitors import Visitor
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs
 
 FILE = "queued"
 Verb = Literal["run", "evaluate"]
+LAST = 2**63 - 1
+"""The highest number; a marker with a higher one was not written by us."""
 
 
 class Ticket(NamedTuple):
     """What the marker holds: runs with lower numbers come first."""
 
-    number: StrictInt
+    number: Annotated[StrictInt, Field(ge=0, le=LAST)]
     verb: Verb
     """What is to be done: the run, or only its evaluation."""
 
@@ -28,9 +30,9 @@ TICKET = TypeAdapter(Ticket)
 
 
 def join(run: Run, verb: Verb = "run") -> None:
-    """Put the run at the end of the queue."""
+    """Put the run at the end of the queue. Whoever calls this holds the lock of the scheduler."""
     last = max((number for number, _ in _tickets()), default=0)
-    write(run.path / FILE, json.dumps([max(time.time_ns(), last + 1), verb]))
+    write(run.path / FILE, json.dumps([min(last + 1, LAST), verb]))
 
 
 def leave(run: Run) -> None:
@@ -41,7 +43,7 @@ def leave(run: Run) -> None:
 def ticket(run: Run) -> Ticket | None:
     """The run's marker, if it is queued."""
     try:
-        return TICKET.validate_json((run.path / FILE).read_bytes())
+        return TICKET.validate_json(read_plain(run.path / FILE))
     except (OSError, ValueError):
         return None
 

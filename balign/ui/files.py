@@ -59,8 +59,7 @@ def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
     run = find(run_id)
     if run is None or not allowed(name) or name == BUNDLE or (private(name) and not visitors.opens(run, key)):
         return None
-    path = (run.path / name).resolve()
-    return path if path.is_relative_to(run.path.resolve()) and path.is_file() else None
+    return run.file(name)
 
 
 async def serve(request: Request) -> FileResponse:

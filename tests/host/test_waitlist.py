@@ -1,9 +1,11 @@
 """The queue: first come, first served, fair to every visitor, and still there after a restart."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from balign.atomic import write
 from balign.host import processes, scheduler, status, waitlist
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
@@ -38,12 +40,23 @@ def test_first_come_first_served(new_run: New) -> None:
     assert waitlist.ticket(runs[2]).verb == "evaluate"  # type: ignore[union-attr]
 
 
-def test_a_clock_that_goes_back_lets_nobody_in_front(new_run: New, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = new_run(), new_run()
-    waitlist.join(first)
-    monkeypatch.setattr(waitlist.time, "time_ns", lambda: 5)
-    waitlist.join(second)
-    assert waitlist.queue() == [first, second]
+def test_a_clock_that_goes_back_or_a_marker_of_before_lets_nobody_in_front(
+    new_run: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *runs = (new_run() for _ in range(3))
+    write(first.path / waitlist.FILE, f'[{time.time_ns()}, "run"]')  # as the numbers were once
+    for now, run in enumerate(reversed(runs)):
+        monkeypatch.setattr(time, "time_ns", lambda now=now: -now)
+        waitlist.join(run)
+    assert waitlist.queue() == [first, *reversed(runs)]
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 10**400, 10**4299])
+def test_a_marker_with_a_huge_number_does_not_keep_others_from_joining(new_run: New, number: int) -> None:
+    odd, run = new_run(), new_run()
+    (odd.path / waitlist.FILE).write_text(f'[{number}, "run"]')
+    waitlist.join(run)
+    assert waitlist.queue()[-1] == run
 
 
 @pytest.mark.parametrize("text", ["", "x", "7", "[]", "[1]", '[1, "rm"]', '["1", "run"]', "{}", "[" * 5_000])

@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 
 from balign import telemetry
 from balign.atomic import write
+from balign.plain_file import plain
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.telemetry import Conflict, Phase, Preview, Record, Step
@@ -106,7 +107,7 @@ class Recorder:
 
 def log(run: Run, error: Exception) -> None:
     """Add the error with its traceback to the run's log.txt, if there is space on the disk."""
-    with contextlib.suppress(OSError), open(run.path / "log.txt", "a", encoding="utf-8") as file:
+    with contextlib.suppress(OSError), open(run.path / "log.txt", "a", encoding="utf-8", opener=plain) as file:
         file.write("".join(traceback.format_exception(error)))
 
 

@@ -9,16 +9,18 @@ import hashlib
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import BaseModel, ValidationError
 
 from balign.atomic import atomic
 from balign.measure.report import Pair, RunReport
+from balign.plain_file import plain, read_plain
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.outcome.model_card import card
@@ -30,6 +32,7 @@ SUMS = "SHA256SUMS"
 FILES = ("config.json", "report.json", "report.html", "telemetry.jsonl")
 FOLDERS = ("previews", "images/before", "images/after")
 WEIGHTS = "erased.safetensors"
+PICTURE = re.compile(r"[0-9]{1,9}\.png")
 METRICS = ("group", *(name for name in Pair.model_fields if name != "labels"))
 STEPS = tuple(field.name for field in fields(Step))
 CHUNK = 1 << 20
@@ -81,14 +84,17 @@ def _pieces(members: Sequence[tuple[str, Path | bytes]]) -> Iterator[bytes]:
             info.external_attr = 0o644 << 16
             info.file_size = content.stat().st_size if isinstance(content, Path) else len(content)  # for over 2 GB
             digest = hashlib.sha256()
-            source = open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)  # noqa: SIM115
-            with source, archive.open(info, "w") as target:
+            with _opened(content) as source, archive.open(info, "w") as target:
                 while chunk := source.read(CHUNK):
                     target.write(chunk)
                     digest.update(chunk)
                     yield sink.take()
             sums += f"{digest.hexdigest()}  {name}\n".encode()
     yield sink.take()
+
+
+def _opened(content: Path | bytes) -> IO[bytes]:
+    return open(content, "rb", opener=plain) if isinstance(content, Path) else io.BytesIO(content)
 
 
 class _Sink(bytearray):
@@ -121,7 +127,7 @@ def _members(run: Run, report: RunReport) -> Iterator[tuple[str, Path | bytes]]:
     }
     tests = [{"group": name} | image.model_dump() for name, group in report.groups.items() for image in group.images]
     try:
-        made = Manifest.model_validate_json((run.path / "manifest.json").read_bytes()).images
+        made = Manifest.model_validate_json(read_plain(run.path / "manifest.json")).images
     except (OSError, ValidationError):
         made = ()
     prompts = [image.model_dump() | {"use": image.side} for image in made]
@@ -133,9 +139,14 @@ def _members(run: Run, report: RunReport) -> Iterator[tuple[str, Path | bytes]]:
     yield "metrics.csv", csv_table(METRICS, tests)
     yield "steps.csv", csv_table(STEPS, steps)
     files = [run.path / name for name in FILES]
-    pictures = [path for folder in FOLDERS for path in sorted((run.path / folder).glob("[0-9]*.png"))]
+    pictures = [
+        path
+        for folder in FOLDERS
+        for path in sorted((run.path / folder).glob("[0-9]*.png"))
+        if PICTURE.fullmatch(path.name)
+    ]
     for path in (*files, *pictures):
-        if path.is_file() and not path.is_symlink():
+        if os.path.isfile(path) and not path.is_symlink():
             yield path.relative_to(run.path).as_posix(), path
     yield WEIGHTS, run.path / WEIGHTS
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from balign import atomic
 from balign.measure.report import Reproduction
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig, explain
 from balign.runs.folder import Run
@@ -102,7 +103,7 @@ def note(run: Run, bundle: Bundle) -> None:
 def original(run: Run) -> Original | None:
     """The run that this one repeats; None if there is none, or the note of it is unreadable."""
     try:
-        return Original.model_validate_json((run.path / NOTE).read_bytes())
+        return Original.model_validate_json(read_plain(run.path / NOTE))
     except (OSError, ValidationError):
         return None
 

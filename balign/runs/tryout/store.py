@@ -6,7 +6,6 @@ Each kind has a folder in the run's folder, `tries`, `strength` and `probes`, wr
 import re
 import secrets
 import shutil
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from balign import atomic
 from balign.measure.report import Pair
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs.config import Prompt, explain
-from balign.runs.folder import Run
+from balign.runs.folder import Run, next_moment
 
 MOST_IMAGES = 8
 KEPT = 48
@@ -25,7 +25,7 @@ KEPT = 48
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 """How much of the change is applied: 0 is the base model, 1 the erased one, more goes beyond."""
 PROGRESS = "tryout.json"
-TRY = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+TRY = re.compile(r"\d{8}-\d{6}(\d{6})?-[0-9a-f]{8}")
 
 
 class DrawingFailed(RuntimeError):
@@ -59,7 +59,7 @@ class StoredResult(BaseModel):
     def read(cls, path: Path) -> Self | None:
         """What the file holds; None if there is none. Raises Refusal if it is unreadable."""
         try:
-            return cls.model_validate_json(path.read_bytes(), strict=True)
+            return cls.model_validate_json(read_plain(path), strict=True)
         except FileNotFoundError:
             return None
         except (OSError, ValidationError):
@@ -141,7 +141,7 @@ class ProbeResult(StoredResult):
 
 def ready(run: Run) -> bool:
     """Whether the run has the erased weights and the report, without which there is nothing to try or bundle."""
-    return all((run.path / name).is_file() for name in ("erased.safetensors", "report.json"))
+    return all(run.file(name) for name in ("erased.safetensors", "report.json"))
 
 
 def progress(run: Run) -> DrawingProgress | None:
@@ -165,7 +165,8 @@ def remove_drafts(run: Run) -> None:
 
 def new_try(run: Run) -> Path:
     """Where the next own prompt goes; its name is the time, and nothing a visitor wrote is in it."""
-    return run.path / "tries" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+    folder = run.path / "tries"
+    return folder / f"{next_moment(path.name for path in folder.glob('*'))}-{secrets.token_hex(4)}"
 
 
 def drop_oldest(run: Run) -> None:
@@ -201,7 +202,7 @@ def export_name(amount: float, whole: bool = True) -> str:
 def exports(run: Run, whole: bool = True) -> list[str]:
     """Names of the pipelines that were written, or of the files of changed weights."""
     names = (export_name(amount, whole) for amount in STRENGTHS)
-    return [name for name in names if (run.path / name / ("model_index.json" if whole else "")).is_file()]
+    return [name for name in names if run.file(f"{name}/model_index.json" if whole else name)]
 
 
 def _tries(run: Run) -> list[Path]:

@@ -80,7 +80,7 @@ def status(run: str) -> dict[str, Any]:
         "last_step": view.last_step,
         "fraction": round(view.fraction, 4),
         "seconds_left": None if view.seconds_left is None else round(view.seconds_left, 1),
-        "message": view.last.message if view.last else "",
+        "message": scheduler.trouble(view.run) or (view.last.message if view.last else ""),
         "report": view.report is not None,
     }
 
@@ -187,7 +187,7 @@ def export(run: str, what: str = "bundle", owner_secret: str = "") -> dict[str, 
     name = names.get(what) if isinstance(what, str) else None
     if name is None:
         raise Refusal(f"{str(what)[:40]!r} cannot be exported; accepted are {', '.join(names)}.")
-    if not (bundle.ready(known) if name == BUNDLE else (known.path / WEIGHTS).is_file()):
+    if not (bundle.ready(known) if name == BUNDLE else known.file(WEIGHTS)):
         raise Refusal("This run has nothing to export yet; ask for its status to see how far it is.")
     return {"run": known.id, "file": name, "url": keyed(known, name)}
 

@@ -84,7 +84,8 @@ def method_info(caller: Caller, name: object) -> Answer:
 
 def refresh(caller: Caller, sent: Sent | None) -> Answer:
     """What changed since this page was last sent something, and what it has been sent now."""
-    view = replace(look(caller.run), own=caller.owned is not None) if caller.run else None
+    run, own = caller.run, caller.owned is not None
+    view = replace(look(run), own=own, trouble=scheduler.trouble(run)) if run else None
     updates, now = changed({name: draw(view) for name, draw in PARTS.items()}, sent)
     return updates | ({"sent": now} if updates else {})
 

@@ -20,6 +20,8 @@ PHASES = {
     "evaluate": ("Compare", "Drawing and scoring before and after"),
     "save": ("Save", "Saving"),
 }
+LOGGED = "The process ended before it could say why; log.txt in the run's folder has the details."
+UNLOGGED = "The process ended and could not write why, as on a full disk; free some room, then press Resume."
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
 
 
@@ -51,10 +53,12 @@ def _bar(state: str, title: str, detail: str, left: str = "", fraction: float = 
 def _detail(view: RunView) -> str:
     last = view.last
     if view.state == "queued":
-        return "It starts by itself when the runs before it have ended; you may close this page meanwhile."
+        return (
+            view.trouble or "It starts by itself when the runs before it have ended; you may close this page meanwhile."
+        )
     if view.state == "failed":
         message = last.message if last is not None and last.name == "failed" else ""
-        return message or "The process ended before it could say why; log.txt in the run's folder has the details."
+        return message or (LOGGED if view.run.logged() else UNLOGGED)
     if view.state == "new":
         return "It has not begun; Resume puts it into the queue."
     if view.state == "stopped" and (last is None or last.name != "stopped"):

@@ -32,7 +32,7 @@ def outcome(view: RunView | None) -> Markup:
         rates=[(percent(value), *words) for value, *words in rates],
         shown=SHOWN,
         url=url,
-        downloads=[(text, keyed(view.run, name)) for name, text in files.items() if (view.run.path / name).is_file()],
+        downloads=[(text, keyed(view.run, name)) for name, text in files.items() if view.run.file(name)],
     )
 
 

@@ -24,6 +24,7 @@ TICK = 1.0
 STRENGTH = "(browser) => [browser, balignStrength()]"
 WORKING = {"try": "Drawing before and after", "strength": "Drawing the strengths", "probe": "Drawing the probes"}
 ENDED = "The drawing ended early; log.txt in the run's folder may say why."
+UNLOGGED = "The drawing ended early and could not write why, as on a full disk; free some room and draw again."
 
 
 def build(page: Page) -> None:
@@ -145,7 +146,8 @@ def _progress(run: Run, working: bool) -> str:
     now = store.progress(run)
     if not working:
         failed = now is not None or processes.drawing_failed(run)
-        return notice((now.failed if now else "") or ENDED, "refused") if failed else ""
+        ended = ENDED if run.logged() else UNLOGGED
+        return notice((now.failed if now else "") or ended, "refused") if failed else ""
     title = WORKING.get(now.verb if now else "", "Getting ready")
     done, total = (now.done, now.total) if now else (0, 0)
     detail = f"{done:,} of {total:,}" if total > 0 else "The model is being loaded."

@@ -56,8 +56,8 @@ def test_the_drafts_of_a_killed_process_are_removed_and_no_more(run: Run) -> Non
 
 
 def test_the_newest_tries_come_first_and_the_oldest_go(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(100))
-    monkeypatch.setattr(time, "strftime", lambda form: f"20260101-{next(clock):06d}")
+    clock = iter(range(100, 0, -1))  # it is set back all the time
+    monkeypatch.setattr(time, "time_ns", lambda: 10**18 + next(clock) * 10**9)
     for k in range(store.KEPT + 2):
         with atomic(store.new_try(run)) as draft:
             draft.mkdir(parents=True)

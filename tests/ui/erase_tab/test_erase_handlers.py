@@ -160,3 +160,23 @@ def test_what_the_page_says_of_a_model_and_a_method() -> None:
     answer = erase_handlers.method_info(NOBODY, "rgd")
     assert answer["method"]["info"]
     assert answer["steps"]["placeholder"].isdigit()
+
+
+def test_a_run_that_cannot_be_started_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(processes.subprocess, "Popen", refuse)
+    run = run_of(start(erase="cat"))
+    assert "It could not be started yet: Cannot allocate memory. It keeps its place" in shown(run)["progress"]
+    assert "1st in the queue" in shown(run)["progress"]
+
+
+@pytest.mark.parametrize(("log", "word"), [("", "as on a full disk"), ("Traceback", "log.txt in the run")])
+def test_a_run_without_a_last_word_names_the_log_only_if_it_says_something(
+    new_run: Callable[..., Run], log: str, word: str
+) -> None:
+    run = new_run()
+    (run.path / processes.STARTER).touch()  # a process was started, and nothing was written
+    (run.path / "log.txt").write_text(log)
+    assert word in shown(run)["progress"].replace("&#39;", "'")

@@ -238,13 +238,16 @@ def test_on_a_device_that_is_lent_nothing_is_drawn(anns: Run, monkeypatch: pytes
 
 
 @public
-def test_a_drawing_has_its_own_time_and_is_ended_after_it(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drawing_has_its_own_time_and_is_ended_after_it(
+    anns: Run, monkeypatch: pytest.MonkeyPatch, limit: Callable[..., None]
+) -> None:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
     scheduler.draw(anns, "strength", visitor=ANN)
     housekeeping.restrain(anns)
     assert anns.stop_requested() is None
     assert processes.alive(anns)
-    housekeeping.restrain(anns, time.time() + limits.LIMITS.seconds + housekeeping.GRACE + 5)
+    limit(seconds=-housekeeping.GRACE - 1)
+    housekeeping.restrain(anns)
     wait_for(lambda: not processes.alive(anns))
     assert processes.drawing_failed(anns)
 
