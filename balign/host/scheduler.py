@@ -13,6 +13,7 @@ from balign.host import disk, limits, processes, visitors, waitlist
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
 from balign.refusal import Refusal
+from balign.runs import prompt_lists
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 
@@ -37,13 +38,13 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
         limits.check(config)
     with _lock:
         waitlist.admit(len(configs), visitor, _free())
-        _count(visitor, "runs", limits.LIMITS.starts)
         _sweep()
         disk.check()
+        _count_runs(visitor, configs)
         runs = [Run.create(config) for config in configs]
         for run in runs:
             visitors.sign(run, visitor)
-            waitlist.join(run)
+            waitlist.join(run, "run", visitor)
         _next()
     return runs
 
@@ -55,8 +56,9 @@ def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> 
         if waitlist.ticket(run) or (processes.alive(run) and not _leaving(run)):
             return
         waitlist.admit(1, visitor, _free())
+        _count_runs(visitor, [run.config])
         run.clear_stop()
-        waitlist.join(run, verb)
+        waitlist.join(run, verb, visitor)
         _next()
 
 
@@ -73,7 +75,7 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
         if processes.working() or waitlist.queue():
             raise Refusal("Another run is using this machine or waits for it; try again when it has finished.")
         disk.check()
-        _count(visitor, "drawings", limits.LIMITS.drawings)
+        _count(visitor, [("drawings were begun", limits.LIMITS.drawings, 1)])
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
 
@@ -125,12 +127,31 @@ def _free() -> bool:
     return not inline() and not processes.working()
 
 
-def _count(visitor: Visitor, what: str, most: int) -> None:
-    """Refuse who begins too often; a new secret costs nothing, so addresses are counted too."""
-    if limits.public():
-        keys = {f"{what} of {visitor.secret}": most}
-        keys |= {f"{what} from {visitor.address}": 3 * most} if visitor.address else {}
-        limits.RATE.admit(keys, f"{what} were begun")
+def _count_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> None:
+    """Count a start for each config, and the images that it may draw."""
+    drawn = [prompt_lists.pictures(config) for config in configs]
+    images = sum(p.training + p.compared + p.checked + p.previews * p.in_preview for p in drawn)
+    what = "runs were begun" if len(configs) == 1 else f"runs may be begun, and {len(configs)} were asked for,"
+    _count(
+        visitor,
+        [(what, limits.LIMITS.starts, len(configs)), ("images may be drawn", limits.LIMITS.images_each, images)],
+    )
+
+
+def _count(visitor: Visitor, wanted: Sequence[tuple[str, int, int]]) -> None:
+    """Refuse who begins too often; a new secret costs nothing, so addresses are counted too. Wanted: what, most, count."""
+    if not limits.public():
+        return
+    known = {f"of {visitor.secret}": 1} | (
+        {f"from {visitor.address}": limits.LIMITS.sharing} if visitor.address else {}
+    )
+    limits.RATE.charge(
+        [
+            limits.Charge(f"{what.split()[0]} {key}", times * most, amount, what)
+            for what, most, amount in wanted
+            for key, times in known.items()
+        ]
+    )
 
 
 def _leaving(run: Run) -> bool:
