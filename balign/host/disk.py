@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from balign.data import latent_cache
 from balign.host import limits, visitors
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, runs_root
@@ -50,6 +51,12 @@ def sweep_uploads() -> None:
         with contextlib.suppress(OSError):  # it went away meanwhile, or the next sweep tries again
             if path.stat().st_mtime < oldest:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def sweep_cache() -> None:
+    """Delete the training images that were used the longest ago where a public instance keeps too many."""
+    if limits.public():
+        latent_cache.shrink(limits.LIMITS.cache_bytes)
 
 
 def check() -> None:

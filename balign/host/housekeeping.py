@@ -56,6 +56,7 @@ def round_of(number: int) -> None:
             disk.sweep_uploads()
         if number % SWEEPS == 0:
             scheduler.sweep()
+            disk.sweep_cache()
     except Exception:
         log.exception("a round of housekeeping failed")
 

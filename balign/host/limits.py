@@ -55,7 +55,7 @@ class Limits:
     """Waiting runs of everybody; it holds everywhere."""
     starts: int = 12
     """Runs that a visitor may begin, resume or compare again within an hour."""
-    images_each: int = 6_000
+    images_each: int = 8_000
     """Drawn by these runs."""
     drawings: int = 60
     """Drawn with finished runs in the Try tab within an hour."""

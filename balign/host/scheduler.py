@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 from balign import telemetry
 from balign.host import disk, limits, processes, visitors, waitlist
+from balign.host.limits import Charge
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
 from balign.refusal import Refusal
@@ -75,7 +76,7 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
         if processes.working() or waitlist.queue():
             raise Refusal("Another run is using this machine or waits for it; try again when it has finished.")
         disk.check()
-        _count(visitor, [("drawings were begun", limits.LIMITS.drawings, 1)])
+        _count(visitor, Charge("drawings", limits.LIMITS.drawings, 1, "drawings were begun"))
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
 
@@ -132,26 +133,19 @@ def _count_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> None:
     drawn = [prompt_lists.pictures(config) for config in configs]
     images = sum(p.training + p.compared + p.checked + p.previews * p.in_preview for p in drawn)
     what = "runs were begun" if len(configs) == 1 else f"runs may be begun, and {len(configs)} were asked for,"
-    _count(
-        visitor,
-        [(what, limits.LIMITS.starts, len(configs)), ("images may be drawn", limits.LIMITS.images_each, images)],
-    )
+    starts = Charge("starts", limits.LIMITS.starts, len(configs), what)
+    _count(visitor, starts, Charge("images", limits.LIMITS.images_each, images, "images may be drawn"))
 
 
-def _count(visitor: Visitor, wanted: Sequence[tuple[str, int, int]]) -> None:
-    """Refuse who begins too often; a new secret costs nothing, so addresses are counted too. Wanted: what, most, count."""
+def _count(visitor: Visitor, *charges: Charge) -> None:
+    """Refuse who begins too often; a new secret costs nothing, so addresses are counted too."""
     if not limits.public():
         return
-    known = {f"of {visitor.secret}": 1} | (
+    whose = {f"of {visitor.secret}": 1} | (
         {f"from {visitor.address}": limits.LIMITS.sharing} if visitor.address else {}
     )
-    limits.RATE.charge(
-        [
-            limits.Charge(f"{what.split()[0]} {key}", times * most, amount, what)
-            for what, most, amount in wanted
-            for key, times in known.items()
-        ]
-    )
+    each = [(charge, who, times) for charge in charges for who, times in whose.items()]
+    limits.RATE.charge([c._replace(key=f"{c.key} {who}", most=c.most * times) for c, who, times in each])
 
 
 def _leaving(run: Run) -> bool:

@@ -81,7 +81,7 @@ def admit(count: int, visitor: Visitor, free: bool) -> None:
 def _from(run: Run, visitor: Visitor) -> bool:
     """Whether the waiting run was begun from this visitor's address."""
     marker = ticket(run)
-    return bool(marker and marker.address) and marker.address == visitors.hashed_address(run, visitor)
+    return marker is not None and bool(visitor.address) and marker.address == visitors.hashed_address(run, visitor)
 
 
 def _tickets() -> list[tuple[int, Run]]:
