@@ -11,7 +11,7 @@ from balign.refusal import Refusal
 
 CHALLENGE = 'Basic realm="balign", charset="UTF-8"'
 OPEN = "/gradio_api/startup-events"
-"""What a server asks itself when it starts, and a container's health check; it answers true to everybody."""
+"""What a server asks itself when it starts, and a container's health check; it tells nothing."""
 WRONG = limits.Rate()
 """Wrong passwords by address."""
 
