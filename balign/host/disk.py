@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from balign.data import latent_cache
 from balign.host import limits, visitors
 from balign.host.idle import idle
 from balign.refusal import Refusal
@@ -55,6 +56,12 @@ def sweep_uploads() -> None:
                 files[name].unlink() if files[name].is_symlink() or files[name].is_file() else shutil.rmtree(
                     files[name]
                 )
+
+
+def sweep_cache() -> None:
+    """Delete the training images that were used the longest ago where a public instance keeps too many."""
+    if limits.public():
+        latent_cache.shrink(limits.LIMITS.cache_bytes)
 
 
 def check() -> None:

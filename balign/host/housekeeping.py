@@ -55,6 +55,7 @@ def round_of(number: int) -> None:
         _attempt(disk.sweep_uploads)
     if number % SWEEPS == 0:
         _attempt(scheduler.sweep)
+        _attempt(disk.sweep_cache)
 
 
 def _attempt(task: Callable[..., object], *about: Run) -> None:

@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from balign import locks, telemetry
 from balign.host import disk, limits, processes, visitors, waitlist
+from balign.host.limits import Charge
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
 from balign.refusal import Refusal
+from balign.runs import prompt_lists
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, runs_root
 
@@ -66,13 +68,13 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
         limits.check(config)
     with _alone():
         waitlist.admit(len(configs), visitor, _free())
-        _count(visitor, "runs", limits.LIMITS.starts)
         _sweep()
         disk.check()
+        _count_runs(visitor, configs)
         runs = [Run.create(config) for config in configs]
         for run in runs:
             visitors.sign(run, visitor)
-            waitlist.join(run)
+            waitlist.join(run, "run", visitor)
         _next()
     return runs
 
@@ -84,8 +86,9 @@ def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> 
         if waitlist.ticket(run) or (processes.alive(run) and not _leaving(run)):
             return
         waitlist.admit(1, visitor, _free())
+        _count_runs(visitor, [run.config])
         run.clear_stop()
-        waitlist.join(run, verb)
+        waitlist.join(run, verb, visitor)
         _next()
 
 
@@ -102,7 +105,7 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
         if processes.working() or waitlist.queue():
             raise Refusal("Another run is using this machine or waits for it; try again when it has finished.")
         disk.check()
-        _count(visitor, "drawings", limits.LIMITS.drawings)
+        _count(visitor, Charge("drawings", limits.LIMITS.drawings, 1, "drawings were begun"))
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
 
@@ -155,12 +158,24 @@ def _free() -> bool:
     return not inline() and not processes.working()
 
 
-def _count(visitor: Visitor, what: str, most: int) -> None:
+def _count_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> None:
+    """Count a start for each config, and the images that it may draw."""
+    drawn = [prompt_lists.pictures(config) for config in configs]
+    images = sum(p.training + p.compared + p.checked + p.previews * p.in_preview for p in drawn)
+    what = "runs were begun" if len(configs) == 1 else f"runs may be begun, and {len(configs)} were asked for,"
+    starts = Charge("starts", limits.LIMITS.starts, len(configs), what)
+    _count(visitor, starts, Charge("images", limits.LIMITS.images_each, images, "images may be drawn"))
+
+
+def _count(visitor: Visitor, *charges: Charge) -> None:
     """Refuse who begins too often; a new secret costs nothing, so addresses are counted too."""
-    if limits.public():
-        keys = {f"{what} of {visitor.secret}": most}
-        keys |= {f"{what} from {visitor.address}": 3 * most} if visitor.address else {}
-        limits.RATE.admit(keys, f"{what} were begun")
+    if not limits.public():
+        return
+    whose = {f"of {visitor.secret}": 1} | (
+        {f"from {visitor.address}": limits.LIMITS.sharing} if visitor.address else {}
+    )
+    each = [(charge, who, times) for charge in charges for who, times in whose.items()]
+    limits.RATE.charge([c._replace(key=f"{c.key} {who}", most=c.most * times) for c, who, times in each])
 
 
 def _leaving(run: Run) -> bool:

@@ -3,11 +3,11 @@
 import json
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, StrictInt, TypeAdapter
+from pydantic import Field, StrictInt, StrictStr, TypeAdapter
 
 from balign.atomic import write
 from balign.host import limits, visitors
-from balign.host.visitors import Visitor
+from balign.host.visitors import NOBODY, Visitor
 from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs
@@ -24,15 +24,17 @@ class Ticket(NamedTuple):
     number: Annotated[StrictInt, Field(ge=0, le=LAST)]
     verb: Verb
     """What is to be done: the run, or only its evaluation."""
+    address: StrictStr = ""
+    """The hash of the address that asked for it."""
 
 
 TICKET = TypeAdapter(Ticket)
 
 
-def join(run: Run, verb: Verb = "run") -> None:
+def join(run: Run, verb: Verb = "run", visitor: Visitor = NOBODY) -> None:
     """Put the run at the end of the queue. Whoever calls this holds the lock of the scheduler."""
     last = max((number for number, _ in _tickets()), default=0)
-    write(run.path / FILE, json.dumps([min(last + 1, LAST), verb]))
+    write(run.path / FILE, json.dumps(Ticket(min(last + 1, LAST), verb, visitors.hashed_address(run, visitor))))
 
 
 def leave(run: Run) -> None:
@@ -62,16 +64,25 @@ def place(run: Run) -> int:
 def admit(count: int, visitor: Visitor, free: bool) -> None:
     """Raise Refusal for more runs than the queue takes, or takes of this visitor; a free machine takes one at once."""
     waiting = queue()
-    mine = sum(visitors.owns(run, visitor) for run in waiting)
-    most, each = limits.LIMITS.queued, limits.LIMITS.queued_each
+    most, each, here = limits.LIMITS.queued, limits.LIMITS.queued_each, limits.LIMITS.queued_from
     if len(waiting) + count - free > most:
         raise Refusal(f"{len(waiting)} runs are waiting for this machine, and at most {most} may; come back later.")
     if not limits.public():
         return
     if not visitor.secret:
         raise Refusal("This page does not know whose browser it is in; reload it and try again.")
+    mine = sum(visitors.owns(run, visitor) for run in waiting)
     if mine + count - free > each:
         raise Refusal(f"{mine} of your runs are waiting and {count} would join them; at most {each} may wait here.")
+    near = sum(_from(run, visitor) for run in waiting)
+    if visitor.address and near + count - free > here:
+        raise Refusal(f"{near} runs from your address are waiting and {count} would join them; at most {here} may.")
+
+
+def _from(run: Run, visitor: Visitor) -> bool:
+    """Whether the waiting run was begun from this visitor's address."""
+    marker = ticket(run)
+    return marker is not None and bool(visitor.address) and marker.address == visitors.hashed_address(run, visitor)
 
 
 def _tickets() -> list[tuple[int, Run]]:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +83,9 @@ class Studio:
             try:
                 urllib.request.urlopen(self.url, timeout=10).close()
                 return
+            except urllib.error.HTTPError as error:
+                if error.code == 401:  # it is there, and has a password
+                    return
             except OSError:
                 assert self.process.poll() is None, self.log()
                 assert time.monotonic() < end, "the page was never served"

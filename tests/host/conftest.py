@@ -22,7 +22,9 @@ def _fake_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, str(FAKE)))
     monkeypatch.setenv("FAKE_PAUSE", "0.01")
     monkeypatch.setenv("FAKE_STEPS", "10")
-    for name in ("BALIGN_PUBLIC", "BALIGN_OPEN_MODELS", "SPACE_ID", "SPACES_ZERO_GPU"):
+    for name in ("BALIGN_PUBLIC", "BALIGN_PASSWORD", "BALIGN_OPEN_MODELS", "SPACE_ID", "SPACES_ZERO_GPU"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("GRADIO_SERVER_NAME", "GRADIO_SHARE", "FORWARDED_ALLOW_IPS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(limits, "RATE", limits.Rate())
     monkeypatch.setattr(scheduler, "_troubles", {})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from balign.data import latent_cache
 from balign.host import disk, limits
 
 
@@ -36,3 +37,26 @@ def test_uploads_lie_beside_the_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert folder == tmp_path / "runs" / disk.UPLOADS
     assert disk.uploads() == folder
     assert os.environ["GRADIO_TEMP_DIR"] == str(folder), "gradio reads it there"
+
+
+def test_the_latents_used_the_longest_ago_go_where_there_are_too_many(
+    monkeypatch: pytest.MonkeyPatch, limit: Callable[..., None]
+) -> None:
+    folder = latent_cache.cache_folder() / "latents" / "0123456789abcdef"
+    folder.mkdir(parents=True)
+    files = [folder / f"{k}.npz" for k in range(6)]
+    for k, file in enumerate(files):
+        file.write_bytes(b"x" * 5_000)
+        os.utime(file, (1_000 - k, 1_000 - k))
+    (model := latent_cache.cache_folder() / "a model").write_bytes(b"x" * 100_000)
+    latent_cache.used(files[5])
+    each = files[0].stat().st_blocks * 512
+    limit(cache_bytes=3 * each)
+    disk.sweep_cache()
+    assert all(file.exists() for file in files)  # on one's own machine nothing is ever removed
+    monkeypatch.setenv("BALIGN_PUBLIC", "1")
+    disk.sweep_cache()
+    assert [file.exists() for file in files] == [True, True, False, False, False, True]
+    assert model.exists()
+    disk.sweep_cache()
+    assert len(list(folder.iterdir())) == 3

@@ -1,6 +1,6 @@
 """Two visitors of a public instance: neither lists, stops, changes, takes or deletes what is the other's."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -136,6 +136,35 @@ def test_weights_and_zip_are_sent_to_the_owners_address_alone(anns: Run, client:
         assert client.get("/" + files.url(anns, name)).status_code == 200
         assert "key" not in files.keyed(anns, name)
     assert client.get(f"/files/{anns.id}/owner").status_code == 404
+
+
+def test_every_way_to_begin_a_run_is_counted(
+    anns: Run, at_work: Run, tmp_path: Path, limit: Callable[..., None]
+) -> None:
+    ann, zipped = Caller(ANN, anns), str(bundle.write(anns, tmp_path / "run.zip"))
+    limit(starts=1, queued_each=20, queued_from=20)
+    with pytest.raises(Refusal, match="1 runs may be begun, and 2 were asked for, from here within an hour"):
+        run_actions.run_methods(ann, anns.id, ["esd", "rgd"])
+    with pytest.raises(Refusal, match="1 runs may be begun, and 3 were asked for, from here within an hour"):
+        erase_handlers.start(ann, {"erase": "cat", "seed": "0-2"})
+    erase_handlers.compare(ann)
+    for begin in (
+        partial(erase_handlers.compare, Caller(ANN, stopped_run())),
+        partial(erase_handlers.resume, Caller(ANN, stopped_run())),
+        partial(erase_handlers.start, ann, {"erase": "cat"}),
+        partial(run_actions.run_methods, ann, anns.id, ["esd"]),
+        partial(run_actions.reproduce_zip, ann, zipped),
+    ):
+        with pytest.raises(Refusal, match="1 runs were begun from here within an hour"):
+            begin()
+    assert waitlist.queue() == [anns]
+
+
+def stopped_run() -> Run:
+    """A run of Ann's that nothing works on."""
+    run = Run.create(RunConfig.parse({"erase": ["cat"]}))
+    visitors.sign(run, ANN)
+    return run
 
 
 def test_a_browser_keeps_its_secret_and_a_new_one_gets_one() -> None:

@@ -191,10 +191,11 @@ def test_the_changeshold_for_drawings(anns: Run, limit: Callable[..., None], mon
 
 def test_addresses_are_counted_too(anns: Run, public: None, limit: Callable[..., None]) -> None:
     limit(drawings=1)
+    drawing = limits.Charge("drawings", 1, 1, "drawings were begun")
     for k in range(3):
-        scheduler._count(Visitor(str(k) * 43, "203.0.113.9"), "drawings", 1)
+        scheduler._count(Visitor(str(k) * 43, "203.0.113.9"), drawing)
     with pytest.raises(ValueError, match=r"^3 drawings were begun from here"):
-        scheduler._count(Visitor("3" * 43, "203.0.113.9"), "drawings", 1)
+        scheduler._count(Visitor("3" * 43, "203.0.113.9"), drawing)
 
 
 def test_while_another_run_works_or_waits_nothing_is_drawn(
