@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Self
 import psutil
 from filelock import FileLock, Timeout
 
-from balign import telemetry
+from balign import plain_text, telemetry
 from balign.atomic import write
 from balign.measure.report import RunReport
 from balign.refusal import Refusal
@@ -128,9 +128,11 @@ class Run:
         text = " ".join(label.split())
         if len(text) > MAX_LABEL:
             raise Refusal(f"A name of {len(text):,} characters was given; at most {MAX_LABEL} are accepted.")
-        if not text.isprintable():
-            raise Refusal(f"The name {text!r} contains control characters; plain text is accepted.")
         if text:
+            try:
+                plain_text.check(text)
+            except ValueError as error:
+                raise Refusal(f"The name {error}.") from None
             write(self.path / "label", text)
         else:
             (self.path / "label").unlink(missing_ok=True)

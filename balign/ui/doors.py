@@ -30,6 +30,7 @@ ROUTES = re.compile(
 UPLOAD = "/gradio_api/upload"
 UPLOADED = limits.Rate()
 """Bytes that each address, and everybody together, has uploaded to a public instance."""
+UNREADABLE = "The request cannot be read; see the API page of the documentation for what is accepted."
 MAX_BODY = 1_000_000
 """Bytes of a request that is no upload."""
 SPACES = "https://huggingface.co https://*.hf.space"
@@ -152,13 +153,18 @@ def _failure(scope: Scope, error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         log.warning("the disk is full: %s", scope["path"])
         return 507, "The disk is full; come back later."
-    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
-    files -= {Path(__file__), Path(__file__).with_name("frontpage.py")}  # every request passes these two
-    if any(file.is_relative_to(Path(balign.__file__).parent) for file in files):
+    if ours(error):
         log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
         return 500, "Something went wrong in balign itself; the server's log has the details."
     log.warning("bad request %s %.200r: %s", scope["method"], scope["path"], type(error).__name__)
-    return 400, "The request cannot be read; see the API page of the documentation for what is accepted."
+    return 400, UNREADABLE
+
+
+def ours(error: Exception) -> bool:
+    """Whether an error came out of code of this package, beside that which every request or event passes."""
+    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
+    files -= {Path(__file__).with_name(name) for name in ("doors.py", "frontpage.py", "studio.py")}
+    return any(file.is_relative_to(Path(balign.__file__).parent) for file in files)
 
 
 def _protect(message: Message) -> None:

@@ -1,5 +1,6 @@
 """The studio: builds the page out of its tabs, and serves it."""
 
+import logging
 import os
 import re
 from importlib.util import find_spec
@@ -12,16 +13,18 @@ from starlette.middleware import Middleware
 from balign.host import disk, housekeeping
 from balign.host.limits import LIMITS, public
 from balign.markup.render import render
+from balign.plain_text import guard_output
 from balign.ui.api import endpoints
-from balign.ui.doors import Doors
+from balign.ui.doors import UNREADABLE, Doors, ours
 from balign.ui.erase_tab import erase_layout
 from balign.ui.files import ROUTES
 from balign.ui.frontpage import Frontpage
-from balign.ui.page import Page, plain
+from balign.ui.page import BUG, Page, plain
 from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
 from balign.ui.try_tab import try_layout
 
+log = logging.getLogger(__name__)
 REST = 0.01
 """Seconds between two looks at an empty queue of events; gradio's thousand a second take 4 % of a core, all day."""
 SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
@@ -32,6 +35,7 @@ SESSIONS = 100
 
 def build() -> gr.Blocks:
     """The page as gradio blocks."""
+    guard_output()
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
@@ -62,7 +66,7 @@ def _queue(blocks: gr.Blocks) -> None:
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"], os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1", NEVER
     blocks.queue(max_size=256, default_concurrency_limit=8)
     blocks._queue.sleep_when_free = REST
-    validate = blocks.validate_inputs
+    validate, process = blocks.validate_inputs, blocks.process_api
 
     def validated(*args: Any) -> None:
         """What gradio checks, told in one line of the log: a call with too few values is the caller's mistake."""
@@ -71,7 +75,21 @@ def _queue(blocks: gr.Blocks) -> None:
         except ValueError as error:
             raise gr.Error(str(error).splitlines()[0], print_exception=False) from None
 
-    blocks.validate_inputs = validated
+    async def processed(*args: Any, **named: Any) -> Any:
+        """What gradio makes of an event. Values that it cannot read are one line of the log and one sentence."""
+        try:
+            return await process(*args, **named)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:
+            if ours(error):
+                log.error("an event failed", exc_info=error)
+                raise gr.Error(BUG, print_exception=False) from None
+            log.warning("bad event: %s", type(error).__name__)
+            raise gr.Error(UNREADABLE, print_exception=False) from None
+
+    blocks.validate_inputs, blocks.process_api = validated, processed
 
 
 def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
