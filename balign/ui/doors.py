@@ -53,13 +53,13 @@ class Doors:
             return await self.app(scope, receive, send)
         if scope["type"] != "http":  # nothing of the studio is a websocket
             return await send({"type": "websocket.close", "code": 1008})
-        started = False
+        started: Headers | None = None
 
         async def answer(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 _protect(message)
+                started = Headers(raw=message["headers"])
             await send(message)
 
         try:
@@ -67,9 +67,12 @@ class Doors:
             if not status:
                 return await self.app(scope, _bounded(scope, receive), answer)
         except Exception as error:
-            if started:
+            events = started is not None and "event-stream" in started.get("content-type", "")
+            if started is not None and not events:
                 raise
             status, words = _failure(scope, error)
+            if events:  # nothing but their end can be told any more
+                return await send({"type": "http.response.body", "body": b""})
         await _tell(answer, status, words)
 
 
