@@ -123,7 +123,9 @@ def test_a_failed_run_says_why_in_one_line_that_steers_no_terminal(tmp_path: Pat
 
 
 def test_colours_of_ours_are_colours_and_those_of_others_are_text(capsys: pytest.CaptureFixture[str]) -> None:
-    Terminal(force_terminal=True, color_system="standard").print(f"a{STEER}b", style="bold", markup=False, highlight=False)
+    Terminal(force_terminal=True, color_system="standard").print(
+        f"a{STEER}b", style="bold", markup=False, highlight=False
+    )
     told = capsys.readouterr().out
     assert told.startswith("\x1b[1ma\\x1b[2J")
     assert harmful(told.encode()) == []

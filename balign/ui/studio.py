@@ -36,6 +36,7 @@ SESSIONS = 100
 def build() -> gr.Blocks:
     """The page as gradio blocks."""
     guard_output()
+    logging.getLogger("uvicorn.error").addFilter(_first_line)
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
@@ -51,6 +52,11 @@ def build() -> gr.Blocks:
                 runs_layout.build(page)
     _queue(blocks)
     return blocks
+
+
+def _first_line(record: logging.LogRecord) -> bool:
+    """Pass all but the second of the two lines that uvicorn logs for each request to become a websocket."""
+    return "WebSocket library" not in str(record.msg)
 
 
 def header() -> Markup:
