@@ -66,7 +66,7 @@ class PlainRecord(logging.LogRecord):
 
 
 def guard_output() -> None:
-    """Have every log, warning and uncaught exception of this process written without harmful characters."""
+    """Have every log and uncaught exception of this process written without harmful characters."""
     logging.setLogRecordFactory(PlainRecord)
     sys.excepthook = lambda *error: print(_trace(*error), file=sys.stderr)
 
@@ -77,4 +77,4 @@ def _kind(char: str) -> str:
 
 def _trace(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> str:
     lines = "".join(traceback.format_exception(kind, error, trace)).splitlines()
-    return "\n".join([lines[0], *(f" {harmless(line)}" for line in lines[1:])])
+    return harmless("\n ".join(lines))
