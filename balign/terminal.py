@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Remaining
+from rich.segment import Segment
 from rich.table import Table
 
 from balign.host import status
 from balign.markup import formats
 from balign.measure.report import GROUPS, RunReport
+from balign.plain_text import harmless
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Preview, Record, Report, Step
 
@@ -31,10 +33,28 @@ NAMES = {
 }
 
 
+class Terminal(Console):
+    """A console to which no control character of a file, a name or an answer gets through; only its own styles do."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """The pieces to print, with what could steer the terminal escaped."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+    def sentence(self, text: object) -> None:
+        """Print a text as it is, unwrapped, without a meaning for brackets and numbers."""
+        self.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def complain(sentence: str) -> None:
+    """Print one line on standard error."""
+    Terminal(stderr=True).sentence(" ".join(sentence.split()))
+
+
 def show(run: Run, events: Iterator[Record]) -> int:
     """Print a run's events to their end and return the exit code: 0 done, 2 failed, 130 stopped."""
-    console = Console()
-    console.print(f"Run folder: {run.path}", highlight=False, soft_wrap=True, markup=False)
+    console = Terminal()
+    console.sentence(f"Run folder: {run.path}")
     bars, last = _Bars(console), None
     with bars.progress:
         for event in events:
@@ -45,16 +65,16 @@ def show(run: Run, events: Iterator[Record]) -> int:
     if last.name == "done":
         if (report := run.report()) is not None:
             console.print(table(report))
-        console.print(f"Report: {run.path / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+        console.sentence(f"Report: {run.path / 'report.html'}")
         return 0
-    print(last.message, file=sys.stderr)
+    complain(last.message)
     return 2 if last.name == "failed" else 130
 
 
 class _Bars:
     """One bar a phase on a terminal, one line a phase elsewhere."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         self.console = console
         self.losses = ""
         self.tasks: dict[str, TaskID] = {}
@@ -78,7 +98,7 @@ class _Bars:
                 self.progress.update(self.tasks[name], completed=event.done, total=event.total, note=escape(note))
                 if event.done == event.total and not self.console.is_terminal:
                     line = f"{NAMES[name]}: {event.done} of {event.total}, {event.seconds:.1f} s  {note}"
-                    self.console.print(line.rstrip(), highlight=False, soft_wrap=True, markup=False)
+                    self.console.sentence(line.rstrip())
             case Step():
                 losses = f"forget {event.forget_loss:.4f}  retain {event.retain_loss:.4f}"
                 self.losses = f"{losses}  cosine {event.cosine:+.2f}"
@@ -86,7 +106,8 @@ class _Bars:
                     self.progress.update(self.tasks["unlearn"], completed=event.step, note=self.losses)
             case Preview() if self.console.is_terminal:
                 scores = ", ".join(f"{name} {formats.decimal(value)}" for name, value in event.alignment.items())
-                self.progress.console.print(f"step {event.step}: alignment {scores}", style="dim", highlight=False)
+                words = escape(f"step {event.step}: alignment {scores}")
+                self.progress.console.print(words, style="dim", highlight=False)
 
 
 def table(report: RunReport) -> Table:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from balign import locks, telemetry
+from balign import locks, plain_text, telemetry
 from balign.atomic import atomic, write
 from balign.measure.report import RunReport
 from balign.plain_file import read_plain
@@ -104,9 +104,11 @@ class Run:
         text = " ".join(label.split())
         if len(text) > MAX_LABEL:
             raise Refusal(f"A name of {len(text):,} characters was given; at most {MAX_LABEL} are accepted.")
-        if not text.isprintable():
-            raise Refusal(f"The name {text!r} contains control characters; plain text is accepted.")
         if text:
+            try:
+                plain_text.check(text)
+            except ValueError as error:
+                raise Refusal(f"The name {error}.") from None
             write(self.path / "label", text)
         else:
             (self.path / "label").unlink(missing_ok=True)

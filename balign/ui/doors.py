@@ -20,7 +20,6 @@ import balign
 from balign.host import limits, visitors
 from balign.refusal import Refusal
 from balign.ui import password
-from balign.ui.events import BUSY
 
 log = logging.getLogger(__name__)
 ROUTES = re.compile(
@@ -33,6 +32,8 @@ ROUTES = re.compile(
 UPLOAD, MCP = "/gradio_api/upload", "/gradio_api/mcp"
 UPLOADED = limits.Rate()
 """Bytes that each address, and everybody together, has uploaded to a public instance."""
+BUSY = "{} presses or calls from your address are not answered yet; wait until they are, and try again."
+UNREADABLE = "The request cannot be read; see the API page of the documentation for what is accepted."
 MAX_BODY = 1_000_000
 """Bytes of a request that is no upload."""
 SPACES = "https://huggingface.co https://*.hf.space"
@@ -56,13 +57,13 @@ class Doors:
             return await self.app(scope, receive, send)
         if scope["type"] != "http":  # nothing of the studio is a websocket
             return await send({"type": "websocket.close", "code": 1008})
-        started = False
+        started: Headers | None = None
 
         async def answer(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 _protect(message)
+                started = Headers(raw=message["headers"])
             await send(message)
 
         address = visitors.address(Request(scope))
@@ -75,9 +76,12 @@ class Doors:
             if not status:
                 return
         except Exception as error:
-            if started:
+            events = started is not None and "event-stream" in started.get("content-type", "")
+            if started is not None and not events:
                 raise
             status, words = _failure(scope, error)
+            if events:  # nothing but their end can be told any more
+                return await send({"type": "http.response.body", "body": b""})
         await _tell(answer, status, words)
 
     async def _call(self, scope: Scope, receive: Receive, answer: Send, address: str) -> tuple[int, str]:
@@ -175,13 +179,18 @@ def _failure(scope: Scope, error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         log.warning("the disk is full: %s", scope["path"])
         return 507, "The disk is full; come back later."
-    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
-    files -= {Path(__file__), Path(__file__).with_name("frontpage.py")}  # every request passes these two
-    if any(file.is_relative_to(Path(balign.__file__).parent) for file in files):
+    if ours(error):
         log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
         return 500, "Something went wrong in balign itself; the server's log has the details."
     log.warning("bad request %s %.200r: %s", scope["method"], scope["path"], type(error).__name__)
-    return 400, "The request cannot be read; see the API page of the documentation for what is accepted."
+    return 400, UNREADABLE
+
+
+def ours(error: Exception) -> bool:
+    """Whether an error came out of code of this package, beside that which every request or event passes."""
+    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
+    files -= {Path(__file__).with_name(name) for name in ("doors.py", "frontpage.py", "studio.py")}
+    return any(file.is_relative_to(Path(balign.__file__).parent) for file in files)
 
 
 def _protect(message: Message) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import logging
 import os
 from typing import Any
 
@@ -10,11 +11,13 @@ import gradio.mcp
 from starlette.exceptions import HTTPException
 
 from balign.host import limits, visitors
+from balign.ui.doors import BUSY, UNREADABLE, ours
+from balign.ui.page import BUG
 
+log = logging.getLogger(__name__)
 REST = 0.01
 """Seconds between two looks at an empty queue of events; gradio's thousand a second take 4 % of a core, all day."""
 NEVER = str(2**62)
-BUSY = "{} presses or calls from your address are not answered yet; wait until they are, and try again."
 
 
 def queue(blocks: gr.Blocks) -> None:
@@ -23,7 +26,7 @@ def queue(blocks: gr.Blocks) -> None:
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"], os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1", NEVER
     blocks.queue(max_size=256, default_concurrency_limit=8)
     blocks._queue.sleep_when_free = REST
-    validate, push = blocks.validate_inputs, blocks._queue.push
+    validate, process, push = blocks.validate_inputs, blocks.process_api, blocks._queue.push
 
     def validated(*args: Any) -> None:
         """What gradio checks, told in one line of the log: a call with too few values is the caller's mistake."""
@@ -31,6 +34,20 @@ def queue(blocks: gr.Blocks) -> None:
             validate(*args)
         except ValueError as error:
             raise gr.Error(str(error).splitlines()[0], print_exception=False) from None
+
+    async def processed(*args: Any, **named: Any) -> Any:
+        """What gradio makes of an event. Values that it cannot read are one line of the log and one sentence."""
+        try:
+            return await process(*args, **named)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:
+            if ours(error):
+                log.error("an event failed", exc_info=error)
+                raise gr.Error(BUG, print_exception=False) from None
+            log.warning("bad event: %s", type(error).__name__)
+            raise gr.Error(UNREADABLE, print_exception=False) from None
 
     async def pushed(body: Any, request: Any, username: str | None) -> Any:
         """Gradio's, unless this address has as many events as it may; on a machine of one's own it may have all."""
@@ -42,7 +59,7 @@ def queue(blocks: gr.Blocks) -> None:
                 raise HTTPException(429, BUSY.format(limits.LIMITS.events))
         return await push(body=body, request=request, username=username)
 
-    blocks.validate_inputs, blocks._queue.push = validated, pushed
+    blocks.validate_inputs, blocks.process_api, blocks._queue.push = validated, processed, pushed
     gradio.mcp.GradioMCPServer = DirectTools
 
 

@@ -1,5 +1,6 @@
 """The studio: builds the page out of its tabs, and serves it."""
 
+import logging
 import os
 import re
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from starlette.middleware import Middleware
 from balign.host import disk, housekeeping
 from balign.host.limits import LIMITS, alone, public
 from balign.markup.render import render
+from balign.plain_text import guard_output
 from balign.ui import events, password
 from balign.ui.api import endpoints
 from balign.ui.doors import Doors
@@ -30,6 +32,8 @@ SESSIONS = 100
 
 def build() -> gr.Blocks:
     """The page as gradio blocks. Raises Refusal if BALIGN_PUBLIC cannot be understood."""
+    guard_output()
+    logging.getLogger("uvicorn.error").addFilter(_first_line)
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
@@ -45,6 +49,11 @@ def build() -> gr.Blocks:
                 runs_layout.build(page)
     events.queue(blocks)
     return blocks
+
+
+def _first_line(record: logging.LogRecord) -> bool:
+    """Pass all but the second of the two lines that uvicorn logs for each request to become a websocket."""
+    return "WebSocket library" not in str(record.msg)
 
 
 def header() -> Markup:

@@ -76,7 +76,8 @@ def test_another_visitor_can_do_nothing_with_a_selected_run(anns: Run) -> None:
     ):
         with pytest.raises(Refusal, match="selected"):
             work(bob, *values)
-    run_actions.delete(bob, [anns.id, other.id])
+    with pytest.raises(Refusal, match="nothing was deleted"):
+        run_actions.delete(bob, [anns.id, other.id])
     assert (len(list_runs()), anns.label) == (2, "")
     assert run_actions.compare(ann, both)["compared"] == [other.id, anns.id]
     assert run_actions.rename(ann, anns.id, "mine") == {"say": "", "label": ""}

@@ -146,7 +146,7 @@ def _load(recorder: Recorder, scorer: str | None = None) -> Generator[Record, No
 def _erased(folder: Run) -> Path:
     path = folder.path / "erased.safetensors"
     if not path.is_file():
-        raise Refusal(f"Run {folder.id} has no erased weights yet; `balign run {folder.path}` makes them.")
+        raise Refusal(f"Run {folder.id} has no erased weights yet; `balign run` with its folder makes them.")
     return path
 
 

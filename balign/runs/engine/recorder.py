@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 from balign import telemetry
 from balign.atomic import write
 from balign.plain_file import plain
+from balign.plain_text import without_folders
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.telemetry import Conflict, Phase, Preview, Record, Step
@@ -112,8 +113,8 @@ def log(run: Run, error: Exception) -> None:
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong in one sentence, without a traceback."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """What went wrong in one sentence that strangers may read: without a traceback, without folders of this machine."""
+    text = without_folders(" ".join(str(error).split())) or type(error).__name__
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text:
         return "The disk is full; what was written before is intact, so free some room and run the folder again."
     if isinstance(error, MemoryError) or "out of memory" in text.lower():

@@ -58,7 +58,7 @@ def stream(run: Run) -> Iterator[bytes]:
     """The zip, piece by piece. Raises Refusal before the first piece if the run is not finished or unreadable."""
     report = run.report() if ready(run) else None
     if report is None:
-        raise Refusal(f"Run {run.id} has no report or no weights yet; `balign run {run.path}` finishes it.")
+        raise Refusal(f"Run {run.id} has no report or no weights yet; `balign run` with its folder finishes it.")
     return _pieces(list(_members(run, report)))
 
 

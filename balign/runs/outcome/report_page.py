@@ -25,7 +25,7 @@ def page(run: Run) -> Markup:
     """The whole page. Raises Refusal for a run without a readable report."""
     report = run.report()
     if report is None:
-        raise Refusal(f"Run {run.id} has no report.json yet; run `balign evaluate {run.path}` to make one.")
+        raise Refusal(f"Run {run.id} has no report.json yet; `balign evaluate` with its folder makes one.")
     records = run.telemetry()[0]
     steps = [record for record in records if isinstance(record, Step)]
     previews = [record for record in records if isinstance(record, Preview)]

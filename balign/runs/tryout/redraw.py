@@ -38,7 +38,7 @@ def drawing(run: Run, verb: str) -> Iterator[OnProgress]:
     if the run is not finished, is claimed already or is stopped, and DrawingFailed if the drawing fails.
     """
     if not store.ready(run):
-        raise Refusal(f"Run {run.id} has no erased weights or no report yet; `balign run {run.path}` finishes it.")
+        raise Refusal(f"Run {run.id} has no erased weights or no report yet; `balign run` with its folder finishes it.")
 
     def on_progress(done: int, total: int) -> None:
         if run.stop_requested():
