@@ -93,7 +93,7 @@ def _pieces(members: Sequence[tuple[str, Path | bytes]]) -> Iterator[bytes]:
     yield sink.take()
 
 
-def _opened(content: Path | bytes) -> IO[bytes]:
+def _opened(content: Path | bytes | bytearray) -> IO[bytes]:
     return open(content, "rb", opener=plain) if isinstance(content, Path) else io.BytesIO(content)
 
 
