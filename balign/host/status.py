@@ -3,6 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,8 +12,11 @@ from balign import telemetry
 from balign.host import processes, waitlist
 from balign.measure.report import RunReport
 from balign.refusal import Refusal
+from balign.runs.estimate import pace
+from balign.runs.estimate.pace import Pace
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
+from balign.runs.weights import CHECKPOINT, ERASED, checkpoint_step
 
 State = Literal["new", "queued", "starting", "running", "stopping", "stopped", "failed", "done"]
 STATES: dict[State, str] = {
@@ -28,8 +32,6 @@ STATES: dict[State, str] = {
 """The states, each with its title."""
 LIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
 """The states in which more is to come without anybody's doing."""
-SHARES = {"load": 4, "check": 4, "data": 35, "unlearn": 37, "evaluate": 18, "save": 2}
-"""Roughly what share of a first run each phase takes, in percent."""
 ENDS = ("done", "failed", "stopped")
 """The phases that a process records last."""
 REMEMBERED = 64
@@ -44,10 +46,10 @@ class _Tail:
     offset: int = 0
     phases: dict[str, telemetry.Phase] = field(default_factory=dict)
     last: telemetry.Phase | None = None
-    working: telemetry.Phase | None = None
     steps: dict[int, telemetry.Step] = field(default_factory=dict)
     previews: dict[int, telemetry.Preview] = field(default_factory=dict)
     conflicts: dict[tuple[int, int], telemetry.Conflict] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
 
     def read(self, run: Run) -> None:
         records, self.offset = run.telemetry(self.offset)
@@ -55,7 +57,7 @@ class _Tail:
             match record:
                 case telemetry.Phase():
                     self.last = self.phases[record.name] = record
-                    self.working = record if record.name in SHARES else self.working
+                    self.pace.take(record)
                 case telemetry.Step():
                     self.steps[record.step] = record
                 case telemetry.Preview():
@@ -89,6 +91,14 @@ class RunView:
     """Whether the viewer may change it."""
     unreadable: str = ""
     """Why the report cannot be read, if there is one that cannot."""
+    fraction: float = 0.0
+    """How much of the whole run is behind it, 0 to 1; it never falls, unless the run is discarded."""
+    seconds_left: float | None = None
+    """A guess at the time left, once there is anything to guess from."""
+    seconds: float = 0.0
+    """How long the run has worked, in all its sessions."""
+    comparing: bool = False
+    """Whether it was stopped while it trained, and now compares what there is."""
 
     @property
     def live(self) -> bool:
@@ -97,7 +107,7 @@ class RunView:
     @property
     def partial(self) -> bool:
         """Whether there are weights that no report is about yet."""
-        return self.report is None and (self.run.path / "erased.safetensors").is_file()
+        return self.report is None and (self.run.path / ERASED).is_file()
 
     @property
     def last_step(self) -> int:
@@ -106,24 +116,15 @@ class RunView:
         return max(phase.total if phase else 0, self.run.config.steps or 0, self.steps[-1].step if self.steps else 0)
 
     @property
-    def fraction(self) -> float:
-        """How much of the whole run is behind it, 0 to 1."""
-        if self.state == "done":
-            return 1.0
-        if self.working is None:
-            return 0.0
-        names = list(SHARES)
-        before = sum(SHARES[name] for name in names[: names.index(self.working.name)])
-        within = min(self.working.done / self.working.total, 1.0) if self.working.total > 0 else 0.0
-        return (before + SHARES[self.working.name] * within) / 100
+    def resumes_at(self) -> int:
+        """The step that the training goes on from when it is resumed; 0 from its beginning."""
+        return checkpoint_step(self.run)
 
     @property
-    def seconds_left(self) -> float | None:
-        """A guess at the time left, once there is anything to guess from."""
-        spent = sum(phase.seconds for name, phase in self.phases.items() if name in SHARES)
-        if self.fraction < 0.06 or spent < 3:
-            return None
-        return spent * (1 - self.fraction) / self.fraction
+    def discardable(self) -> bool:
+        """Whether there is something to throw away, and nothing that works on it."""
+        made = any((self.run.path / name).is_file() for name in (CHECKPOINT, ERASED))
+        return self.state in ("stopped", "failed") and (made or bool(self.steps))
 
 
 def look(run: Run) -> RunView:
@@ -133,7 +134,7 @@ def look(run: Run) -> RunView:
         inode = _telemetry(run).st_ino
         tail = _tails.pop(run.path, None)
         if tail is None or tail.inode != inode:  # a resumed run writes the file again, without what it will repeat
-            tail = _Tail(inode)
+            tail = _Tail(inode, pace=Pace(_shares(run)))
         _tails[run.path] = tail
         while len(_tails) > REMEMBERED:
             _tails.popitem(last=False)
@@ -141,11 +142,29 @@ def look(run: Run) -> RunView:
         steps = [tail.steps[k] for k in sorted(tail.steps)]
         previews = [tail.previews[k] for k in sorted(tail.previews)]
         conflicts = [tail.conflicts[k] for k in sorted(tail.conflicts)]
-        phases, last, working = dict(tail.phases), tail.last, tail.working
+        phases, last, working, fraction = dict(tail.phases), tail.last, tail.pace.last, tail.pace.fraction
+        left, until_stopped, seconds = tail.pace.seconds_left(), tail.pace.seconds_left(stopping=True), tail.pace.spent
     current = _state(run, place > 0, process, last)
+    comparing = current == "stopping" and run.stop_requested() == "comparing"
+    if current == "stopping":
+        left = until_stopped if comparing or (working is not None and working.name == "unlearn") else None
     report, unreadable = readable_report(run)
     return RunView(
-        run, current, last, working, phases, steps, previews, report, conflicts, place, unreadable=unreadable
+        run=run,
+        state=current,
+        last=last,
+        working=working,
+        phases=phases,
+        steps=steps,
+        previews=previews,
+        report=report,
+        conflicts=conflicts,
+        place=place,
+        unreadable=unreadable,
+        fraction=1.0 if current == "done" else fraction,
+        seconds_left=left,
+        seconds=seconds,
+        comparing=comparing,
     )
 
 
@@ -167,6 +186,15 @@ def _process(run: Run) -> float | None:
     To be asked before the records are read: a run that ends in between is then read to its end the next time.
     """
     return max((process.since for process in processes.living(run) if not process.drawing), default=None)
+
+
+@until_changed("config.json", most=512)
+def _shares(run: Run) -> Mapping[str, float]:
+    """About what share of the run each phase takes, in percent."""
+    try:
+        return pace.shares(run.config)
+    except Refusal:
+        return pace.SHARES
 
 
 def _state(run: Run, queued: bool, process: float | None, last: telemetry.Phase | None) -> State:

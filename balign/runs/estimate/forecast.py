@@ -16,6 +16,7 @@ from balign.method.objectives import settle
 from balign.models.catalogue import Entry, find, locate
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.estimate.pace import LEARN
 from balign.runs.estimate.timings import Timings, earlier_runs
 from balign.runs.folder import runs_root
 from balign.runs.prompt_lists import Pictures, pictures, prompt_sets, resolve
@@ -24,8 +25,6 @@ DENOISE = 0.0067
 """Seconds of one denoising step a picture, for each GB of the catalogue's memory and 64 x 64 pixels, on two cores."""
 GPU = 60
 """How many times faster a graphics card is taken to be."""
-LEARN = 1.5
-"""Denoising steps that learning from one picture costs about as much as."""
 START, START_A_GB = 10.0, 2.0
 """Seconds to start, and for each GB of model."""
 SHARES = {"cross_attention_kv": 0.025, "cross_attention": 0.06, "all": 1.0}
