@@ -13,6 +13,7 @@ from balign.host import disk, limits, processes, visitors, waitlist
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
 from balign.refusal import Refusal
+from balign.runs import weights
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 
@@ -97,6 +98,17 @@ def delete(run: Run) -> None:
         if processes.alive(run):
             raise Refusal(f"{run.label or f'Run {run.id}'} is running; stop it before deleting it.")
         run.delete()
+
+
+def discard(run: Run) -> None:
+    """Throw away a run's weights and what was made with them. Raises Refusal while it works or is queued."""
+    _let_leave(run)
+    with _lock:
+        if processes.alive(run) or waitlist.ticket(run):
+            raise Refusal(
+                f"{run.label or f'Run {run.id}'} is running or queued; stop it before discarding its weights."
+            )
+        weights.discard(run)
 
 
 def dispatch() -> None:

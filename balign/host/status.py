@@ -116,6 +116,13 @@ class RunView:
         return max(phase.total if phase else 0, self.run.config.steps or 0, self.steps[-1].step if self.steps else 0)
 
     @property
+    def cut_short(self) -> bool:
+        """Whether the weights that it compared, or compares, are not those of a whole training."""
+        trained = self.phases.get("unlearn")
+        compares = self.working is not None and self.working.name in ("evaluate", "save")
+        return compares and trained is not None and trained.done < trained.total
+
+    @property
     def resumes_at(self) -> int:
         """The step that the training goes on from when it is resumed; 0 from its beginning."""
         return checkpoint_step(self.run)

@@ -134,7 +134,9 @@ class RunReport(Scores):
     @property
     def taken(self) -> str:
         """How many steps were taken, as words; and of how many, if it was not all."""
-        return counted(self.steps, "step") if self.steps == self.planned else f"{self.steps:,} of {self.planned:,} steps"
+        return (
+            counted(self.steps, "step") if self.steps == self.planned else f"{self.steps:,} of {self.planned:,} steps"
+        )
 
     @classmethod
     def parse(cls, content: bytes | dict[str, Any]) -> Self:

@@ -17,6 +17,7 @@ CHECKPOINT, ERASED = "checkpoint.safetensors", "erased.safetensors"
 RESULTS = ("report.json", "report.html", "strength", "probes", "votes", "votes.csv", "exports")
 """What was measured of the weights or made with them, and says nothing of others. Own prompts say which they are of."""
 MADE = (CHECKPOINT, ERASED, *RESULTS, "previews", "images/after", "tries", "earlier")
+DISCARDED = "Discarded; the pictures to learn from are kept."
 MOST_HEADER = 100_000_000
 """Bytes of a safetensors header at most."""
 
@@ -45,8 +46,7 @@ def discard(run: Run) -> None:
     with run.claim():
         for name in MADE:
             _remove(run.path / name)
-        message = "Discarded; the pictures drawn for it are kept."
-        line = json.dumps(telemetry.Phase("stopped", 0, 1, 0.0, message).to_dict())
+        line = json.dumps(telemetry.Phase("stopped", 0, 1, 0.0, DISCARDED).to_dict())
         write(run.path / "telemetry.jsonl", line + "\n")
 
 

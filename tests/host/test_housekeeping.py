@@ -101,21 +101,24 @@ def test_a_run_that_takes_too_long_is_asked_and_then_killed(monkeypatch: pytest.
     housekeeping.restrain(run, late - 1)
     assert run.stop_requested() is None
     housekeeping.restrain(run, late + 1)
-    assert run.stop_requested() == "keep"
+    assert run.stop_requested() == "asked"
+    run.begin_last_comparison()
+    housekeeping.restrain(run, late + 2)
+    assert run.stop_requested() == "comparing"  # for which it has until it is killed
     assert processes.alive(run)
     housekeeping.restrain(run, late + housekeeping.GRACE + 1)
     wait_for(lambda: not processes.alive(run))
 
 
 @pytest.mark.usefixtures("public")
-def test_a_run_that_fills_the_disk_is_stopped_without_keeping(
+def test_a_run_that_fills_the_disk_is_stopped_without_drawing_more(
     monkeypatch: pytest.MonkeyPatch, limit: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
     limit(run_bytes=10)
     run = scheduler.begin(CONFIG, ANN)
     housekeeping.round_of(housekeeping.ROUNDS)
-    assert run.stop_requested() == "discard"
+    assert run.stop_requested() == "now"
 
 
 @pytest.mark.usefixtures("public")

@@ -1,7 +1,7 @@
 """The phases of a run after loading: check, data, unlearn, evaluate, save. Each yields its events as they come.
 
-Every phase can be stopped between two batches, and repeated after a kill with the same outcome. A stop ends the training
-without an outcome, and any other phase with Stopped.
+Every phase can be stopped between two batches, and repeated after a kill with the same outcome. A stop ends the
+training without an outcome, and any other phase with Stopped.
 """
 
 import contextlib
@@ -82,7 +82,7 @@ def data(job: Job, recorder: Recorder) -> Generator[Record, None, latents.Traini
 
 
 def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record]:
-    """Take the steps, with previews and checkpoints on the way, until the end or a stop; without an outcome after one."""
+    """Take the steps, with previews and checkpoints on the way, until the end, or a stop, which is no outcome."""
     config, total = job.run.config, job.settings.steps
     yield recorder.phase("unlearn", learner.step, total)
     last = time.monotonic()

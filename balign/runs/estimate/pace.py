@@ -22,8 +22,8 @@ DRAWN = ("data", "check")
 """Phases that draw pictures and nothing else, so that their speed is that of any picture; the better known first."""
 LEARN = 1.5
 """Denoising steps that training on one picture costs about as much as."""
-DOUBT = 0.01
-"""Share of a phase after which its own speed counts as much as what was expected of it."""
+GUESSED, MEASURED = 0.01, 0.03
+"""Share of a phase after which its own speed counts as much as the expected one: a guess, or that of an earlier session."""
 
 
 def shares(config: RunConfig) -> Mapping[str, float]:
@@ -120,7 +120,7 @@ class Pace:
         """Seconds that this phase will take yet."""
         end = self._ends.get(name)
         if end is None:
-            return self.shares[name] * (self._speed() or 0.0)
+            return 0.0 if name in FIXED else self.shares[name] * (self._speed() or 0.0)
         going_on = self.last is not None and self.last.name == name
         done = end.done if going_on or name == "unlearn" else 0
         left = end.total - done
@@ -133,14 +133,14 @@ class Pace:
     def _rate(self, name: str) -> float | None:
         """Seconds for a unit of this phase: what was expected of it, and more and more what this session measures."""
         timed, end = self._timed.get(name, _Timed()), self._ends.get(name)
-        expected = self._earlier.get(name)
+        expected, doubt = self._earlier.get(name), MEASURED
         speed = self._speed(DRAWN[DRAWN.index(name) + 1 :] if name in DRAWN else DRAWN)
         if expected is None and end is not None and speed is not None:
-            expected = self.shares[name] * speed / max(end.total, 1)
+            expected, doubt = self.shares[name] * speed / max(end.total, 1), GUESSED
         if expected is None or end is None:
             return timed.seconds / timed.units if timed.units > 0 else None
-        doubt = DOUBT * end.total
-        return (timed.seconds + doubt * expected) / (timed.units + doubt)
+        units = doubt * end.total
+        return (timed.seconds + units * expected) / (timed.units + units)
 
     def _speed(self, by: Sequence[str] = DRAWN) -> float | None:
         """Seconds for a percent of the run, by how fast pictures are drawn."""

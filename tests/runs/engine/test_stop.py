@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import load_file
 
 from balign.runs import weights
-from balign.runs.engine import execute, images
+from balign.runs.engine import execute
 from balign.runs.estimate.pace import Pace
 from balign.runs.folder import Run
 from balign.telemetry import Conflict, Phase, Preview, Report, Step
@@ -32,9 +32,7 @@ def at_step(number):
 
 
 def in_phase(name, nth=1):
-    return lambda events: (
-        isinstance(events[-1], Phase) and events[-1].name == name and sum(named(events, name)) == nth
-    )
+    return lambda events: isinstance(events[-1], Phase) and events[-1].name == name and sum(named(events, name)) == nth
 
 
 def named(events, name):
@@ -52,7 +50,9 @@ def same_as_undisturbed(run: Run, finished) -> None:
     assert run.report().warnings == finished.run.report().warnings
     assert run.report().steps == 6
     for kind in (Step, Preview, Conflict):
-        told, expected = ([r for r in source if isinstance(r, kind)] for source in (run.telemetry()[0], finished.events))
+        told, expected = (
+            [r for r in source if isinstance(r, kind)] for source in (run.telemetry()[0], finished.events)
+        )
         assert [r.step for r in told] == [r.step for r in expected]
     assert sum(isinstance(record, Report) for record in run.telemetry()[0]) == 1
 
@@ -132,8 +132,8 @@ def test_what_has_weights_without_a_comparison_is_compared_and_still_goes_on(fin
 def test_stopped_again_and_again_it_comes_to_the_same_weights(finished, configure, tmp_path):
     run = Run.create(configure(), tmp_path)
     fractions = [0.0]
-    for stops in ([in_phase("data")], [at_step(1)], [at_step(2), in_phase("evaluate")], [at_step(5)], [in_phase("check")],
-                  [in_phase("evaluate")], []):  # fmt: skip
+    sessions = [[in_phase("data")], [at_step(1)], [at_step(2), in_phase("evaluate")], [at_step(5)], [in_phase("check")]]
+    for stops in (*sessions, [in_phase("evaluate")], []):
         work(run, *stops)
         fractions.append(Pace.of(run.telemetry()[0]).fraction)
     same_as_undisturbed(run, finished)
@@ -189,4 +189,3 @@ def test_a_report_says_how_many_steps_were_planned_only_where_it_must(finished):
     assert (report.planned, report.taken) == (6, "6 steps")
     old = report.model_copy(update={"settings": {}})
     assert (old.planned, old.taken) == (6, "6 steps")
-    assert images.name(0) == "0000.png"

@@ -123,7 +123,7 @@ def test_the_owner_draws_and_stops(anns: Run, monkeypatch: pytest.MonkeyPatch) -
     assert "Nothing is being drawn" in try_actions.stop(caller_of(anns, BOB))["say"]
     assert anns.stop_requested() is None
     assert try_actions.stop(caller_of(anns, ANN)) == {"say": ""}
-    assert anns.stop_requested() == "keep"
+    assert anns.stop_requested() == "asked"
 
 
 @public
