@@ -23,7 +23,7 @@ DRAWN = ("data", "check")
 LEARN = 1.5
 """Denoising steps that training on one picture costs about as much as."""
 GUESSED, MEASURED = 0.01, 0.03
-"""Share of a phase after which its own speed counts as much as the expected one: a guess, or that of an earlier session."""
+"""Share of a phase after which its own speed counts as much as a guessed one, or as one that an earlier session had."""
 
 
 def shares(config: RunConfig) -> Mapping[str, float]:
