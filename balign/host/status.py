@@ -10,10 +10,10 @@ from typing import Literal
 
 from balign import telemetry
 from balign.host import processes, waitlist
+from balign.measure.pace import SHARES, Pace
 from balign.measure.report import RunReport
 from balign.refusal import Refusal
-from balign.runs.estimate import pace
-from balign.runs.estimate.pace import Pace
+from balign.runs.estimate import forecast
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 from balign.runs.weights import CHECKPOINT, ERASED, checkpoint_step
@@ -199,9 +199,9 @@ def _process(run: Run) -> float | None:
 def _shares(run: Run) -> Mapping[str, float]:
     """About what share of the run each phase takes, in percent."""
     try:
-        return pace.shares(run.config)
+        return forecast.shares(run.config)
     except Refusal:
-        return pace.SHARES
+        return SHARES
 
 
 def _state(run: Run, queued: bool, process: float | None, last: telemetry.Phase | None) -> State:

@@ -4,7 +4,6 @@ Reads and moves files, without torch, so that a server may.
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -57,7 +56,7 @@ def set_aside(run: Run) -> None:
         if path.exists():
             folder.mkdir(parents=True, exist_ok=True)
             _remove(folder / path.name)
-            os.replace(path, folder / path.name)
+            path.rename(folder / path.name)
 
 
 def _remove(path: Path) -> None:

@@ -111,7 +111,7 @@ def test_another_visitor_cannot_stop_or_resume(at_work: Run) -> None:
 def test_another_visitor_cannot_take_a_run_out_of_the_line(at_work: Run) -> None:
     hers = scheduler.begin(RunConfig.parse({"erase": ["cat"]}), ANN)
     with pytest.raises(Refusal, match="somebody else's"):
-        erase_handlers.stop(Caller(BOB, hers), keep=False)
+        erase_handlers.stop(Caller(BOB, hers))
     with pytest.raises(gr.Error, match="somebody else's"):
         endpoints.stop(hers.id, owner_secret=BOB.secret)
     assert waitlist.queue() == [hers]

@@ -22,6 +22,7 @@ from balign.data import latents
 from balign.measure.evaluation import evaluate as score
 from balign.measure.intervals import margin
 from balign.measure.ledger import ledger
+from balign.measure.pace import Pace
 from balign.measure.report import RunReport, Scores
 from balign.method.training import Unlearner
 from balign.models import weight_file
@@ -29,7 +30,6 @@ from balign.refusal import Refusal
 from balign.runs.engine import checkpoint, images
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
-from balign.runs.estimate.pace import Pace
 from balign.runs.folder import Run
 from balign.runs.outcome import report_page, reproduce
 from balign.telemetry import Preview, Record, Step

@@ -145,9 +145,9 @@ def draw_probes(run: Run) -> Path:
             for row, probe, *kinds in zip(drawn.rows, ways[len(pairs) :], *shown, strict=False):
                 sees = {f"shows_{side}": known.get(probe.kind) for side, known in zip(SIDES, kinds, strict=True)}
                 pairs.append(store.ProbePair(**row | probe._asdict() | sees))
-            values = {"scorer": job.scorer.name, "left_out": left_out, "total": len(shots)}
-            result = store.ProbeResult(**values, probes=tuple(pairs))
-            result.write(target / "probes.json")
+            store.ProbeResult(scorer=job.scorer.name, left_out=left_out, total=len(shots), probes=tuple(pairs)).write(
+                target / "probes.json"
+            )
     return target
 
 

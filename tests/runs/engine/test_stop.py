@@ -6,9 +6,9 @@ import shutil
 import pytest
 from safetensors.torch import load_file
 
+from balign.measure.pace import Pace
 from balign.runs import weights
 from balign.runs.engine import execute
-from balign.runs.estimate.pace import Pace
 from balign.runs.folder import Run
 from balign.telemetry import Conflict, Phase, Preview, Report, Step
 

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from balign.runs.config import RunConfig
-from balign.runs.estimate import pace
-from balign.runs.estimate.pace import SHARES, Pace
+from balign.measure.pace import SHARES, Pace
 from balign.telemetry import Phase
 
 WORK = {"load": 1, "check": 2, "data": 120, "unlearn": 100, "evaluate": 48, "save": 1}
@@ -139,12 +137,3 @@ def test_pictures_that_are_gone_from_the_cache_are_counted_again() -> None:
     left = run.seconds_left()
     assert left is not None
     assert left > 90
-
-
-def test_the_shares_follow_from_the_config() -> None:
-    plain = pace.shares(RunConfig.parse({"erase": ["cat"]}))
-    longer = pace.shares(RunConfig.parse({"erase": ["cat"], "steps": 1000}))
-    assert plain.keys() == longer.keys() == SHARES.keys()
-    assert sum(plain.values()) == pytest.approx(100)
-    assert longer["unlearn"] > 80 > plain["unlearn"]
-    assert pace.shares(RunConfig.parse({"erase": ["cat"], "model": "nobody/nothing"})).keys() == SHARES.keys()

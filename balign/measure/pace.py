@@ -8,11 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from balign.method.objectives import settle
-from balign.models.catalogue import find
-from balign.refusal import Refusal
-from balign.runs.config import RunConfig
-from balign.runs.prompt_lists import pictures, prompt_sets, resolve
 from balign.telemetry import PHASES, Phase
 
 SHARES = {"load": 4.0, "check": 4.0, "data": 35.0, "unlearn": 37.0, "evaluate": 18.0, "save": 2.0}
@@ -20,29 +15,8 @@ SHARES = {"load": 4.0, "check": 4.0, "data": 35.0, "unlearn": 37.0, "evaluate": 
 FIXED = ("load", "save")
 DRAWN = ("data", "check")
 """Phases that draw pictures and nothing else, so that their speed is that of any picture; the better known first."""
-LEARN = 1.5
-"""Denoising steps that training on one picture costs about as much as."""
 GUESSED, MEASURED = 0.01, 0.03
 """Share of a phase after which its own speed counts as much as a guessed one, or as one that an earlier session had."""
-
-
-def shares(config: RunConfig) -> Mapping[str, float]:
-    """About what share of this run each phase takes, in percent, by how many pictures it draws and learns from."""
-    try:
-        drawn, settings = pictures(config, prompt_sets(config, resolve(config))), settle(config)
-        sampling = config.sampling_steps or find(config.model).steps
-    except (Refusal, OSError):
-        return SHARES
-    tests = drawn.compared // 2
-    learnt = settings.steps * (settings.batch_forget + settings.batch_retain) * LEARN / sampling
-    work = {
-        "check": 2.0 * drawn.checked,
-        "data": drawn.training + tests,
-        "unlearn": learnt + drawn.previews * drawn.in_preview,
-        "evaluate": tests,
-    }
-    percent = (100 - sum(SHARES[name] for name in FIXED)) / sum(work.values())
-    return {name: work[name] * percent if name in work else SHARES[name] for name in SHARES}
 
 
 @dataclass
