@@ -49,7 +49,7 @@ def main(verb: str, folder: str, *options: str) -> None:
         if share == 1.0:
             store.clear_progress(run)
             return
-        DrawingProgress(verb=verb, failed="Stopped; every picture that was drawn is kept.").write(
+        DrawingProgress(verb=verb, failed="Stopped; every picture that was drawn is kept.", stopped=True).write(
             run.path / store.PROGRESS
         )
         run.clear_stop()

@@ -56,7 +56,8 @@ def drawing(run: Run, verb: str) -> Iterator[OnProgress]:
             message = STOPPED if isinstance(error, Stopped) else sentence(error)
             if not refused:
                 log(run, error)
-            DrawingProgress(verb=verb, failed=message).write(run.path / store.PROGRESS)
+            ended = DrawingProgress(verb=verb, failed=message, stopped=isinstance(error, Stopped))
+            ended.write(run.path / store.PROGRESS)
             raise (Refusal if refused else DrawingFailed)(message) from error
         finally:
             run.clear_stop()

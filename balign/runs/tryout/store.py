@@ -73,12 +73,13 @@ class StoredResult(BaseModel):
 
 
 class DrawingProgress(StoredResult):
-    """How many pictures are drawn, or in `failed` the sentence why it ended."""
+    """How many pictures are drawn, or in `failed` the sentence why it ended, even if only because it was stopped."""
 
     verb: str
     done: int = 0
     total: int = 0
     failed: str = ""
+    stopped: bool = False
 
 
 class OwnPrompt(StoredResult):

@@ -161,7 +161,8 @@ def _progress(run: Run, working: bool) -> str:
     now = store.progress(run)
     if not working:
         failed = now is not None or processes.drawing_failed(run)
-        return notice((now.failed if now else "") or ENDED, "refused") if failed else ""
+        kind = "remark" if now and now.stopped else "refused"
+        return notice((now.failed if now else "") or ENDED, kind) if failed else ""
     title = WORKING.get(now.verb if now else "", "Getting ready")
     if run.stop_requested():
         title = "Stopping after these pictures; what is drawn is kept"
