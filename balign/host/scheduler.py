@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 from balign import telemetry
+from balign.host import discard as discarding
 from balign.host import disk, limits, processes, visitors, waitlist
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
 from balign.refusal import Refusal
-from balign.runs import weights
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 
@@ -108,7 +108,7 @@ def discard(run: Run) -> None:
             raise Refusal(
                 f"{run.label or f'Run {run.id}'} is running or queued; stop it before discarding its weights."
             )
-        weights.discard(run)
+        discarding.discard(run)
 
 
 def dispatch() -> None:

@@ -10,13 +10,16 @@ from typing import Literal
 
 from balign import telemetry
 from balign.host import processes, waitlist
-from balign.measure.pace import SHARES, Pace
+from balign.measure.pace import FIXED, SHARES, Pace
 from balign.measure.report import RunReport
+from balign.method.objectives import settle
+from balign.models.catalogue import find
 from balign.refusal import Refusal
-from balign.runs.estimate import forecast
+from balign.runs.estimate.forecast import LEARN
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
-from balign.runs.weights import CHECKPOINT, ERASED, checkpoint_step
+from balign.runs.prompt_lists import pictures, prompt_sets, resolve
+from balign.runs.weights import CHECKPOINT, ERASED, saved_step
 
 State = Literal["new", "queued", "starting", "running", "stopping", "stopped", "failed", "done"]
 STATES: dict[State, str] = {
@@ -125,13 +128,13 @@ class RunView:
     @property
     def resumes_at(self) -> int:
         """The step that the training goes on from when it is resumed; 0 from its beginning."""
-        return checkpoint_step(self.run)
+        return saved_step(self.run.path / CHECKPOINT)
 
     @property
     def discardable(self) -> bool:
         """Whether there is something to throw away, and nothing that works on it."""
-        made = any((self.run.path / name).is_file() for name in (CHECKPOINT, ERASED))
-        return self.state in ("stopped", "failed") and (made or bool(self.steps))
+        saved = any((self.run.path / name).is_file() for name in (CHECKPOINT, ERASED))
+        return self.state in ("stopped", "failed") and (saved or bool(self.steps))
 
 
 def look(run: Run) -> RunView:
@@ -197,11 +200,23 @@ def _process(run: Run) -> float | None:
 
 @until_changed("config.json", most=512)
 def _shares(run: Run) -> Mapping[str, float]:
-    """About what share of the run each phase takes, in percent."""
+    """About what share of this run each phase takes, in percent, by how many pictures it draws and learns from."""
     try:
-        return forecast.shares(run.config)
-    except Refusal:
+        config = run.config
+        drawn, settings = pictures(config, prompt_sets(config, resolve(config))), settle(config)
+        sampling = config.sampling_steps or find(config.model).steps
+    except (Refusal, OSError):
         return SHARES
+    tests = drawn.compared // 2
+    learnt = settings.steps * (settings.batch_forget + settings.batch_retain) * LEARN / sampling
+    work = {
+        "check": 2.0 * drawn.checked,
+        "data": drawn.training + tests,
+        "unlearn": learnt + drawn.previews * drawn.in_preview,
+        "evaluate": tests,
+    }
+    percent = (100 - sum(SHARES[name] for name in FIXED)) / sum(work.values())
+    return {name: work[name] * percent if name in work else SHARES[name] for name in SHARES}
 
 
 def _state(run: Run, queued: bool, process: float | None, last: telemetry.Phase | None) -> State:

@@ -221,7 +221,7 @@ class Run:
             text = (self.path / "stop").read_text(errors="replace").strip()
         except FileNotFoundError:
             return None
-        return "now" if text == "now" else "comparing" if text == "comparing" else "asked"
+        return text if text in ("now", "comparing") else "asked"  # type: ignore[return-value]
 
     def clear_stop(self) -> None:
         (self.path / "stop").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What stands and falls with a run's weights: where their checkpoint is, throwing them away, setting aside old results.
+"""Which files stand and fall with a run's weights, after which step they were saved, and setting their results aside.
 
 Reads and moves files, without torch, so that a server may.
 """
@@ -7,24 +7,14 @@ import json
 import shutil
 from pathlib import Path
 
-from balign import telemetry
-from balign.atomic import write
-from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 
 CHECKPOINT, ERASED = "checkpoint.safetensors", "erased.safetensors"
 RESULTS = ("report.json", "report.html", "strength", "probes", "votes", "votes.csv", "exports")
 """What was measured of the weights or made with them, and says nothing of others. Own prompts say which they are of."""
 MADE = (CHECKPOINT, ERASED, *RESULTS, "previews", "images/after", "tries", "earlier")
-DISCARDED = "Discarded; the pictures to learn from are kept."
 MOST_HEADER = 100_000_000
 """Bytes of a safetensors header at most."""
-
-
-@until_changed(CHECKPOINT, most=512)
-def checkpoint_step(run: Run) -> int:
-    """The step that a training goes on from; 0 without a checkpoint, or one that cannot be read."""
-    return saved_step(run.path / CHECKPOINT)
 
 
 def saved_step(path: Path) -> int:
@@ -37,29 +27,18 @@ def saved_step(path: Path) -> int:
         return 0
 
 
-def discard(run: Run) -> None:
-    """Throw away a run's weights, its checkpoint, and all that was made with them; the drawn data stays.
-
-    Raises Refusal while a process works on the run.
-    """
-    with run.claim():
-        for name in MADE:
-            _remove(run.path / name)
-        line = json.dumps(telemetry.Phase("stopped", 0, 1, 0.0, DISCARDED).to_dict())
-        write(run.path / "telemetry.jsonl", line + "\n")
-
-
 def set_aside(run: Run) -> None:
     """Move the results of the weights so far into `earlier`, before other weights take their place."""
     folder = run.path / "earlier" / f"step-{saved_step(run.path / ERASED):05d}"
     for path in (run.path / name for name in RESULTS):
         if path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            _remove(folder / path.name)
+            remove(folder / path.name)
             path.rename(folder / path.name)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -9,6 +9,7 @@ import pytest
 from balign import telemetry
 from balign.atomic import write
 from balign.host import listing, status, waitlist
+from balign.measure.pace import SHARES
 from balign.runs.folder import Run
 from tests.conftest import Claim
 from tests.host import fake_run
@@ -161,3 +162,10 @@ def test_the_fake_speaks_as_the_contract_says(finished: Run) -> None:
     names = [record.name for record in finished.telemetry()[0] if isinstance(record, telemetry.Phase)]
     assert set(names) == set(telemetry.PHASES)
     assert fake_run.KINDS.keys() == finished.report().groups.keys()  # type: ignore[union-attr]
+
+
+def test_the_shares_of_the_phases_follow_from_the_config(new_run: New) -> None:
+    plain, longer, unknown = (status._shares(new_run(**more)) for more in ({}, {"steps": 1000}, {"model": "no/body"}))
+    assert plain.keys() == longer.keys() == unknown.keys() == SHARES.keys()
+    assert sum(plain.values()) == pytest.approx(100)
+    assert longer["unlearn"] > 80 > plain["unlearn"]

@@ -5,7 +5,6 @@ A run can be killed at any moment, and resumes from its folder to the same weigh
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from balign.atomic import write
 from balign.method.training import Unlearner
@@ -115,7 +114,7 @@ def _all_phases(recorder: Recorder) -> Iterator[Record]:
     _save_weights(job, learner)
     reason = learner.outcome.reason if learner.outcome else STOPPED
     early = [learner.outcome.message] if learner.outcome and reason != "finished" else []
-    yield from _compare(job, recorder, WeightsSoFar(learner.step, job.settings.steps, reason), early)
+    yield from _compare(job, recorder, learner.step, reason, early)
 
 
 def _reevaluate(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
@@ -134,39 +133,26 @@ def _reevaluate(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
     step = int(facts.get("step", job.settings.steps))
     reason = facts.get("reason", "finished" if finished or step >= job.settings.steps else STOPPED)
     early = [text for text in (old.warnings if old else ()) if text not in job.prompts.warnings]
-    yield from _compare(job, recorder, WeightsSoFar(step, job.settings.steps, reason), early)
+    yield from _compare(job, recorder, step, reason, early)
 
 
-class WeightsSoFar(NamedTuple):
-    """Where the training is whose weights are compared, and why it ended there."""
-
-    step: int
-    steps: int
-    reason: str
-
-    @property
-    def partial(self) -> bool:
-        """Whether the training goes on from here when the run is resumed."""
-        return self.reason == STOPPED
-
-
-def _compare(job: Job, recorder: Recorder, so_far: WeightsSoFar, early: Sequence[str]) -> Iterator[Record]:
+def _compare(job: Job, recorder: Recorder, step: int, reason: str, early: Sequence[str]) -> Iterator[Record]:
     """Evaluate the weights and report; then the run is done, or stopped where its training is not over."""
-    folder, where = job.run, f"Stopped after step {so_far.step:,} of {so_far.steps:,}"
+    folder, partial, where = job.run, reason == STOPPED, f"Stopped after step {step:,} of {job.settings.steps:,}"
     flag = folder.stop_requested()
     if flag == "now":
         raise Stopped(f"{where}, without a comparison; the weights are kept, and resuming goes on from there.")
-    if flag or so_far.partial:
+    if flag or partial:
         folder.begin_last_comparison()
     try:
         scores = yield from phases.evaluate(job, recorder)
     except Stopped:
-        resuming = "resuming goes on from there" if so_far.partial else "resuming compares them"
+        resuming = "resuming goes on from there" if partial else "resuming compares them"
         raise Stopped(f"{where}, before it was compared; the weights are kept, and {resuming}.") from None
-    about = [f"{where}: these are the scores of the weights so far."] if so_far.partial else []
+    about = [f"{where}: these are the scores of the weights so far."] if partial else []
     recorder.quiet = False
     yield from phases.save(job, recorder, scores, [*(text for text in early if text not in about), *about])
-    if so_far.partial:
+    if partial:
         raise Stopped(f"{where} and compared; resuming goes on from there.")
     yield recorder.phase("done", 1, 1)
     folder.clear_stop()  # which may have come too late

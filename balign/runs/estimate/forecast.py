@@ -4,7 +4,7 @@ Without such a run it is a guess from the catalogue, and says so. What else will
 foreseen.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -12,7 +12,6 @@ from typing import NamedTuple
 from balign.data.prompts import PromptSets
 from balign.machine import GB, Free, free
 from balign.markup.formats import counted, duration, gigabytes
-from balign.measure import pace
 from balign.method.objectives import settle
 from balign.models.catalogue import Entry, find, locate
 from balign.refusal import Refusal
@@ -104,25 +103,6 @@ def summary(config: RunConfig) -> str:
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Time
-
-
-def shares(config: RunConfig) -> Mapping[str, float]:
-    """About what share of this run each phase takes, in percent, by how many pictures it draws and learns from."""
-    try:
-        drawn, settings = pictures(config, prompt_sets(config, resolve(config))), settle(config)
-        sampling = config.sampling_steps or find(config.model).steps
-    except (Refusal, OSError):
-        return pace.SHARES
-    tests = drawn.compared // 2
-    learnt = settings.steps * (settings.batch_forget + settings.batch_retain) * LEARN / sampling
-    work = {
-        "check": 2.0 * drawn.checked,
-        "data": drawn.training + tests,
-        "unlearn": learnt + drawn.previews * drawn.in_preview,
-        "evaluate": tests,
-    }
-    percent = (100 - sum(pace.SHARES[name] for name in pace.FIXED)) / sum(work.values())
-    return {name: work[name] * percent if name in work else pace.SHARES[name] for name in pace.SHARES}
 
 
 def _seconds(

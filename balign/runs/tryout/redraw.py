@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -79,8 +79,8 @@ def draw_try(run: Run, request: PromptRequest) -> Path:
         job, started, pairs = load(run), time.monotonic(), []
         shots = [Shot("own", request.prompt, {}, request.seed + k) for k in range(request.images)]
         captions, report = [request.prompt] * len(shots), run.report()
-        for drawn in _pairs(job, shots, captions, 1, target, f"tries/{target.name}", on_progress):
-            pairs += [Pair(**row) for row in drawn.rows]
+        for rows, _ in _pairs(job, shots, captions, 1, target, on_progress):
+            pairs += [Pair(**row) for row in rows]
             store.OwnPrompt(
                 prompt=request.prompt,
                 seed=request.seed,
@@ -141,9 +141,10 @@ def draw_probes(run: Run) -> Path:
         captions = {each.word.name: each.lexicon.captions(each.word)[0] for each in lists.targets}
         concepts = [captions[probe.concept] for probe in ways]
         pairs = list(_unfinished(store.probes, run, job, tuple(shots)))
-        for drawn in _pairs(job, shots, concepts, images.BATCH, target, "probes", on_progress, len(pairs)):
-            shown = [recognised(drawn.images[s], drawn.shots, job.scorer, job.prompts.choices) for s in SIDES]
-            for row, probe, *kinds in zip(drawn.rows, ways[len(pairs) :], *shown, strict=False):
+        for rows, drawn in _pairs(job, shots, concepts, images.BATCH, target, on_progress, len(pairs)):
+            some = shots[len(pairs) : len(pairs) + len(rows)]
+            shown = [recognised(drawn[side], some, job.scorer, job.prompts.choices) for side in SIDES]
+            for row, probe, *kinds in zip(rows, ways[len(pairs) :], *shown, strict=False):
                 sees = {f"shows_{side}": known.get(probe.kind) for side, known in zip(SIDES, kinds, strict=True)}
                 pairs.append(store.ProbePair(**row | probe._asdict() | sees))
             store.ProbeResult(scorer=job.scorer.name, left_out=left_out, total=len(shots), probes=tuple(pairs)).write(
@@ -152,31 +153,16 @@ def draw_probes(run: Run) -> Path:
     return target
 
 
-class _Drawn(NamedTuple):
-    """Some shots drawn with both models: for each the values of a Pair, and for each side its images (N, H, W, 3)."""
-
-    shots: Sequence[Shot]
-    rows: list[dict[str, Any]]
-    images: dict[str, Tensor]
-
-
 def _pairs(
-    job: Job,
-    shots: Sequence[Shot],
-    captions: Sequence[str],
-    batch: int,
-    target: Path,
-    folder: str,
-    progress: OnProgress,
-    done: int = 0,
-) -> Iterator[_Drawn]:
-    """Draw the shots from the one numbered `done` on, a batch with both models, then the next; score each image.
+    job: Job, shots: Sequence[Shot], texts: Sequence[str], batch: int, target: Path, progress: OnProgress, done: int = 0
+) -> Iterator[tuple[list[dict[str, Any]], dict[str, Tensor]]]:
+    """Draw the shots from the one numbered `done` on: a batch with both models, saved in the target, then the next.
 
-    The images are saved in the target, whose name inside the run's folder is `folder`.
+    Yields for each batch the values of its Pairs, and for each side its images (N, H, W, 3).
     """
     target.mkdir(parents=True, exist_ok=True)
     base = _base(job)
-    job.scorer.embed_texts(captions)  # all at once, so that no score depends on where it was stopped
+    job.scorer.embed_texts(texts)  # all at once, so that no score depends on where it was stopped
     for start in range(done, len(shots), batch):
         some, drawn = shots[start : start + batch], {}
         rows: list[dict[str, Any]] = [{"prompt": shot.prompt, "seed": shot.seed} for shot in some]
@@ -184,12 +170,12 @@ def _pairs(
             progress(2 * start + turn * len(some), 2 * len(shots))
             weight_file.load_changed(job.run.path / "erased.safetensors", job.model.denoiser, float(turn), base)
             drawn[side] = images.render(job.model, some, job.sampling)
-            scores = job.scorer.alignment(drawn[side], captions[start : start + batch]).tolist()
+            scores = job.scorer.alignment(drawn[side], texts[start : start + batch]).tolist()
             for k, (row, score) in enumerate(zip(rows, scores, strict=True)):
                 name = f"{side}-{start + k}.png"
                 images.save_png(target / name, drawn[side][k])
-                row |= {side: f"{folder}/{name}", f"alignment_{side}": score}
-        yield _Drawn(some, rows, drawn)
+                row |= {side: (target / name).relative_to(job.run.path).as_posix(), f"alignment_{side}": score}
+        yield rows, drawn
 
 
 def _base(job: Job) -> dict[str, Tensor]:

@@ -8,10 +8,10 @@ import gradio as gr
 from markupsafe import escape
 
 from balign.host import processes, scheduler, visitors, waitlist
+from balign.host.discard import DISCARDED
 from balign.host.status import RunView, look
 from balign.refusal import Refusal
 from balign.runs.folder import find
-from balign.runs.weights import DISCARDED
 from balign.ui import form
 from balign.ui.erase_tab import panels, previews, results
 from balign.ui.page import Answer, Caller, Sent, changed, notice

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file
 
+from balign.host.discard import discard
 from balign.measure.pace import Pace
 from balign.runs import weights
 from balign.runs.engine import execute
@@ -79,7 +80,11 @@ def test_a_stop_in_the_training_compares_what_there_is(finished, configure, tmp_
     assert [text for text in report.warnings if "after step 3 of 6" in text]
     assert report.groups["kept"].n == finished.run.report().groups["kept"].n
     assert "3 of 6 steps" in (run.path / "report.html").read_text()
-    assert weights.checkpoint_step(run) == weights.saved_step(run.path / "erased.safetensors") == 3
+    assert (
+        weights.saved_step(run.path / "checkpoint.safetensors")
+        == weights.saved_step(run.path / "erased.safetensors")
+        == 3
+    )
     drawn = [path.read_bytes() for path in sorted((run.path / "images" / "after").iterdir())]
 
     events = work(run)
@@ -100,7 +105,7 @@ def test_a_stop_is_seen_while_it_compares_and_a_second_ends_that(finished, confi
     assert flags == {"comparing"}
     assert "Stopped after step 2 of 6, before it was compared" in events[-1].message
     assert not (run.path / "report.json").exists()
-    assert weights.checkpoint_step(run) == 2
+    assert weights.saved_step(run.path / "checkpoint.safetensors") == 2
     assert (run.path / "erased.safetensors").exists()
     work(run)
     same_as_undisturbed(run, finished)
@@ -112,7 +117,7 @@ def test_stop_now_compares_nothing(configure, tmp_path):
         if isinstance(event, Step) and event.step == 3:
             run.request_stop(now=True)
     assert "Stopped after step 3 of 6, without a comparison" in event.message
-    assert weights.checkpoint_step(run) == 3
+    assert weights.saved_step(run.path / "checkpoint.safetensors") == 3
     assert run.report() is None
 
 
@@ -165,7 +170,7 @@ def test_results_of_other_weights_are_set_aside_and_none_is_lost(configure, tmp_
 def test_discard_leaves_a_run_that_starts_again(finished, configure, tmp_path):
     run = Run.create(configure(), tmp_path)
     work(run, at_step(3))
-    weights.discard(run)
+    discard(run)
     assert sorted(path.name for path in run.path.iterdir()) == [
         ".lock", "config.json", "images", "manifest.json", "telemetry.jsonl"
     ]  # fmt: skip

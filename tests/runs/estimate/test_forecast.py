@@ -9,7 +9,6 @@ from balign import telemetry
 from balign.data.prompts import build
 from balign.data.targets import resolve
 from balign.machine import Free
-from balign.measure import pace
 from balign.runs import prompt_lists
 from balign.runs.config import RunConfig
 from balign.runs.estimate import forecast
@@ -167,12 +166,3 @@ def test_a_terminal_is_told_in_one_line_or_nothing(room: Callable[..., None]) ->
     assert "The memory is too small" in said
     assert "\n" not in said
     assert forecast.summary(config(erase=["nothing like it"])) == ""
-
-
-def test_the_shares_follow_from_the_config() -> None:
-    plain = forecast.shares(RunConfig.parse({"erase": ["cat"]}))
-    longer = forecast.shares(RunConfig.parse({"erase": ["cat"], "steps": 1000}))
-    assert plain.keys() == longer.keys() == pace.SHARES.keys()
-    assert sum(plain.values()) == pytest.approx(100)
-    assert longer["unlearn"] > 80 > plain["unlearn"]
-    assert forecast.shares(RunConfig.parse({"erase": ["cat"], "model": "nobody/nothing"})).keys() == pace.SHARES.keys()
