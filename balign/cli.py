@@ -68,6 +68,8 @@ def erase(
 def run(folders: Folders, /) -> int:
     """Start a run, or continue it where it was stopped or killed.
 
+    Ctrl-C stops it: what there is is kept and compared.
+
     Args:
         folders: the run's folder, or several to run one after another until one is stopped.
     """

@@ -55,17 +55,19 @@ def show(run: Run, events: Iterator[Record]) -> int:
     """Print a run's events to their end and return the exit code: 0 done, 2 failed, 130 stopped."""
     console = Terminal()
     console.sentence(f"Run folder: {run.path}")
-    bars, last = _Bars(console), None
+    bars, last, compared = _Bars(console), None, False
     with bars.progress:
         for event in events:
             bars.take(event)
+            compared = compared or isinstance(event, Report)
             last = event if isinstance(event, Phase | Report) else last
     if not isinstance(last, Phase) or last.name not in ("done", "stopped", "failed"):
         return 130
-    if last.name == "done":
-        if (report := run.report()) is not None:
-            console.print(table(report))
+    report = run.report() if compared else None
+    if report is not None:
+        console.print(table(report))
         console.sentence(f"Report: {run.path / 'report.html'}")
+    if last.name == "done":
         return 0
     complain(last.message)
     return 2 if last.name == "failed" else 130
@@ -113,7 +115,8 @@ class _Bars:
 def table(report: RunReport) -> Table:
     """The groups of a report with their intervals, with the verdicts below."""
     verdicts = "\n".join(f"{title}: {group.verdict}." for _, (title, _), group in report.named())
-    drawn = Table(title=f"Scored by {escape(report.scorer)}", title_justify="left", caption_justify="left")
+    after = f", after {report.taken}" if report.steps < report.planned else ""
+    drawn = Table(title=f"Scored by {escape(report.scorer)}{after}", title_justify="left", caption_justify="left")
     drawn.caption, drawn.caption_style = escape(verdicts), ""
     drawn.add_column("Group")
     for head in ("Images", "Recognised", "Alignment", "Change, 95 % interval", "p"):
@@ -156,13 +159,21 @@ def _interval(mean: float | None, low: float | None, high: float | None) -> str:
 
 @contextmanager
 def gentle_interrupt(opened: Run) -> Iterator[None]:
-    """The first Ctrl-C asks the run to stop after its batch and keep its state; the second ends the process."""
+    """The first Ctrl-C asks the run to stop and compare what there is, the second not to compare it.
+
+    Either keeps the weights. The third ends the process, which then goes on from its last checkpoint.
+    """
 
     def ask(number: int, frame: Any) -> None:
-        if opened.stop_requested():
+        asked = opened.stop_requested()
+        if asked == "now":
             raise KeyboardInterrupt
-        opened.request_stop(keep=True)
-        print("\nStopping after this batch; press Ctrl-C again to stop at once.", file=sys.stderr)
+        opened.request_stop(now=asked is not None)
+        if asked is None:
+            words = "Stopping after this batch, to compare what there is; press Ctrl-C again to leave that out."
+        else:
+            words = "Stopping after this batch; press Ctrl-C again to end the process at once."
+        print(f"\n{words}", file=sys.stderr)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

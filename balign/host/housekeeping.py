@@ -70,10 +70,15 @@ def _attempt(task: Callable[..., object], *about: Run) -> None:
 
 
 def restrain(run: Run) -> None:
-    """Ask a run to stop that takes more time or disk than a visitor's may; kill its process if it does not."""
+    """Ask a run to stop that takes more time or disk than a visitor's may; kill its process if it does not.
+
+    It keeps what there is. One that takes too much disk is not compared, since that draws more.
+    """
     over = processes.worked(run) - limits.LIMITS.seconds
     heavy = disk.size(run.path) > limits.LIMITS.run_bytes
     if over > GRACE:
         processes.end(run)
-    elif (over > 0 or heavy) and run.stop_requested() is None:
-        run.request_stop(keep=not heavy)
+    elif heavy and run.stop_requested() != "now":
+        run.request_stop(now=True)
+    elif over > 0 and run.stop_requested() is None:
+        run.request_stop()

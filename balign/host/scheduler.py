@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from balign import locks, telemetry
+from balign.host import discard as discarding
 from balign.host import disk, limits, processes, visitors, waitlist
 from balign.host.limits import Charge
 from balign.host.status import ENDS
@@ -130,6 +131,17 @@ def delete(run: Run) -> None:
         if processes.alive(run):
             raise Refusal(f"{run.label or f'Run {run.id}'} is running; stop it before deleting it.")
         run.delete()
+
+
+def discard(run: Run) -> None:
+    """Throw away a run's weights and what was made with them. Raises Refusal while it works or is queued."""
+    _let_leave(run)
+    with _alone():
+        if processes.alive(run) or waitlist.ticket(run):
+            raise Refusal(
+                f"{run.label or f'Run {run.id}'} is running or queued; stop it before discarding its weights."
+            )
+        discarding.discard(run)
 
 
 def dispatch() -> None:

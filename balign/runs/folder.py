@@ -179,16 +179,24 @@ class Run:
                 raise Refusal(refusal)
             yield
 
-    def request_stop(self, keep: bool) -> None:
-        """Ask the run to stop at its next batch, keeping the weights so far or throwing them away."""
-        write(self.path / "stop", "keep" if keep else "discard")
+    def request_stop(self, now: bool = False) -> None:
+        """Ask the run to stop at its next batch. It keeps what there is and compares it, unless it is to stop now.
 
-    def stop_requested(self) -> Literal["keep", "discard"] | None:
-        """What the stop flag says, if there is one."""
+        Asked again while it compares, it ends the comparison.
+        """
+        write(self.path / "stop", "now" if now else "asked")
+
+    def begin_last_comparison(self) -> None:
+        """Say that the run has stopped training, as it was asked to, and compares what there is."""
+        write(self.path / "stop", "comparing")
+
+    def stop_requested(self) -> Literal["asked", "now", "comparing"] | None:
+        """What the stop flag says, if there is one; `comparing` if the run has obeyed and compares what there is."""
         try:
-            return "discard" if read_plain(self.path / "stop").strip() == b"discard" else "keep"
+            text = read_plain(self.path / "stop").decode(errors="replace").strip()
         except FileNotFoundError:
             return None
+        return text if text in ("now", "comparing") else "asked"  # type: ignore[return-value]
 
     def clear_stop(self) -> None:
         (self.path / "stop").unlink(missing_ok=True)

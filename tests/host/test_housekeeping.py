@@ -178,7 +178,10 @@ def test_a_run_that_takes_too_long_is_asked_and_then_killed(
     assert run.stop_requested() is None
     limit(seconds=-1)
     housekeeping.restrain(run)
-    assert run.stop_requested() == "keep"
+    assert run.stop_requested() == "asked"
+    run.begin_last_comparison()
+    housekeeping.restrain(run)
+    assert run.stop_requested() == "comparing"  # for which it has until it is killed
     assert processes.alive(run)
     limit(seconds=-housekeeping.GRACE - 1)
     housekeeping.restrain(run)
@@ -186,14 +189,14 @@ def test_a_run_that_takes_too_long_is_asked_and_then_killed(
 
 
 @pytest.mark.usefixtures("public")
-def test_a_run_that_fills_the_disk_is_stopped_without_keeping(
+def test_a_run_that_fills_the_disk_is_stopped_without_drawing_more(
     monkeypatch: pytest.MonkeyPatch, limit: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
     limit(run_bytes=10)
     run = scheduler.begin(CONFIG, ANN)
     housekeeping.round_of(housekeeping.ROUNDS)
-    assert run.stop_requested() == "discard"
+    assert run.stop_requested() == "now"
 
 
 @pytest.mark.usefixtures("public")

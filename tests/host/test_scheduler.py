@@ -50,7 +50,7 @@ def test_only_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stopped_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     run = scheduler.begin(CONFIG)
-    run.request_stop(keep=True)
+    run.request_stop()
     wait_for(lambda: not processes.alive(run))
     assert status.state(run) == "stopped"
     scheduler.resume(run)
@@ -71,7 +71,7 @@ def test_several_wait_in_the_order_they_were_given(monkeypatch: pytest.MonkeyPat
 def test_stopping_one_lets_the_next_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     runs = scheduler.begin_all([CONFIG, CONFIG])
-    runs[0].request_stop(keep=False)
+    runs[0].request_stop()
     wait_for(lambda: status.state(runs[1]) == "done")
     assert status.state(runs[0]) == "stopped"
 

@@ -267,13 +267,18 @@ def test_a_dead_process_leaves_no_claim(tmp_path):
         assert run.running()
 
 
-def test_the_stop_flag_says_what_to_do_with_the_weights(tmp_path):
+def test_the_stop_flag_says_how_far_a_stop_has_come(tmp_path):
     run = Run.create(CONFIG, tmp_path)
     assert run.stop_requested() is None
-    run.request_stop(keep=True)
-    assert run.stop_requested() == "keep"
-    run.request_stop(keep=False)
-    assert run.stop_requested() == "discard"
+    run.request_stop()
+    assert run.stop_requested() == "asked"
+    run.begin_last_comparison()
+    assert run.stop_requested() == "comparing"
+    run.request_stop(now=True)
+    assert run.stop_requested() == "now"
+    for older in ("keep", "discard", "", "\x00"):
+        (run.path / "stop").write_text(older)
+        assert run.stop_requested() == "asked"
     run.clear_stop()
     assert run.stop_requested() is None
 

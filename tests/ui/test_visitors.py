@@ -98,20 +98,21 @@ def test_another_visitor_may_watch_by_the_link_and_no_more(anns: Run) -> None:
 
 
 def test_another_visitor_cannot_stop_or_resume(at_work: Run) -> None:
-    for work in (partial(erase_handlers.stop, keep=False), erase_handlers.resume, erase_handlers.compare):
+    works = (erase_handlers.stop, erase_handlers.resume, erase_handlers.compare, erase_handlers.ask_discard)
+    for work in (*works, partial(erase_handlers.discard, doomed=at_work.id)):
         with pytest.raises(Refusal, match="somebody else's"):
             work(Caller(BOB, at_work))
     assert at_work.stop_requested() is None
     updates = erase_handlers.refresh(Caller(BOB, at_work), {})
-    assert [updates[name]["visible"] for name in ("stop", "stop_keep", "resume", "compare")] == [False] * 4
-    assert erase_handlers.stop(Caller(ANN, at_work), keep=False) == {"notice": ""}
-    assert at_work.stop_requested() == "discard"
+    assert [updates[name]["visible"] for name in ("stop", "resume", "compare", "discard")] == [False] * 4
+    assert erase_handlers.stop(Caller(ANN, at_work)) == {"notice": ""}
+    assert at_work.stop_requested() == "asked"
 
 
 def test_another_visitor_cannot_take_a_run_out_of_the_line(at_work: Run) -> None:
     hers = scheduler.begin(RunConfig.parse({"erase": ["cat"]}), ANN)
     with pytest.raises(Refusal, match="somebody else's"):
-        erase_handlers.stop(Caller(BOB, hers), keep=False)
+        erase_handlers.stop(Caller(BOB, hers))
     with pytest.raises(gr.Error, match="somebody else's"):
         endpoints.stop(hers.id, owner_secret=BOB.secret)
     assert waitlist.queue() == [hers]

@@ -1,11 +1,13 @@
 """Files of what is drawn with a finished run's weights: own prompts, strengths, probes, exports, and the progress.
 
-Each kind has a folder in the run's folder, `tries`, `strength` and `probes`, written whole or not at all.
+Each kind has a folder in the run's folder, `tries`, `strength` and `probes`. Its json is written again after every
+batch and names only pictures that are there: what was drawn until a stop or a kill is kept.
 """
 
 import re
 import secrets
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -71,12 +73,13 @@ class StoredResult(BaseModel):
 
 
 class DrawingProgress(StoredResult):
-    """How many pictures are drawn, or in `failed` the sentence why it ended."""
+    """How many pictures are drawn, or in `failed` the sentence why it ended, even if only because it was stopped."""
 
     verb: str
     done: int = 0
     total: int = 0
     failed: str = ""
+    stopped: bool = False
 
 
 class OwnPrompt(StoredResult):
@@ -87,6 +90,10 @@ class OwnPrompt(StoredResult):
     scorer: str
     seconds: float = 0.0
     images: tuple[Pair, ...]
+    asked: int = 0
+    """How many pairs were asked for; fewer were drawn if it was stopped."""
+    steps: int = 0
+    """How many steps the weights had taken; 0 if unknown."""
 
 
 class StrengthPrompt(StoredResult):
@@ -110,6 +117,24 @@ class StrengthResult(StoredResult):
     scorer: str
     prompts: tuple[StrengthPrompt, ...]
     frames: tuple[StrengthFrame, ...] = Field(min_length=1)
+
+    @property
+    def drawn(self) -> tuple[StrengthFrame, ...]:
+        return self.frames
+
+    @property
+    def total(self) -> int:
+        return len(STRENGTHS)
+
+    @property
+    def partial(self) -> bool:
+        """Whether it was stopped before the last strength."""
+        strengths = tuple(frame.strength for frame in self.frames)
+        return len(strengths) < len(STRENGTHS) and strengths == STRENGTHS[: len(strengths)]
+
+    def goes_on_with(self, prompts: Sequence[StrengthPrompt]) -> bool:
+        """Whether these are the prompts it was drawn for."""
+        return self.prompts == tuple(prompts)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -137,6 +162,22 @@ class ProbeResult(StoredResult):
     scorer: str
     left_out: int = 0
     probes: tuple[ProbePair, ...] = Field(min_length=1)
+    total: int = 0
+    """How many there are to draw; fewer were if it was stopped."""
+
+    @property
+    def drawn(self) -> tuple[ProbePair, ...]:
+        return self.probes
+
+    @property
+    def partial(self) -> bool:
+        """Whether it was stopped before the last probe."""
+        return len(self.probes) < self.total
+
+    def goes_on_with(self, shots: Sequence[Any]) -> bool:
+        """Whether these are the probes, each with its prompt and seed, that it began with."""
+        begun = [(pair.prompt, pair.seed) for pair in self.probes]
+        return self.total == len(shots) and begun == [(shot.prompt, shot.seed) for shot in shots[: len(begun)]]
 
 
 def ready(run: Run) -> bool:
@@ -161,6 +202,9 @@ def remove_drafts(run: Run) -> None:
     for draft in (*run.path.glob(".*.tmp"), *run.path.glob("tries/.*.tmp")):
         if draft.is_dir() and not draft.is_symlink():
             shutil.rmtree(draft, ignore_errors=True)
+    for folder in _tries(run):
+        if not (folder / "try.json").is_file():  # ended before its first pair
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_try(run: Run) -> Path:

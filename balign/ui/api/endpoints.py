@@ -107,11 +107,13 @@ def metrics(run: str) -> dict[str, Any]:
 
 @in_a_sentence
 def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
-    """Stop a run at its next batch, or take it out of the queue.
+    """Stop a run at its next batch, or take it out of the queue. What there is is kept, and compared at once.
+
+    Once more ends that comparison.
 
     Args:
         run: The id that start returned.
-        keep: Whether the weights so far are kept; without them the run can only start again.
+        keep: Of no effect: nothing is thrown away. It is accepted for older clients.
         owner_secret: What start returned, on a shared instance.
 
     Returns:
@@ -122,7 +124,7 @@ def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
         return {"run": known.id, "state": "left the line"}
     if not processes.alive(known):
         raise Refusal("This run is not running; there is nothing to stop.")
-    known.request_stop(keep is not False)
+    known.request_stop()
     return {"run": known.id, "state": "stopping"}
 
 
