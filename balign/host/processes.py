@@ -16,7 +16,8 @@ from typing import NamedTuple
 import psutil
 
 import balign
-from balign.runs.folder import Run, RunProcess, list_runs, runs_root
+from balign.runs.folder import Run, RunProcess, runs_root
+from balign.runs.run_folders import FolderSearch
 
 COMMAND = (sys.executable, "-m", "balign")
 """What is started, followed by a verb such as `run`, the folder of the run, and options."""
@@ -83,7 +84,10 @@ def since(run: Run) -> float:
 
 def working() -> list[Run]:
     """The runs that a process works on."""
-    return [run for run in list_runs() if alive(run)]
+    return [Run(path) for path in _at_work.found(runs_root())]
+
+
+_at_work = FolderSearch(lambda path: alive(Run(path)))  # to take up a run, a process puts a file into its folder
 
 
 def ended_early(run: Run) -> bool:

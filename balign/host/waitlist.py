@@ -10,7 +10,8 @@ from balign.atomic import write
 from balign.host import limits, visitors
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, runs_root
+from balign.runs.run_folders import FolderSearch
 
 FILE = "queued"
 Verb = Literal["run", "evaluate"]
@@ -73,5 +74,9 @@ def admit(count: int, visitor: Visitor, free: bool) -> None:
 
 
 def _tickets() -> list[tuple[int, Run]]:
-    known = [(marker.number, run) for run in list_runs() if (marker := ticket(run))]
+    marked = map(Run, _queued.found(runs_root()))
+    known = [(marker.number, run) for run in marked if (marker := ticket(run))]
     return sorted(known, key=lambda pair: (pair[0], pair[1].id))
+
+
+_queued = FolderSearch(lambda path: ticket(Run(path)) is not None)
