@@ -12,11 +12,11 @@ from balign.host import disk, limits, processes, scheduler, visitors
 from balign.runs.folder import Run
 
 log = logging.getLogger(__name__)
-PAUSE = 1.0
+PAUSE = 1.5
 """Seconds between two rounds; each looks at the queue."""
-ROUNDS = 30
+ROUNDS = 20
 """Rounds between two checks of how large the running runs are."""
-SWEEPS = 900
+SWEEPS = 600
 """Rounds between two sweeps of expired runs."""
 GRACE = 120.0
 """Seconds that a run has for stopping when asked to, before its process is killed."""

@@ -234,7 +234,7 @@ class Run:
 
 def list_runs(root: Path | None = None) -> list[Run]:
     """Every run in the root, newest first."""
-    return [Run(folder.path) for folder in run_folders(Path(root or runs_root()))]
+    return [Run(folder.path) for folder in run_folders(Path(root or runs_root())).values()]
 
 
 def find(run_id: object) -> Run | None:

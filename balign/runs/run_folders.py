@@ -1,6 +1,6 @@
 """The folders of all runs, each looked into again only when something was put into it or taken out of it.
 
-A server looks for new runs every second; with a thousand of them in the root, one date of each is all it can read.
+A server looks for new runs all the time; with a thousand of them in the root, one date of each is all it can read.
 """
 
 import os
@@ -12,46 +12,45 @@ from typing import NamedTuple
 
 SETTLED = 3.0
 """Seconds after which the date of a folder tells every change of it; some disks count in steps of two."""
-Stamp = tuple[int, int, int]
 
 
 class RunFolder(NamedTuple):
-    """A folder in which there is a config."""
+    """A folder in which there is a config; the same object until something in it is put there, replaced or removed."""
 
     path: Path
-    stamp: Stamp | None
-    """What changes when a file is put into the folder, replaced or removed; None if that was only a moment ago."""
+    stamp: tuple[int, int, int] | None
+    """Which folder it is, and its dates; None if they are of a moment ago and may not tell the next change."""
 
 
 _known: dict[str, RunFolder] = {}
 
 
-def run_folders(root: Path) -> list[RunFolder]:
-    """The folders of the runs in this root, the last by name first. Hidden ones and links are none."""
+def run_folders(root: Path) -> dict[str, RunFolder]:
+    """The folders of the runs in this root by path, the last by name first. Hidden ones and links are none."""
     global _known
-    seen, settled = {}, (time.time() - SETTLED) * 1e9
+    known, seen, settled = _known, {}, (time.time() - SETTLED) * 1e9
     try:
-        with os.scandir(root.absolute()) as entries:
-            for entry in entries:
-                if not entry.name.startswith(".") and (folder := _look(entry, settled)):
-                    seen[entry.path] = folder
-    except OSError:  # no root, or one that went away meanwhile
-        return []
-    _known = seen
-    return [seen[path] for path in sorted(seen, reverse=True)]
+        entries = os.scandir(root.absolute())
+    except OSError:  # no root
+        return {}
+    with entries:
+        for entry in entries:
+            path = entry.path
+            try:
+                facts, before = entry.stat(follow_symlinks=False), known.get(path)
+            except OSError:  # deleted at this moment
+                continue
+            stamp = (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
+            if before is not None and before.stamp == stamp:
+                seen[path] = before
+            elif stat.S_ISDIR(facts.st_mode) and not entry.name.startswith(".") and _holds_config(path):
+                seen[path] = RunFolder(Path(path), stamp if max(stamp[1:]) < settled else None)
+    _known = {path: seen[path] for path in sorted(seen, reverse=True)}
+    return _known
 
 
-def _look(entry: os.DirEntry[str], settled: float) -> RunFolder | None:
-    try:
-        facts = entry.stat(follow_symlinks=False)
-    except OSError:
-        return None
-    stamp, known = (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns), _known.get(entry.path)
-    if known is not None and known.stamp == stamp:
-        return known
-    if not stat.S_ISDIR(facts.st_mode) or not os.path.isfile(os.path.join(entry.path, "config.json")):
-        return None
-    return RunFolder(known.path if known else Path(entry.path), stamp if max(stamp[1:]) < settled else None)
+def _holds_config(path: str) -> bool:
+    return os.path.isfile(os.path.join(path, "config.json"))
 
 
 class FolderSearch:
@@ -59,17 +58,15 @@ class FolderSearch:
 
     def __init__(self, ask: Callable[[Path], bool]) -> None:
         self._ask = ask
-        self._no: dict[Path, Stamp] = {}
+        self._no: dict[str, RunFolder] = {}
 
     def found(self, root: Path) -> list[Path]:
         """The folders, the last by name first."""
-        found, no = [], {}
-        for path, stamp in run_folders(root):
-            if stamp is not None and self._no.get(path) == stamp:
-                no[path] = stamp
-            elif self._ask(path):
-                found.append(path)
-            elif stamp is not None:
-                no[path] = stamp
+        found, no, before = [], {}, self._no
+        for path, folder in run_folders(root).items():
+            if before.get(path) is folder or not self._ask(folder.path):
+                no[path] = folder
+            else:
+                found.append(folder.path)
         self._no = no
         return found

@@ -15,6 +15,7 @@ from balign.markup.render import render
 from balign.ui.api import endpoints
 from balign.ui.doors import Doors
 from balign.ui.erase_tab import erase_layout
+from balign.ui.event_queue import EventQueue
 from balign.ui.files import ROUTES
 from balign.ui.frontpage import Frontpage
 from balign.ui.page import Page, plain
@@ -22,8 +23,6 @@ from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
 from balign.ui.try_tab import try_layout
 
-REST = 0.01
-"""Seconds between two looks at an empty queue of events; gradio's thousand a second take 4 % of a core, all day."""
 SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 NEVER = str(2**62)
 SESSIONS = 100
@@ -61,7 +60,7 @@ def _queue(blocks: gr.Blocks) -> None:
     # After every event gradio would make a table of the last ten thousand for a page of statistics that is not served.
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"], os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1", NEVER
     blocks.queue(max_size=256, default_concurrency_limit=8)
-    blocks._queue.sleep_when_free = REST
+    EventQueue.take_over(blocks._queue)
     validate = blocks.validate_inputs
 
     def validated(*args: Any) -> None:
