@@ -17,7 +17,7 @@ from balign.host import status
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "balign"
 FLOORS = [
-    ["telemetry", "atomic", "refusal", "machine", "markup"],
+    ["telemetry", "atomic", "refusal", "machine", "markup", "stored_zip"],
     ["models"],
     ["data"],
     ["method"],

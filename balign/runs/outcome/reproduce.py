@@ -23,7 +23,8 @@ from balign.measure.report import Reproduction
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig, explain
 from balign.runs.folder import Run
-from balign.runs.outcome.bundle import CHUNK, FORMAT, SUMS, WEIGHTS
+from balign.runs.outcome.bundle import FORMAT, SUMS, WEIGHTS
+from balign.stored_zip import PIECE
 
 NOTE = "reproduces.json"
 MEMBER = re.compile(
@@ -131,7 +132,7 @@ def digest(file: IO[bytes]) -> str:
     header = _object(file.read(size), "the header of the weights")
     header.pop("__metadata__", None)
     tensors = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    while chunk := file.read(CHUNK):
+    while chunk := file.read(PIECE):
         tensors.update(chunk)
     return tensors.hexdigest()
 
