@@ -189,7 +189,7 @@ def _break_off(studio: Studio, run: str) -> None:
     """Ask for a zip and go away while it is sent."""
     url = httpx.URL(studio.url)
     with socket.create_connection((url.host, url.port or 80)) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         connection.sendall(f"GET /files/{run}/bundle.zip HTTP/1.1\r\nHost: {url.host}:{url.port}\r\n\r\n".encode())
         connection.recv(1000)
 

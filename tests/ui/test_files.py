@@ -2,13 +2,13 @@
 
 import gc
 import hashlib
-import inspect
 import io
 import os
 import socket
 import threading
 import zipfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from types import GeneratorType
 
 import httpx
 import pytest
@@ -113,7 +113,6 @@ class Download:
     def __init__(self, url: str, run: Run, **headers: str) -> None:
         address = httpx.URL(url)
         self.socket = socket.create_connection((address.host, address.port or 80), timeout=30)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         lines = [f"GET /{files.url(run, files.BUNDLE)} HTTP/1.1", f"Host: {address.host}:{address.port}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.socket.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
@@ -121,13 +120,15 @@ class Download:
         while not head.endswith(b"\r\n\r\n"):
             head += self.socket.recv(1)
         self.status = int(head.split()[1])
-        self.headers = httpx.Headers([line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2]])
+        self.headers = httpx.Headers(dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:-2]))
 
     def take(self, most: int = 2**40) -> bytes:
         """So many bytes, or as many as come."""
         taken = b""
         while len(taken) < most and (piece := self.socket.recv(min(65_536, most - len(taken)))):
             taken += piece
+        if len(taken) < most:  # it has ended
+            self.socket.close()
         return taken
 
 
@@ -201,12 +202,12 @@ def test_downloads_that_break_off_leave_no_file_open(heavy: Run, url: str) -> No
             download.take(1_000_000)
             download.socket.close()
         wait_for(lambda: len(os.listdir("/proc/self/fd")) <= before + 2)
-        wait_for(lambda: not [one for one in gc.get_objects() if inspect.isgenerator(one) and alive(one)])
+        wait_for(lambda: not [one for one in gc.get_objects() if isinstance(one, GeneratorType) and alive(one)])
     finally:
         gc.enable()
 
 
-def alive(generator: Generator[object, None, None]) -> bool:
+def alive(generator: "GeneratorType[object, None, None]") -> bool:
     """Whether it makes the pieces of a zip."""
     return generator.gi_code is stored_zip.StoredZip.pieces.__code__ and generator.gi_frame is not None
 
@@ -226,7 +227,7 @@ def alive(generator: Generator[object, None, None]) -> bool:
 def test_a_part_of_the_zip(
     client: TestClient, finished: Run, asked: str, status: int, start: int, end: int | None
 ) -> None:
-    answer = client.get("/" + files.url(finished, files.BUNDLE), headers={"Range": asked.encode()})
+    answer = client.get("/" + files.url(finished, files.BUNDLE), headers={b"Range": asked.encode()})
     assert answer.status_code == status
     if status != 416:
         assert answer.content == b"".join(bundle.stream(finished))[start:end]
