@@ -41,6 +41,8 @@ studio.launch("127.0.0.1", int(sys.argv[1]))
 """
 WORDS = ("cat", "dog", "guitar", "tiger", "pizza", "car", "horse", "tree")
 BROKEN_OFF = 60
+WEIGHTS = 32_000_000
+"""Bytes of the weights of each run, more than a connection holds on its way."""
 
 
 class Studio(NamedTuple):
@@ -94,19 +96,23 @@ def finished(root: Path, steps: int) -> Run:
     os.environ |= {"FAKE_PAUSE": "0", "FAKE_STEPS": str(steps)}
     run = Run.create(RunConfig.parse({"erase": ["cat"], "keep": ["a dog", "a red car"]}), root)
     fake_run.main(str(run.path))
+    with open(run.path / "erased.safetensors", "ab") as file:
+        file.truncate(WEIGHTS)
     (run.path / "starter").write_text("4194300 1.000")  # no process has this number now
     return run
 
 
 def copies(run: Run, root: Path, count: int) -> None:
-    """So many runs in the root; their pictures are one file each under many names."""
+    """So many runs in the root; their pictures and weights are one file each under many names."""
     for number in range(count):
         folder = root / f"20260101-{number:06d}-{number:022d}"
         for parent, _, names in os.walk(run.path):
             target = folder / Path(parent).relative_to(run.path)
             target.mkdir(parents=True)
             for name in names:
-                (os.link if name.endswith(".png") else shutil.copy2)(Path(parent) / name, target / name)
+                (os.link if name.endswith((".png", ".safetensors")) else shutil.copy2)(
+                    Path(parent) / name, target / name
+                )
         config = RunConfig.parse({"erase": [WORDS[number % len(WORDS)]], "keep": [f"number {number}"]})
         (folder / "config.json").write_text(config.to_json())
 
