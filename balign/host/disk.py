@@ -12,6 +12,7 @@ from balign.host import limits, visitors
 from balign.host.idle import idle
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, runs_root
+from balign.runs.run_folders import RunFolder, run_folders
 
 log = logging.getLogger(__name__)
 SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label", "tries", "strength", "probes", "votes")
@@ -19,6 +20,7 @@ SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label", "tries", "str
 UPLOADS = ".balign-uploads"
 IDLE_RUNS, IDLE_UPLOADS = ".idle-runs.json", ".idle-uploads.json"
 """The files, beside the runs, that say for how long runs and uploads have not changed."""
+_sizes: dict[str, tuple[RunFolder, int]] = {}
 
 
 def sweep(spared: Collection[Run]) -> list[str]:
@@ -70,9 +72,19 @@ def check() -> None:
         return
     root = runs_root()
     root.mkdir(parents=True, exist_ok=True)
-    used = sum(size(run.path) for run in list_runs())
-    if used > limits.LIMITS.all_bytes or shutil.disk_usage(root).free < limits.LIMITS.free_bytes:
+    if used() > limits.LIMITS.all_bytes or shutil.disk_usage(root).free < limits.LIMITS.free_bytes:
         raise Refusal("There is no room for another run at the moment; delete one, or come back later.")
+
+
+def used() -> int:
+    """Bytes of all runs. A folder is counted again when something in it changed, as every process on it does."""
+    global _sizes
+    known, sizes = _sizes, {}
+    for path, folder in run_folders(runs_root()).items():
+        before = known.get(path)
+        sizes[path] = before if before and before[0] is folder else (folder, size(folder.path))
+    _sizes = sizes
+    return sum(held for _, held in sizes.values())
 
 
 def check_growth(run: Run, more: int) -> None:

@@ -11,11 +11,11 @@ from balign.host import disk, limits, processes, scheduler, visitors
 from balign.runs.folder import Run
 
 log = logging.getLogger(__name__)
-PAUSE = 1.0
+PAUSE = 1.5
 """Seconds between two rounds; each looks at the queue."""
-ROUNDS = 30
+ROUNDS = 20
 """Rounds between two checks of how large the running runs are."""
-SWEEPS = 900
+SWEEPS = 600
 """Rounds between two sweeps of expired runs."""
 GRACE = 120.0
 """Seconds that a run has for stopping when asked to, before its process is killed."""
@@ -56,6 +56,8 @@ def round_of(number: int) -> None:
     if number % SWEEPS == 0:
         _attempt(scheduler.sweep)
         _attempt(disk.sweep_cache)
+    if number == 0 and limits.public():
+        _attempt(disk.used)  # now, so that no visitor waits until all runs are counted
 
 
 def _attempt(task: Callable[..., object], *about: Run) -> None:

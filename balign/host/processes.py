@@ -17,7 +17,8 @@ from balign import locks
 from balign.atomic import atomic
 from balign.plain_file import plain
 from balign.runs.claims import RunProcess, records_of
-from balign.runs.folder import Run, list_runs, runs_root
+from balign.runs.folder import Run, runs_root
+from balign.runs.run_folders import FolderSearch
 
 COMMAND = (sys.executable, "-m", "balign")
 """What is started, followed by a verb such as `run`, the folder of the run, and options."""
@@ -91,7 +92,10 @@ def worked(run: Run) -> float:
 
 def working() -> list[Run]:
     """The runs that a process works on."""
-    return [run for run in list_runs() if alive(run)]
+    return [Run(path) for path in _at_work.found(runs_root())]
+
+
+_at_work = FolderSearch(lambda path: alive(Run(path)))  # to take up a run, a process puts a file into its folder
 
 
 def ended_early(run: Run) -> bool:

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -185,6 +185,12 @@ def state(run: Run) -> State:
     """The state alone, of a run that may be one of many."""
     queued, process = waitlist.ticket(run) is not None, _process(run)
     return _state(run, queued, process, last_phase(run))
+
+
+def states(runs: Sequence[Run]) -> list[State]:
+    """The states of many runs. Folders in which nothing changed are not looked into again."""
+    queued, worked = set(waitlist.queue()), set(processes.working())
+    return [_state(run, run in queued, _process(run) if run in worked else None, last_phase(run)) for run in runs]
 
 
 @until_changed("telemetry.jsonl", most=2_000)

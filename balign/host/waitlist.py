@@ -10,7 +10,8 @@ from balign.host import limits, visitors
 from balign.host.visitors import NOBODY, Visitor
 from balign.plain_file import read_plain
 from balign.refusal import Refusal
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, runs_root
+from balign.runs.run_folders import FolderSearch
 
 FILE = "queued"
 Verb = Literal["run", "evaluate"]
@@ -86,5 +87,9 @@ def _from(run: Run, visitor: Visitor) -> bool:
 
 
 def _tickets() -> list[tuple[int, Run]]:
-    known = [(marker.number, run) for run in list_runs() if (marker := ticket(run))]
+    marked = map(Run, _queued.found(runs_root()))
+    known = [(marker.number, run) for run in marked if (marker := ticket(run))]
     return sorted(known, key=lambda pair: (pair[0], pair[1].id))
+
+
+_queued = FolderSearch(lambda path: ticket(Run(path)) is not None)

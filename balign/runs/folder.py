@@ -19,14 +19,15 @@ from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs.claims import RunProcess, records_of
 from balign.runs.config import RunConfig
+from balign.runs.run_folders import run_folders
 from balign.telemetry import Phase, Record
 
 MOMENT = re.compile(r"(2\d{7})-(\d{6})(\d{6})?-")
 """How the name of a run begins: date, time and millionths of a second; of an older one without these, in local time."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
 MAX_LABEL = 80
-TAIL = 65_536
-"""Bytes at the end of the telemetry in which the last phase is looked for."""
+TAILS = (1_024, 65_536)
+"""Bytes at the end of the telemetry in which the last phase is looked for; mostly it is the last line."""
 
 
 def runs_root() -> Path:
@@ -129,12 +130,15 @@ class Run:
     def last_phase(self) -> Phase | None:
         """The phase the run recorded last; None if it recorded none yet."""
         path = self.path / "telemetry.jsonl"
-        try:
-            start = max(path.stat().st_size - TAIL, 0)
-        except OSError:
-            return None
-        phases = [record for record in telemetry.read(path, start)[0] if isinstance(record, Phase)]
-        return phases[-1] if phases else None
+        for tail in TAILS:
+            try:
+                start = max(path.stat().st_size - tail, 0)
+            except OSError:
+                return None
+            for record in reversed(telemetry.read(path, start)[0]):
+                if isinstance(record, Phase):
+                    return record
+        return None
 
     def logged(self) -> bool:
         """Whether log.txt, which holds the traces of errors, says anything."""
@@ -230,19 +234,7 @@ def next_moment(names: Iterable[str]) -> str:
 
 def list_runs(root: Path | None = None) -> list[Run]:
     """Every run in the root, newest first."""
-    root = Path(root or runs_root()).absolute()
-    try:
-        folders = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
-    except OSError:
-        return []
-    return [Run(folder) for folder in sorted(folders, reverse=True) if _holds_run(folder)]
-
-
-def _holds_run(folder: Path) -> bool:
-    try:
-        return not folder.is_symlink() and (folder / "config.json").is_file()
-    except OSError:  # a folder that may not be entered, such as lost+found
-        return False
+    return [Run(folder.path) for folder in run_folders(Path(root or runs_root())).values()]
 
 
 def find(run_id: object) -> Run | None:

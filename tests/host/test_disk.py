@@ -8,6 +8,9 @@ import pytest
 
 from balign.data import latent_cache
 from balign.host import disk, limits
+from balign.runs import run_folders
+from balign.runs.config import RunConfig
+from balign.runs.folder import Run
 
 
 def test_old_uploads_go_and_new_ones_stay(
@@ -60,3 +63,20 @@ def test_the_latents_used_the_longest_ago_go_where_there_are_too_many(
     assert model.exists()
     disk.sweep_cache()
     assert len(list(folder.iterdir())) == 3
+
+
+def test_of_all_runs_only_those_that_changed_are_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folders, "SETTLED", -10.0)
+    runs = [Run.create(RunConfig.parse({"erase": ["cat"]})) for _ in range(4)]
+    before, counted, size = disk.used(), [], disk.size
+
+    def count(folder: Path) -> int:
+        counted.append(folder)
+        return size(folder)
+
+    monkeypatch.setattr(disk, "size", count)
+    (runs[1].path / "weights").write_bytes(b"x" * 1_000)
+    assert disk.used() == before + 1_000 == sum(size(run.path) for run in runs)
+    assert counted == [runs[1].path]
+    runs[1].delete()
+    assert disk.used() == sum(size(run.path) for run in runs[:1] + runs[2:])

@@ -17,7 +17,7 @@ from balign.atomic import write
 from balign.refusal import Refusal
 from balign.runs.claims import RunProcess
 from balign.runs.config import RunConfig
-from balign.runs.folder import RUN_ID, TAIL, Run, find, list_runs, runs_root
+from balign.runs.folder import RUN_ID, TAILS, Run, find, list_runs, runs_root
 
 CONFIG = RunConfig.parse({"erase": ["../../etc"], "keep": ["a red ball"]})
 
@@ -90,7 +90,7 @@ def test_a_claimed_run_is_claimed_once_and_not_deleted(tmp_path):
     assert not (run.path / "pid").exists()
 
 
-@pytest.mark.parametrize("padding", [0, TAIL, 3 * TAIL])
+@pytest.mark.parametrize("padding", [0, TAILS[0], *(k * TAILS[-1] for k in (1, 3))])
 def test_the_last_phase_is_found_at_the_end(tmp_path, padding):
     run = Run.create(CONFIG, tmp_path)
     log = run.path / "telemetry.jsonl"
@@ -330,14 +330,14 @@ def test_a_label_somebody_wrote_by_hand_is_read_as_a_name(tmp_path):
 def test_a_folder_that_may_not_be_entered_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.create(CONFIG, tmp_path)
     shut = Run.create(CONFIG, tmp_path)
-    there = Path.is_file
+    look = os.stat
 
-    def is_file(path: Path) -> bool:
-        if path.parent == shut.path:
+    def stat(path: str | Path, **how: object) -> os.stat_result:
+        if Path(path).parent == shut.path:
             raise PermissionError(13, "Permission denied")
-        return there(path)
+        return look(path, **how)
 
-    monkeypatch.setattr(Path, "is_file", is_file)
+    monkeypatch.setattr(os, "stat", stat)
     assert list_runs(tmp_path) == [run]
 
 

@@ -24,7 +24,8 @@ from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs.config import MAX_STEPS, SHORT, RunConfig, explain
 from balign.runs.folder import Run
-from balign.runs.outcome.bundle import CHUNK, FORMAT, SUMS, WEIGHTS
+from balign.runs.outcome.bundle import FORMAT, SUMS, WEIGHTS
+from balign.stored_zip import PIECE
 
 NOTE = "reproduces.json"
 MEMBER = re.compile(
@@ -160,7 +161,7 @@ def digest(file: IO[bytes]) -> str:
     except ValidationError as error:
         raise Refusal(f"The header of the weights is not that of a safetensors file: {explain(error)}") from None
     tensors = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    while chunk := file.read(CHUNK):
+    while chunk := file.read(PIECE):
         tensors.update(chunk)
     return tensors.hexdigest()
 
