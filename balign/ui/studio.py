@@ -18,7 +18,6 @@ from balign.ui import events, password
 from balign.ui.api import endpoints
 from balign.ui.doors import Doors
 from balign.ui.erase_tab import erase_layout
-from balign.ui.event_queue import EventQueue
 from balign.ui.files import ROUTES
 from balign.ui.frontpage import Frontpage
 from balign.ui.page import Page, plain
