@@ -219,9 +219,9 @@ def _next() -> None:
 
     One that cannot keeps its place. Others pass it only if the trouble is its own.
     """
-    if inline() or processes.working():
-        return
     queue = waitlist.queue()
+    if inline() or not queue or processes.working():  # an empty queue spares the second look at all folders
+        return
     for run in _troubles.keys() - queue:
         del _troubles[run]
     for run in queue:
