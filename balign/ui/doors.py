@@ -29,6 +29,8 @@ ROUTES = re.compile(
     r"|mcp(/.*)?)"
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
+PASSED = ("doors.py", "frontpage.py", "event_queue.py", "events.py")
+"""The files through which every request or event goes."""
 UPLOAD, MCP = "/gradio_api/upload", "/gradio_api/mcp"
 UPLOADED = limits.Rate()
 """Bytes that each address, and everybody together, has uploaded to a public instance."""
@@ -189,7 +191,7 @@ def _failure(scope: Scope, error: Exception) -> tuple[int, str]:
 def ours(error: Exception) -> bool:
     """Whether an error came out of code of this package, beside that which every request or event passes."""
     files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
-    files -= {Path(__file__).with_name(name) for name in ("doors.py", "frontpage.py", "studio.py")}
+    files -= {Path(__file__).with_name(name) for name in PASSED}
     return any(file.is_relative_to(Path(balign.__file__).parent) for file in files)
 
 
