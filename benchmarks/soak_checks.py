@@ -119,7 +119,10 @@ class Watch(threading.Thread):
         self.offset = 0
         self.working: dict[int, tuple[str, str]] = {}
         """By process: what it does, and the run it does it with."""
-        self.tickets: dict[str, int] = {}
+        self.waiting: dict[str, int] = {}
+        """The runs in the queue at the last look, each with its number."""
+        self.passed: dict[str, set[str]] = {}
+        """For each run that left the queue, those with lower numbers that were in it before and after."""
         self.most: Counter[str] = Counter()
         self.ended = threading.Event()
 
@@ -131,12 +134,13 @@ class Watch(threading.Thread):
         begun = list(self._begun())
         queued = {path.parent.name: waitlist.ticket(Run(path.parent)) for path in self.world.root.glob("*/queued")}
         waiting = {run: ticket.number for run, ticket in queued.items() if ticket and run in self.world.runs}
+        still = {run for run in self.waiting.keys() & waiting.keys() if self.waiting[run] == waiting[run]}
+        for run in self.waiting.keys() - waiting.keys():
+            self.passed[run] = {other for other in still if self.waiting[other] < self.waiting[run]}
         for run in begun:
-            number = self.tickets.pop(run, None)
-            for other, earlier in waiting.items():
-                if number is not None and other != run and earlier < number:
-                    self.world.book.breach("begun out of turn", f"{run} before {other}")
-        self.tickets = waiting | {run: number for run, number in self.tickets.items() if run not in waiting}
+            for other in self.passed.pop(run, ()):
+                self.world.book.breach("begun out of turn", f"{run} before {other}")
+        self.waiting = waiting
         self.most["runs in the queue"] = max(self.most["runs in the queue"], len(queued))
         try:
             process = psutil.Process(self.world.pid)

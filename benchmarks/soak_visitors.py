@@ -16,7 +16,7 @@ from benchmarks.soak_guest import Guest
 
 WORDS = ("cat", "dog", "horse", "guitar", "tiger")
 ZIP = "Reproduce a zip"
-MOST_RUNS, MOST_LIVE = 5, 2
+MOST_RUNS, MOST_LIVE = 5, 1
 """Runs that a visitor keeps, and those of them that are not finished."""
 
 
@@ -26,7 +26,7 @@ class Visitor(Guest):
     def actions(self) -> dict[Callable[[], None], float]:
         """What this visitor does, and how often of all."""
         more = {self.download: 3, self.leave_download: 1, self.upload: 1, self.draw: 4, self.delete: 2}
-        return {self.start_run: 2, self.look: 4, self.browse: 2, self.stop: 1, self.resume: 3, **more}
+        return {self.start_run: 1, self.look: 4, self.browse: 2, self.stop: 1, self.resume: 3, **more}
 
     def _note(self, run: str, config: dict[str, Any]) -> None:
         self.world.runs[run] = Known(run, self.secret, config, excused=self.world.full)
