@@ -80,6 +80,7 @@ def test_a_shared_run_is_watched_resumed_outlives_the_server_and_is_tried(
         reloaded(each)
         each.wait_for_selector(CURVE, state="attached")
     for each in (page, second, stranger):
+        expect(each.locator(".verdict h2")).not_to_contain_text(f"of {STEPS} steps")  # as it was of the part
         expect(each.locator(".verdict h2")).to_contain_text("cat")
         expect(each.locator(".pair")).to_have_count(12)
         assert run_id(each) == run.id or each is second

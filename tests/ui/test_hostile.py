@@ -68,8 +68,10 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         f"form {name}": lambda x, name=name: act(erase_handlers.start, ANNS, {"erase": "cat", name: x})
         for name in FIELDS
     },
-    "stop": lambda x: [act(erase_handlers.stop, store, True) for store in stores(x)],
+    "stop": lambda x: [act(erase_handlers.stop, store) for store in stores(x)],
     "resume": lambda x: [act(erase_handlers.resume, store) for store in stores(x)],
+    "ask discard": lambda x: [act(erase_handlers.ask_discard, store) for store in stores(x)],
+    "discard": lambda x: [act(erase_handlers.discard, store, x) for store in (*stores(x), mine()) if x != ids()],
     "compare now": lambda x: [act(erase_handlers.compare, store) for store in stores(x)],
     "refresh": lambda x: [act(erase_handlers.refresh, store, None) for store in stores(x)],
     "attach": lambda x: [act(erase_handlers.attach, store, link=x) for store in stores(x)],
