@@ -18,6 +18,14 @@ Claim = Callable[[Run], Callable[[], None]]
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub anything; its client reads this once, when it is imported
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several workers (`-n 2 --dist loadgroup`) take a file each, and one takes all that drive a browser."""
+    for item in items:
+        browser = item.get_closest_marker("browser")
+        item.add_marker(pytest.mark.xdist_group("browser" if browser else item.location[0]))
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """``tiny_model(prediction_type="epsilon", like="sd1", …)``: the folder of a tiny pipeline, made once a session."""
