@@ -14,11 +14,13 @@ from rich.table import Table
 
 from balign.host import status
 from balign.markup import formats
+from balign.measure.recovery import ATTACKS, SUBJECTS, Share
 from balign.measure.report import GROUPS, RunReport
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Preview, Record, Report, Step
 
 if TYPE_CHECKING:
+    from balign.runs.attack.attack_store import AttackCurve, AttackPoint, AttackResult
     from balign.runs.outcome.comparison import ComparedRun
 
 NAMES = {
@@ -127,6 +129,42 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
         title = "\n".join([each.name, each.run.id, *([] if state == "done" else [status.STATES[state]])])
         drawn.add_row(escape(title), each.method, formats.percent(ua), *cells, seconds)
     return drawn
+
+
+def attack_point(curve: "AttackCurve", point: "AttackPoint") -> None:
+    """Print one finished point of an attack."""
+    budget = f", {point.budget} {ATTACKS[curve.attack].unit}".rstrip(" 0,")
+    what = f"{SUBJECTS[curve.subject]}, {curve.title.lower()}{budget}"
+    text = f"{what}: {point.share} recognised, {point.seconds:.0f} s"
+    Console().print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def attack_table(result: "AttackResult") -> Table:
+    """What every attack brought back at each budget, beside the base and the control, with the verdict below."""
+    whose = [subject for subject in SUBJECTS if any(curve.subject == subject for curve in result.curves)]
+    drawn = Table(title=f"Taken for {escape(result.concept)} by {escape(result.scorer)}", title_justify="left")
+    drawn.caption_style, drawn.caption_justify = "", "left"
+    drawn.add_column("Attack")
+    drawn.add_column("Budget", justify="right")
+    for subject in whose:
+        drawn.add_column(SUBJECTS[subject], justify="right")
+    drawn.add_column("What it says")
+    for attack, tokens, budgets in result.rows():
+        title = ATTACKS[attack]
+        for k, budget in enumerate(budgets):
+            points = [result.at(attack, tokens, budget, subject) for subject in whose]
+            cells = ["\n".join(map(_share, (point.share, point.second_share))) if point else "" for point in points]
+            head, says = (result.title(attack, tokens), title.says) if k == 0 else ("", "")
+            drawn.add_row(head, f"{budget} {title.unit}" if title.unit else "", *(map(str.strip, cells)), says)
+        drawn.add_section()
+    moved = f"The trained weights moved by {result.moved:.3g} ({formats.percent(result.moved_share)} of their norm)."
+    lines = [f"{escape(result.concept)}: {escape(result.verdict)}.", moved, *map(escape, result.skipped)]
+    drawn.caption = "\n".join(lines)
+    return drawn
+
+
+def _share(share: Share | None) -> str:
+    return f"{formats.percent(share.rate)} {escape(formats.between(*share.interval))}" if share else ""
 
 
 def _interval(mean: float | None, low: float | None, high: float | None) -> str:
