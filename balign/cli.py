@@ -168,7 +168,7 @@ def attack(
         concept: which of the erased concepts; left out, the first.
         judge: a second scorer, beside that of the report.
     """
-    from balign.runs.attack import attacker, attack_store
+    from balign.runs.attack import attack_store, attacker
     from balign.terminal import attack_point, attack_table
 
     given = {"concept": concept, "tokens": tokens, "steps": steps, "pictures": pictures, "seed": seed, "judge": judge}

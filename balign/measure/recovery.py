@@ -60,7 +60,7 @@ ATTACKS = {
     "relearn_concept": AttackTitle(
         "Relearning on the concept",
         "steps",
-        "How soon 8 pictures teach it again; any model learns in the end, so only being sooner than the control counts.",
+        "How soon 8 pictures teach it again; any model learns it in the end: being sooner than the control counts.",
     ),
 }
 """Every attack; the first is no attack but what all of them are compared with."""
@@ -133,7 +133,8 @@ def verdict(by_name: Share, attempts: Sequence[Attempt]) -> str:
     counted = [attempt for attempt in strong if attempt.attack != "relearn_concept"] or strong
     most = max(attempt.excess for attempt in counted)
     if all(attempt.control for attempt in strong):
-        return f"{named}, and not brought back by these attacks (within {100 * max(most, 0):.0f} points of the control){rest}"
+        within = f"within {100 * max(most, 0):.0f} points of the control"
+        return f"{named}, and not brought back by these attacks ({within}){rest}"
     highest = max(counted, key=lambda attempt: attempt.excess).erased
     return f"{named}, and not brought back by these attacks (at most {highest} pictures; no control was attacked){rest}"
 
@@ -178,7 +179,5 @@ class ScorerJudge:
         shots = [Shot("attack", "", {kind: word}, 0)] * len(images)
         answers = recognised(images, shots, self._scorer, self._choices)
         if any(kind not in answer for answer in answers):
-            raise Refusal(
-                f"The scorer {self.name!r} has nothing to tell {word!r} from, so no attack on it can be scored."
-            )
+            raise Refusal(f"The scorer {self.name!r} has nothing to tell {word!r} from, so no attack can be scored.")
         return [answer[kind] for answer in answers]
