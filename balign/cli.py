@@ -171,15 +171,21 @@ def attack(
     from balign.runs.attack import attack_store, attacker
     from balign.terminal import attack_point, attack_table
 
-    given = {"concept": concept, "tokens": tokens, "steps": steps, "pictures": pictures, "seed": seed, "judge": judge}
-    given |= {"attacks": attacks} if attacks else {}
-    request = attack_store.AttackRequest.parse(**given, control=str(control) if control else None)
+    request = attack_store.AttackRequest.parse(
+        concept=concept,
+        attacks=attacks or attack_store.CHOICES,
+        tokens=tokens,
+        steps=steps,
+        pictures=pictures,
+        seed=seed,
+        control=str(control.absolute()) if control else None,
+        judge=judge,
+    )
     opened = _open(folder)
     with gentle_interrupt(opened):
-        target = attacker.attack(opened, request, attack_point)
-    result = attack_store.AttackResult.read(target / "attack.json")
+        result = attacker.attack(opened, request, attack_point)
     Console().print(attack_table(result))
-    return _wrote(target)
+    return _wrote(opened.path / result.folder)
 
 
 def compare(folders: Folders, /) -> int:

@@ -123,6 +123,8 @@ class AttackResult(StoredResult):
     seconds: float
     curves: tuple[AttackCurve, ...] = Field(min_length=1)
     verdict: str
+    folder: str
+    """Where in the run's folder its files are."""
 
     def rows(self) -> list[tuple[str, int, list[int]]]:
         """Each attack once, with its number of tokens and its budgets as the curves have them."""
@@ -158,9 +160,9 @@ def attempts(curves: tuple[AttackCurve, ...]) -> list[Attempt]:
     ]
 
 
-def key(request: AttackRequest, concept: str, scorer: str) -> str:
-    """The name of the folder of a request: a hash of what decides which pictures are drawn and how they are judged."""
-    return digest(VERSION, concept, request.pictures, request.seed, scorer, request.judge)
+def folder(run: Run, request: AttackRequest, concept: str, scorer: str) -> Path:
+    """Where a request's files are; the name is a hash of what decides which pictures are drawn, and who judges them."""
+    return run.path / FOLDER / digest(VERSION, concept, request.pictures, request.seed, scorer, request.judge)
 
 
 def digest(*values: object) -> str:

@@ -16,8 +16,8 @@ from balign.runs.tryout import redraw
 STOPPED = "Stopped before the end; what was finished is kept, and the same command goes on from there."
 
 
-def attack(run: Run, request: AttackRequest, on_point: OnPoint = lambda *_: None) -> Path:
-    """Make the attacks and write attack.json; returns the folder it is in.
+def attack(run: Run, request: AttackRequest, on_point: OnPoint = lambda *_: None) -> AttackResult:
+    """Make the attacks, write their attack.json, and return what it holds.
 
     ``on_point`` is called after every point. Raises Refusal for what cannot be attacked and for a run that is at work
     or not finished, and DrawingFailed if it fails.
@@ -62,6 +62,7 @@ def attack(run: Run, request: AttackRequest, on_point: OnPoint = lambda *_: None
             seconds=round(time.monotonic() - started, 3),
             curves=tuple(curves),
             verdict=verdict(curves[0].points[0].share, attack_store.attempts(tuple(curves))),
+            folder=bench.folder.relative_to(run.path).as_posix(),
         )
         result.write(bench.folder / "attack.json")
-    return bench.folder
+    return result

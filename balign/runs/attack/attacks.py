@@ -48,9 +48,7 @@ def points(bench: Bench) -> int:
     """How many points the curves of one model have in all."""
     counts = {"rounding": len(BITS), "null_text": len(ITERATIONS), "synonyms": bool(bench.prompts.unseen_synonyms)}
     counts |= {"inversion": len(bench.request.tokens) * len(budgets(bench.request.steps, INVERSION_PARTS))}
-    counts |= {
-        name: len(budgets(bench.request.steps, RELEARNING_PARTS)) for name in ("relearn_kept", "relearn_concept")
-    }
+    counts |= dict.fromkeys(("relearn_kept", "relearn_concept"), len(budgets(bench.request.steps, RELEARNING_PARTS)))
     return 1 + sum(counts[name] for name in bench.request.attacks)
 
 

@@ -98,9 +98,7 @@ def open_bench(job: Job, request: AttackRequest, tick: Tick, on_point: OnPoint) 
         request=request,
         prompts=prompts,
         judges=judges,
-        folder=job.run.path
-        / attack_store.FOLDER
-        / attack_store.key(request, f"{word.kind} {word.name}", job.scorer.name),
+        folder=attack_store.folder(job.run, request, f"{word.kind} {word.name}", job.scorer.name),
         tick=tick,
         on_point=on_point,
         concept=made(prompts.learning(word.name) if learns else [], [], request.seed + SEEDS),
