@@ -168,7 +168,7 @@ def attack(
         concept: which of the erased concepts; left out, the first.
         judge: a second scorer, beside that of the report.
     """
-    from balign.runs.attack import attack_store, attacker
+    from balign.attack import attack_store, attacker
     from balign.terminal import attack_point, attack_table
 
     request = attack_store.AttackRequest.parse(

@@ -20,7 +20,7 @@ from balign.runs.folder import Run
 from balign.telemetry import Phase, Preview, Record, Report, Step
 
 if TYPE_CHECKING:
-    from balign.runs.attack.attack_store import AttackCurve, AttackPoint, AttackResult
+    from balign.attack.attack_store import AttackCurve, AttackPoint, AttackResult
     from balign.runs.outcome.comparison import ComparedRun
 
 NAMES = {

@@ -7,7 +7,8 @@ way, shows that the attack works, and a model that never knew the concept (the c
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from balign.measure.intervals import wilson
+from balign.markup.formats import percent
+from balign.measure.intervals import LEVEL, wilson
 from balign.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Share(NamedTuple):
         return wilson(self.shown, self.n)
 
     def __str__(self) -> str:
-        return f"{100 * self.rate:.0f}\u00a0% of {self.n}"
+        return f"{percent(self.rate)} of {self.n}"
 
 
 class Attempt(NamedTuple):
@@ -117,7 +118,7 @@ def verdict(by_name: Share, attempts: Sequence[Attempt]) -> str:
     if by_name.rate > GONE:
         return f"still drawn when asked by name: {by_name} pictures"
     high = by_name.interval[1]
-    named = f"no longer drawn when asked by name ({by_name} pictures, at most {100 * high:.0f}\u00a0% at 95\u00a0%)"
+    named = f"no longer drawn when asked by name ({by_name} pictures, at most {percent(high)} at {percent(LEVEL)})"
     if not attempts:
         return f"{named}; whether it can be brought back was not tried"
     back = [attempt for attempt in attempts if attempt.comes_back]

@@ -3,12 +3,12 @@
 import time
 from pathlib import Path
 
+from balign.attack import attack_curves, attack_store, subjects
+from balign.attack.attack_store import AttackCurve, AttackPoint, AttackRequest, AttackResult
+from balign.attack.bench import OnPoint, open_bench
 from balign.data.attack_prompts import attack_prompts
 from balign.measure.recovery import verdict
 from balign.refusal import Refusal
-from balign.runs.attack import attack_store, attacks, subjects
-from balign.runs.attack.attack_store import AttackCurve, AttackPoint, AttackRequest, AttackResult
-from balign.runs.attack.bench import OnPoint, open_bench
 from balign.runs.folder import Run
 from balign.runs.prompt_lists import resolve
 from balign.runs.tryout import redraw
@@ -42,11 +42,11 @@ def attack(run: Run, request: AttackRequest, on_point: OnPoint = lambda *_: None
         if request.control is not None:
             subjects.load_control(job, request.control)
         bench = open_bench(job, request, tick, count)
-        total = attacks.points(bench) * (2 + (request.control is not None))
+        total = attack_curves.points(bench) * (2 + (request.control is not None))
         moved = subjects.distance_of(job)
         curves = []
         for subject in subjects.subjects(job, request.control):
-            for growing in attacks.attack(bench, subject):
+            for growing in attack_curves.attack(bench, subject):
                 curves.append(growing.curve)
                 done = sum(len(curve.points) for curve in curves)
         result = AttackResult(
@@ -58,7 +58,7 @@ def attack(run: Run, request: AttackRequest, on_point: OnPoint = lambda *_: None
             control=Path(request.control).name if request.control else None,
             moved=moved[0],
             moved_share=moved[1],
-            skipped=tuple(attacks.skipped(bench)),
+            skipped=tuple(attack_curves.skipped(bench)),
             seconds=round(time.monotonic() - started, 3),
             curves=tuple(curves),
             verdict=verdict(curves[0].points[0].share, attack_store.attempts(tuple(curves))),

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from balign.attack.bench import RELEARNED_FROM, Bench, GrowingCurve
+from balign.attack.subjects import Subject
 from balign.data.attack_prompts import LEARNED
 from balign.method.attacks import fitting, null_text
 from balign.method.attacks.rounding import rounded
-from balign.runs.attack.bench import RELEARNED_FROM, Bench, GrowingCurve
-from balign.runs.attack.subjects import Subject
 from balign.runs.engine import images
 
 BITS = (8, 4)

@@ -12,6 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from balign.attack import attack_store
+from balign.attack.attack_store import AttackCurve, AttackPoint, AttackRequest
+from balign.attack.subjects import Subject
 from balign.data import latents
 from balign.data.attack_prompts import SEEDS, AttackPrompts, attack_prompts
 from balign.data.latents import Latents, image_seeds
@@ -21,9 +24,6 @@ from balign.measure.recovery import ConceptJudge, ScorerJudge
 from balign.method.attacks.fitting import DenoisingFit
 from balign.models import weight_file
 from balign.models.base import BaseModel
-from balign.runs.attack import attack_store
-from balign.runs.attack.attack_store import AttackCurve, AttackPoint, AttackRequest
-from balign.runs.attack.subjects import Subject
 from balign.runs.engine import images
 from balign.runs.engine.job import Job, device
 

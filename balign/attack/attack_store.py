@@ -137,7 +137,7 @@ class AttackResult(StoredResult):
         """What an attack is called."""
         return title(attack, tokens)
 
-    def at(self, attack: str, tokens: int, budget: int, subject: SubjectName) -> AttackPoint | None:
+    def at(self, attack: str, tokens: int, budget: int, subject: str) -> AttackPoint | None:
         """The point of this attack on this model at this budget, if there is one."""
         for curve in self.curves:
             if (curve.attack, curve.tokens, curve.subject) == (attack, tokens, subject):
