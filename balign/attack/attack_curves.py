@@ -94,7 +94,7 @@ def null_text_inversion(bench: Bench, subject: Subject) -> GrowingCurve:
     for iterations in curve.missing(ITERATIONS):
         started, parts, residuals = time.monotonic(), [], []
         empty = model.encode_text([""]).to(model.device)
-        for pictures in bench.concept.forget[: bench.request.pictures].split(images.BATCH):
+        for pictures in bench.concept[: bench.request.pictures].split(images.BATCH):
             inverted = null_text.invert(model, pictures, empty, steps, iterations, bench.tick)
             parts.append(model.decode(null_text.redraw(model, inverted.noise, empty, steps)))
             residuals += [inverted.residual] * len(pictures)
@@ -111,9 +111,7 @@ def textual_inversion(bench: Bench, subject: Subject, tokens: int) -> GrowingCur
 
     def make() -> fitting.DenoisingFit:
         start = fitting.around(model, others, tokens, bench.seed)
-        return fitting.inversion(
-            model, bench.concept.forget, bench.prompts.learning(LEARNED), LEARNED, start, bench.seed
-        )
+        return fitting.inversion(model, bench.concept, bench.prompts.learning(LEARNED), LEARNED, start, bench.seed)
 
     curve.fit(
         make,
@@ -126,13 +124,13 @@ def textual_inversion(bench: Bench, subject: Subject, tokens: int) -> GrowingCur
 
 def relearn_kept(bench: Bench, subject: Subject) -> GrowingCurve:
     """All weights trained further on what the run kept, and on nothing else."""
-    return _relearn(bench, subject, "relearn_kept", bench.kept.retain, bench.job.prompts.retain)
+    return _relearn(bench, subject, "relearn_kept", bench.kept, bench.job.prompts.retain)
 
 
 def relearn_concept(bench: Bench, subject: Subject) -> GrowingCurve:
     """All weights trained further on a few of the base's pictures of the concept."""
     few = slice(RELEARNED_FROM)
-    return _relearn(bench, subject, "relearn_concept", bench.concept.forget[few], bench.learned_prompts[few])
+    return _relearn(bench, subject, "relearn_concept", bench.concept[few], bench.learned_prompts[few])
 
 
 def _relearn(bench: Bench, subject: Subject, name: str, pictures: torch.Tensor, prompts: Sequence[str]) -> GrowingCurve:

@@ -17,7 +17,7 @@ from balign.attack.attack_store import AttackCurve, AttackPoint, AttackRequest
 from balign.attack.subjects import Subject
 from balign.data import latents
 from balign.data.attack_prompts import SEEDS, AttackPrompts, attack_prompts
-from balign.data.latents import Latents, image_seeds
+from balign.data.latents import image_seeds
 from balign.measure.clip import Scorer
 from balign.measure.evaluation import Shot
 from balign.measure.recovery import ConceptJudge, ScorerJudge
@@ -48,9 +48,9 @@ class Bench:
     tick: Tick
     """Called before each batch; obeys the stop flag."""
     on_point: OnPoint
-    concept: Latents
-    """What the base drew of the concept, to learn from."""
-    kept: Latents
+    concept: Tensor
+    """What the base drew of the concept, to learn from: latents (N, C, h, w)."""
+    kept: Tensor
     """What the run itself retained."""
 
     @property
@@ -82,15 +82,18 @@ def open_bench(job: Job, request: AttackRequest, tick: Tick, on_point: OnPoint) 
     if request.judge is not None:
         judges.append(ScorerJudge(Scorer.load(request.judge, device(job.run.config)), job.prompts.choices))
 
-    def made(forget: list[str], retain: list[str], seed: int) -> Latents:
-        return latents.make(
+    def made(texts: list[str], seed: int) -> Tensor:
+        if not texts:
+            return torch.empty(0, *job.model.latent_shape)
+        drawn = latents.make(
             job.model,
-            replace(job.prompts, forget=forget, retain=retain),
+            replace(job.prompts, forget=texts, retain=[]),
             seed=seed,
             steps=job.sampling.steps,
             guidance=job.sampling.guidance,
             on_progress=lambda *_: tick(),
         )
+        return drawn.forget
 
     learns = {"null_text", "inversion", "relearn_concept"} & set(request.attacks)
     return Bench(
@@ -101,8 +104,8 @@ def open_bench(job: Job, request: AttackRequest, tick: Tick, on_point: OnPoint) 
         folder=attack_store.folder(job.run, request, f"{word.kind} {word.name}", job.scorer.name),
         tick=tick,
         on_point=on_point,
-        concept=made(prompts.learning(word.name) if learns else [], [], request.seed + SEEDS),
-        kept=made([], job.prompts.retain if "relearn_kept" in request.attacks else [], job.run.config.seed),
+        concept=made(prompts.learning(word.name) if learns else [], request.seed + SEEDS),
+        kept=made(job.prompts.retain if "relearn_kept" in request.attacks else [], job.run.config.seed),
     )
 
 
@@ -129,8 +132,8 @@ class GrowingCurve:
 
     @property
     def folder(self) -> Path:
-        name = f"{self.attack}-{self.tokens}" if self.tokens else self.attack
-        return self.bench.folder / self.subject.name / name
+        name = "-".join(map(str, filter(None, (self.attack, self.tokens, self.steps))))
+        return self.bench.folder / self.subject.folder / name
 
     @property
     def _state(self) -> Path:
@@ -171,6 +174,7 @@ class GrowingCurve:
         The state of every budget is on disk before its pictures are drawn, until the curve is whole.
         """
         if not self.missing(budgets):
+            self._state.unlink(missing_ok=True)
             return
         fit, facts = make(), {"made_from": self.curve.made_from}
         if self._state.exists():

@@ -29,6 +29,11 @@ class Subject:
     """The weights that the run trained, by name."""
     restore: Callable[[], None]
 
+    @property
+    def folder(self) -> str:
+        """Where its curves are; every control has a folder of its own."""
+        return f"control-{self.weights[:8]}" if self.name == "control" else self.name
+
 
 def distance_of(job: Job) -> tuple[float, float]:
     """How far the run moved its trained weights, absolutely and in parts of their norm; the model holds the base."""

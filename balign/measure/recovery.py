@@ -56,7 +56,7 @@ ATTACKS = {
     "relearn_kept": AttackTitle(
         "Relearning on kept data",
         "steps",
-        "Whether it comes back by itself when the model is trained further on other things.",
+        "Whether it comes back by itself in further training on other things; other data may do more.",
     ),
     "relearn_concept": AttackTitle(
         "Relearning on the concept",
