@@ -23,7 +23,7 @@ from balign.models.base import BaseModel
 BATCH = 8
 RELEARNING_RATE = 1e-4
 """Adam's learning rate for the denoiser's weights."""
-INVERSION_RATE = 0.25
+INVERSION_RATE = 0.1
 """Adam's learning rate for a word's vectors, in parts of their mean root square size at the start."""
 
 
