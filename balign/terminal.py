@@ -14,7 +14,7 @@ from rich.table import Table
 
 from balign.host import status
 from balign.markup import formats
-from balign.measure.recovery import ATTACKS, SUBJECTS, Share
+from balign.measure.recovery import SUBJECTS
 from balign.measure.report import GROUPS, RunReport
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Preview, Record, Report, Step
@@ -133,8 +133,7 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
 
 def attack_point(curve: "AttackCurve", point: "AttackPoint") -> None:
     """Print one finished point of an attack."""
-    budget = f", {point.budget} {ATTACKS[curve.attack].unit}".rstrip(" 0,")
-    what = f"{SUBJECTS[curve.subject]}, {curve.title.lower()}{budget}"
+    what = ", ".join(filter(None, (SUBJECTS[curve.subject], curve.title.lower(), curve.about.budget(point.budget))))
     text = f"{what}: {point.share} recognised, {point.seconds:.0f} s"
     Console().print(text, highlight=False, soft_wrap=True, markup=False)
 
@@ -142,29 +141,25 @@ def attack_point(curve: "AttackCurve", point: "AttackPoint") -> None:
 def attack_table(result: "AttackResult") -> Table:
     """What every attack brought back at each budget, beside the base and the control, with the verdict below."""
     whose = [subject for subject in SUBJECTS if any(curve.subject == subject for curve in result.curves)]
-    drawn = Table(title=f"Taken for {escape(result.concept)} by {escape(result.scorer)}", title_justify="left")
-    drawn.caption_style, drawn.caption_justify = "", "left"
+    judges = " and ".join(filter(None, (result.scorer, result.judge)))
+    drawn = Table(title=escape(f"Taken for {result.concept} by {judges}"), title_justify="left", show_lines=True)
     drawn.add_column("Attack")
-    drawn.add_column("Budget", justify="right")
-    for subject in whose:
-        drawn.add_column(SUBJECTS[subject], justify="right")
+    for head in ("Budget", *(SUBJECTS[subject] for subject in whose)):
+        drawn.add_column(head, justify="right", no_wrap=True)
     drawn.add_column("What it says")
-    for attack, tokens, budgets in result.rows():
-        title = ATTACKS[attack]
-        for k, budget in enumerate(budgets):
-            points = [result.at(attack, tokens, budget, subject) for subject in whose]
-            cells = ["\n".join(map(_share, (point.share, point.second_share))) if point else "" for point in points]
-            head, says = (result.title(attack, tokens), title.says) if k == 0 else ("", "")
-            drawn.add_row(head, f"{budget} {title.unit}" if title.unit else "", *(map(str.strip, cells)), says)
-        drawn.add_section()
+    for row in result.rows():
+        cells = ["\n".join(map(_shares, points)) for points in zip(*row.points(whose), strict=True)]
+        drawn.add_row(row.title, "\n".join(map(row.about.budget, row.budgets)), *cells, row.about.says)
     moved = f"The trained weights moved by {result.moved:.3g} ({formats.percent(result.moved_share)} of their norm)."
-    lines = [f"{escape(result.concept)}: {escape(result.verdict)}.", moved, *map(escape, result.skipped)]
-    drawn.caption = "\n".join(lines)
+    drawn.caption = escape("\n".join([f"{result.concept}: {result.verdict}.", moved, *result.skipped]))
+    drawn.caption_style, drawn.caption_justify = "", "left"
     return drawn
 
 
-def _share(share: Share | None) -> str:
-    return f"{formats.percent(share.rate)} {escape(formats.between(*share.interval))}" if share else ""
+def _shares(point: "AttackPoint | None") -> str:
+    """What each judge counted."""
+    shares = [point.share, point.second_share] if point else []
+    return " | ".join(f"{formats.percent(s.rate)} ({formats.percents(*s.interval)})" for s in shares if s)
 
 
 def _interval(mean: float | None, low: float | None, high: float | None) -> str:

@@ -6,13 +6,14 @@ when all is done. The key follows from what decides the pictures, so that the sa
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from balign.measure.recovery import ATTACKS, Attempt, Share
+from balign.measure.recovery import ATTACKS, AttackTitle, Attempt, Share
 from balign.refusal import Refusal
 from balign.runs.config import MAX_STEPS, ConceptName, explain
 from balign.runs.folder import Run
@@ -104,6 +105,10 @@ class AttackCurve(StoredResult):
     def title(self) -> str:
         return title(self.attack, self.tokens)
 
+    @property
+    def about(self) -> AttackTitle:
+        return ATTACKS[self.attack]
+
 
 class AttackResult(StoredResult):
     """All attacks of one request (attack.json)."""
@@ -126,23 +131,37 @@ class AttackResult(StoredResult):
     folder: str
     """Where in the run's folder its files are."""
 
-    def rows(self) -> list[tuple[str, int, list[int]]]:
-        """Each attack once, with its number of tokens and its budgets as the curves have them."""
-        rows: dict[tuple[str, int], dict[int, None]] = {}
+    def rows(self) -> "list[AttackRow]":
+        """Each attack once, over all models."""
+        groups: dict[tuple[str, int], list[AttackCurve]] = {}
         for curve in self.curves:
-            rows.setdefault((curve.attack, curve.tokens), {}).update(dict.fromkeys(p.budget for p in curve.points))
-        return [(attack, tokens, list(budgets)) for (attack, tokens), budgets in rows.items()]
+            groups.setdefault((curve.attack, curve.tokens), []).append(curve)
+        return [AttackRow(tuple(curves)) for curves in groups.values()]
 
-    def title(self, attack: str, tokens: int) -> str:
-        """What an attack is called."""
-        return title(attack, tokens)
 
-    def at(self, attack: str, tokens: int, budget: int, subject: str) -> AttackPoint | None:
-        """The point of this attack on this model at this budget, if there is one."""
-        for curve in self.curves:
-            if (curve.attack, curve.tokens, curve.subject) == (attack, tokens, subject):
-                return next((point for point in curve.points if point.budget == budget), None)
-        return None
+class AttackRow(NamedTuple):
+    """The curves of one attack on all models that were attacked."""
+
+    curves: tuple[AttackCurve, ...]
+
+    @property
+    def title(self) -> str:
+        return self.curves[0].title
+
+    @property
+    def about(self) -> AttackTitle:
+        return self.curves[0].about
+
+    @property
+    def budgets(self) -> list[int]:
+        return list(dict.fromkeys(point.budget for curve in self.curves for point in curve.points))
+
+    def points(self, subjects: Sequence[str]) -> list[list[AttackPoint | None]]:
+        """For each budget the points of these models, None where there is none."""
+        found: dict[tuple[str, int], AttackPoint] = {
+            (curve.subject, point.budget): point for curve in self.curves for point in curve.points
+        }
+        return [[found.get((subject, budget)) for subject in subjects] for budget in self.budgets]
 
 
 def title(attack: str, tokens: int = 0) -> str:

@@ -7,7 +7,7 @@ way, shows that the attack works, and a model that never knew the concept (the c
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from balign.markup.formats import percent
+from balign.markup.formats import counted, percent
 from balign.measure.intervals import LEVEL, wilson
 from balign.refusal import Refusal
 
@@ -31,36 +31,40 @@ class AttackTitle(NamedTuple):
     unit: str
     says: str
 
+    def budget(self, amount: int) -> str:
+        """So much of the budget with its unit; empty for an attack without one."""
+        return counted(amount, self.unit) if self.unit else ""
+
 
 ATTACKS = {
     "name": AttackTitle(
         "Asked by name", "", "Whether the name still draws it; says nothing of what other ways in may draw."
     ),
     "synonyms": AttackTitle(
-        "Held-out synonyms", "words", "Whether names that training never saw still draw it; other words may."
+        "Held-out synonyms", "word", "Whether names that training never saw still draw it; other words may."
     ),
     "rounding": AttackTitle(
-        "Rounded weights", "bits", "Whether coarser weights undo the erasure; says nothing of a deliberate attack."
+        "Rounded weights", "bit", "Whether coarser weights undo the erasure; says nothing of a deliberate attack."
     ),
     "null_text": AttackTitle(
         "Null-text inversion",
-        "iterations",
+        "iteration",
         "Whether the model can still draw given pictures of it; a model that never knew it may too, so only the "
         "distance to the control counts.",
     ),
     "inversion": AttackTitle(
         "Textual inversion",
-        "steps",
+        "step",
         "Whether some new word, learned from the base model's pictures, draws it; what was not found may be there.",
     ),
     "relearn_kept": AttackTitle(
         "Relearning on kept data",
-        "steps",
+        "step",
         "Whether it comes back by itself in further training on other things; other data may do more.",
     ),
     "relearn_concept": AttackTitle(
         "Relearning on the concept",
-        "steps",
+        "step",
         "How soon 8 pictures teach it again; any model learns it in the end: being sooner than the control counts.",
     ),
 }

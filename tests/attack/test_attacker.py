@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from balign import cli
 from balign.attack import attack_curves, attack_store, attacker, bench
-from balign.attack.attack_store import AttackRequest, AttackResult
+from balign.attack.attack_store import AttackPoint, AttackRequest, AttackResult
 from balign.measure.evaluation import Shot
 from balign.measure.recovery import ATTACKS
 from balign.refusal import Refusal
@@ -66,11 +66,16 @@ def numbers(result: AttackResult) -> list[object]:
         (curve.attack, curve.tokens, curve.subject, [p.model_dump(exclude={"seconds"}) for p in curve.points])
         for curve in result.curves
     ]
-    return [result.verdict, result.moved, result.folder, *curves]
+    return [*curves, result.moved]
 
 
 def pictures(run: Run) -> dict[str, bytes]:
     return {path.relative_to(run.path).as_posix(): path.read_bytes() for path in run.path.glob("attacks/**/*.png")}
+
+
+def point_by_name(result: AttackResult, subject: str) -> AttackPoint:
+    (curve,) = (curve for curve in result.curves if (curve.attack, curve.subject) == ("name", subject))
+    return curve.points[0]
 
 
 def test_every_attack_is_made_on_the_erased_model_the_base_and_the_control(attacked: tuple[Run, AttackResult]) -> None:
@@ -98,12 +103,10 @@ def test_a_picture_asked_for_by_name_is_the_models_own(attacked: tuple[Run, Atta
     request = AttackRequest(**SMALL)
     desk = bench.open_bench(job, request.model_copy(update={"attacks": ()}), lambda: None, lambda *_: None)
     drawn = desk.draw(job.model, desk.prompts.testing("cat"))
-    point = result.at("name", 0, 0, "base")
-    assert point is not None
+    point = point_by_name(result, "base")
     with Image.open(run.path / point.sheet) as opened:
         assert torch.equal(torch.from_numpy(np.array(opened)), bench.sheet(drawn))
-    erased = result.at("name", 0, 0, "erased")
-    assert erased is not None
+    erased = point_by_name(result, "erased")
     assert (run.path / erased.sheet).read_bytes() != (run.path / point.sheet).read_bytes()
     alone = images.render(job.model, [Shot("", text, {}, seed) for text, seed in _asked(desk)], job.sampling)
     assert torch.equal(alone, drawn)
@@ -131,32 +134,37 @@ def test_asked_again_nothing_is_drawn_and_nothing_changes(
     assert pictures(run) == before
 
 
-def attack_and_die(folder: str, control: str, cache: str, writing: str, times: int) -> None:
+FEW = SMALL | {"tokens": (2,), "attacks": ("rounding", "inversion", "relearn_kept")}
+
+
+def attack_and_die(folder: str, cache: str, writing: str, times: int) -> None:
     os.environ["BALIGN_CACHE"] = cache
     _die_at_replace(writing, times)
-    attacker.attack(Run(Path(folder)), AttackRequest(**SMALL, control=control))
+    attacker.attack(Run(Path(folder)), AttackRequest(**FEW))
 
 
 @pytest.mark.parametrize(
     ("writing", "times"),
-    [("*/curve.json", 3), ("*/erased/inversion-2-5/state.safetensors", 2), ("*/base/relearn_kept-5/*.png", 2)],
+    [("*/erased/inversion-2-5/state.safetensors", 2), ("*/base/relearn_kept-5/*.png", 2)],
 )
 def test_killed_it_goes_on_to_the_same_numbers_and_pictures(
-    writing: str, times: int, run: Run, attacked: tuple[Run, AttackResult], control: str, tmp_path: Path
+    writing: str, times: int, run: Run, attacked: tuple[Run, AttackResult], tmp_path: Path
 ) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["balign.attack.attacker", "diffusers", "open_clip"])
-    given = (str(run.path), control, str(tmp_path / "cache"), writing, times)
+    given = (str(run.path), str(tmp_path / "cache"), writing, times)
     process = context.Process(target=attack_and_die, args=given)
     process.start()
     process.join(600)
     assert process.exitcode == -signal.SIGKILL
     kept = {path: path.stat().st_mtime_ns for path in run.path.glob("attacks/**/curve.json")}
-    result = attacker.attack(run, AttackRequest(**SMALL, control=control))
-    assert numbers(result) == numbers(attacked[1])
-    assert pictures(run) == pictures(attacked[0])
-    whole = [p for p, time in kept.items() if p.stat().st_mtime_ns == time]
-    assert len(whole) >= len(kept) - 1  # only the curve that was at work has grown
+    result, undisturbed = attacker.attack(run, AttackRequest(**FEW)), numbers(attacked[1])
+    assert len(result.curves) == 2 * 4  # two models; the name and three attacks
+    assert all(curve in undisturbed for curve in numbers(result))
+    whole = pictures(attacked[0])
+    assert all(content == whole[name] for name, content in pictures(run).items())
+    untouched = [p for p, time in kept.items() if p.stat().st_mtime_ns == time]
+    assert len(untouched) >= len(kept) - 1  # only the curve that was at work has grown
 
 
 def test_stopped_it_keeps_what_is_finished(run: Run) -> None:

@@ -8,7 +8,7 @@ import torch
 from balign.method.attacks import null_text
 from balign.models.stable_diffusion import StableDiffusion
 
-STEPS = 3
+STEPS = 4  # the stock scheduler steps by whole parts of 1000
 
 
 @pytest.fixture(scope="module", params=["epsilon", "v_prediction"])
