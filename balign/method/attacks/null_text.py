@@ -13,8 +13,8 @@ from torch import Tensor
 
 from balign.models.base import BaseModel
 
-RATE = 0.01
-"""Adam's learning rate for the latent of a step."""
+RATE = 0.3
+"""Adam's learning rate for the latent of a step, in parts of its root mean square residual at the start."""
 
 
 class Level(NamedTuple):
@@ -110,16 +110,18 @@ def _step_back(
     with torch.no_grad():
         alpha, sigma, _, _ = level(model, timestep)
         picture, noise = level(model, before or 0).parts(latents, _predict(model, latents, timestep, empty))
-        best = guess = alpha * picture + sigma * noise
-        error = (step(model, guess, timestep, before, empty) - latents).square().mean(dim=(1, 2, 3))  # (N,)
-    guess = guess.clone().requires_grad_(True)
-    optimizer = torch.optim.AdamW([guess], lr=RATE)
+        best = start = alpha * picture + sigma * noise
+        error = (step(model, start, timestep, before, empty) - latents).square().mean(dim=(1, 2, 3))  # (N,)
+        scale = error.sqrt()[:, None, None, None]
+    moved = torch.zeros_like(start).requires_grad_(True)
+    optimizer = torch.optim.Adam([moved], lr=RATE)
     for _ in range(iterations):
         on_step()
+        guess = start + scale * moved
         residual = (step(model, guess, timestep, before, empty) - latents).square().mean(dim=(1, 2, 3))
         better = residual.detach() < error
         best = torch.where(better[:, None, None, None], guess.detach(), best)
         error = torch.where(better, residual.detach(), error)
-        (guess.grad,) = torch.autograd.grad(residual.sum(), guess)
+        (moved.grad,) = torch.autograd.grad(residual.sum(), moved)
         optimizer.step()
     return best, float(error.mean())
