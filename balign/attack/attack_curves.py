@@ -10,6 +10,7 @@ from balign.attack.subjects import Subject
 from balign.data.attack_prompts import LEARNED
 from balign.method.attacks import fitting, null_text
 from balign.method.attacks.rounding import rounded
+from balign.refusal import Refusal
 from balign.runs.engine import images
 
 BITS = (8, 4)
@@ -24,19 +25,31 @@ RELEARNING_PARTS = (25, 10, 5, 2.5)
 def attack(bench: Bench, subject: Subject) -> Iterator[GrowingCurve]:
     """Every attack that was asked for on one model, and before them what it draws when asked by name."""
     yield by_name(bench, subject)
-    for name in bench.request.attacks:
+    for name in possible(bench):
         if name == "inversion":
             for tokens in bench.request.tokens:
                 yield textual_inversion(bench, subject, tokens)
-        elif name != "synonyms" or bench.prompts.unseen_synonyms:
+        else:
             yield _ONE_CURVE[name](bench, subject)
 
 
-def skipped(bench: Bench) -> list[str]:
-    """A sentence for each attack that was asked for and cannot be made on this concept."""
+def possible(bench: Bench) -> list[str]:
+    """The attacks that were asked for and can be made."""
+    left_out = skipped(bench)
+    return [name for name in bench.request.attacks if name not in left_out]
+
+
+def skipped(bench: Bench) -> dict[str, str]:
+    """Each attack that was asked for and cannot be made on this concept or model, and why."""
+    reasons = {}
     if "synonyms" in bench.request.attacks and not bench.prompts.unseen_synonyms:
-        return [f"No synonym of {bench.prompts.target.word.name!r} was held out from the training."]
-    return []
+        reasons["synonyms"] = f"No synonym of {bench.prompts.target.word.name!r} was held out from the training."
+    if "inversion" in bench.request.attacks:
+        try:
+            bench.job.model.word_vectors(bench.prompts.target.word.name)
+        except Refusal as refusal:
+            reasons["inversion"] = str(refusal)
+    return reasons
 
 
 def budgets(steps: int, parts: Sequence[float]) -> list[int]:
@@ -46,10 +59,10 @@ def budgets(steps: int, parts: Sequence[float]) -> list[int]:
 
 def points(bench: Bench) -> int:
     """How many points the curves of one model have in all."""
-    counts = {"rounding": len(BITS), "null_text": len(ITERATIONS), "synonyms": bool(bench.prompts.unseen_synonyms)}
+    counts = {"rounding": len(BITS), "null_text": len(ITERATIONS), "synonyms": 1}
     counts |= {"inversion": len(bench.request.tokens) * len(budgets(bench.request.steps, INVERSION_PARTS))}
     counts |= dict.fromkeys(("relearn_kept", "relearn_concept"), len(budgets(bench.request.steps, RELEARNING_PARTS)))
-    return 1 + sum(counts[name] for name in bench.request.attacks)
+    return 1 + sum(counts[name] for name in possible(bench))
 
 
 def by_name(bench: Bench, subject: Subject) -> GrowingCurve:

@@ -39,13 +39,12 @@ def attack(run: Run, request: AttackRequest, on_point: OnPoint = lambda *_: None
             on_point(curve, point)
 
         job = redraw.load(run)
-        if request.control is not None:
-            subjects.load_control(job, request.control)
+        control = subjects.load_control(job, request.control) if request.control is not None else None
         bench = open_bench(job, request, tick, count)
-        total = attack_curves.points(bench) * (2 + (request.control is not None))
+        total = attack_curves.points(bench) * (2 + (control is not None))
         moved = subjects.distance_of(job)
         curves = []
-        for subject in subjects.subjects(job, request.control):
+        for subject in subjects.subjects(job, control):
             for growing in attack_curves.attack(bench, subject):
                 curves.append(growing.curve)
                 done = sum(len(curve.points) for curve in curves)
@@ -58,7 +57,7 @@ def attack(run: Run, request: AttackRequest, on_point: OnPoint = lambda *_: None
             control=Path(request.control).name if request.control else None,
             moved=moved[0],
             moved_share=moved[1],
-            skipped=tuple(attack_curves.skipped(bench)),
+            skipped=tuple(attack_curves.skipped(bench).values()),
             seconds=round(time.monotonic() - started, 3),
             curves=tuple(curves),
             verdict=verdict(curves[0].points[0].share, attack_store.attempts(tuple(curves))),

@@ -47,8 +47,8 @@ def check_control(folder: str | None) -> None:
         catalogue.find(folder)
 
 
-def subjects(job: Job, control: str | None) -> Iterator[Subject]:
-    """The erased model, the base, and the control if one is named; one after another, each ready to be attacked."""
+def subjects(job: Job, control: BaseModel | None) -> Iterator[Subject]:
+    """The erased model, the base, and the control if there is one; one after another, each ready to be attacked."""
     path = job.run.path / "erased.safetensors"
     names = tuple(weight_file.read_changed(path)[0])
     back = _keep(job.model)
@@ -63,9 +63,7 @@ def subjects(job: Job, control: str | None) -> Iterator[Subject]:
         restore()
         yield Subject(name, job.model, weights, names, restore)  # type: ignore[arg-type]
     if control is not None:
-        other = load_control(job, control)
-        present = {name for name, _ in other.denoiser.named_parameters()}
-        yield Subject("control", other, other.fingerprint, tuple(n for n in names if n in present), _keep(other))
+        yield Subject("control", control, control.fingerprint, names, _keep(control))
 
 
 def load_control(job: Job, folder: str) -> BaseModel:

@@ -19,7 +19,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 Progress = Callable[[int, int], None]
 """Called after each batch with how many are done and how many there are; an exception it raises ends the work."""
 
-NO_WORDS = "This model's conditions are not made of words, so no word can be learned; leave textual inversion out."
+NO_WORDS = "This model's conditions are not made of words, so no word can be learned by textual inversion."
 
 
 class BaseModel(ABC):

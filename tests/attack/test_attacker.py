@@ -16,8 +16,11 @@ from safetensors.torch import load_file, save_file
 from balign import cli
 from balign.attack import attack_curves, attack_store, attacker, bench
 from balign.attack.attack_store import AttackPoint, AttackRequest, AttackResult
+from balign.data.attack_prompts import AttackPrompts
 from balign.measure.evaluation import Shot
 from balign.measure.recovery import ATTACKS
+from balign.models.base import BaseModel
+from balign.models.stable_diffusion import StableDiffusion
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.engine import images
@@ -215,6 +218,17 @@ def test_the_command_tells_every_point_and_prints_the_table(run: Run, capsys: py
     assert result.seed == 3
     assert result.verdict.split(" ")[0] in out
     assert f"Wrote {run.path / result.folder}" in out
+
+
+def test_what_cannot_be_attacked_is_told_and_the_rest_is_done(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StableDiffusion, "word_vectors", BaseModel.word_vectors)
+    monkeypatch.setattr(AttackPrompts, "unseen_synonyms", ())
+    result = attacker.attack(run, AttackRequest(**SMALL, attacks=("synonyms", "rounding", "inversion")))
+    assert {curve.attack for curve in result.curves} == {"name", "rounding"}
+    assert result.skipped == (
+        "No synonym of 'cat' was held out from the training.",
+        "This model's conditions are not made of words, so no word can be learned by textual inversion.",
+    )
 
 
 @pytest.mark.parametrize(
