@@ -1,5 +1,6 @@
 # The studio in a container:
-#   docker build -t balign . && docker run --rm -p 7860:7860 -v balign-runs:/home/user/runs balign
+#   docker build -t balign . && docker run --rm -p 127.0.0.1:7860:7860 -v balign-runs:/home/user/runs balign
+# The studio is public in it, for visitors; -e BALIGN_PUBLIC=0 makes all runs those of whoever reaches the port.
 FROM python:3.11-slim
 
 # Its user owns its home and nothing else: the runs, and caches below .cache, of which a hub model's is one.
@@ -26,7 +27,7 @@ ENV BALIGN_RUNS=/home/user/runs \
     PYTHONUNBUFFERED=1
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/', timeout=8)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/gradio_api/startup-events', timeout=8)"]
 # Python as the first process of a container does not heed SIGTERM.
 STOPSIGNAL SIGINT
 CMD ["python", "app.py"]

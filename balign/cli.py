@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_ar
 
 import tyro
 from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
 
-from balign import telemetry
+from balign import plain_text, telemetry
 from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.folder import Run
 from balign.runs.tryout.store import DrawingFailed
-from balign.terminal import gentle_interrupt, show
+from balign.terminal import Terminal, complain, gentle_interrupt, show
 
 Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="the run's folder")]
 Folders = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...", help_behavior_hint="")]
@@ -69,6 +68,8 @@ def erase(
 def run(folders: Folders, /) -> int:
     """Start a run, or continue it where it was stopped or killed.
 
+    Ctrl-C stops it: what there is is kept and compared.
+
     Args:
         folders: the run's folder, or several to run one after another until one is stopped.
     """
@@ -111,7 +112,7 @@ def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lo
     if lora is not None:
         target = out or opened.path / "lora.safetensors"
         share = execute.export_lora(opened, target, lora)
-        print(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
+        Terminal().sentence(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
         return _wrote(target)
     return _wrote(execute.export(opened, out or opened.path / "pipeline", strength))
 
@@ -182,9 +183,8 @@ def attack(
         judge=judge,
     )
     opened = _open(folder)
-    with gentle_interrupt(opened):
-        result = attacker.attack(opened, request, attack_point)
-    Console().print(attack_table(result))
+    result = attacker.attack(opened, request, attack_point)
+    Terminal().print(attack_table(result))
     return _wrote(opened.path / result.folder)
 
 
@@ -199,7 +199,7 @@ def compare(folders: Folders, /) -> int:
 
     runs = [_open(folder) for folder in folders]
     table = comparison(comparing.compare(runs))
-    Console().print(escape(comparing.sentence(runs)), table, sep="\n", highlight=False)
+    Terminal().print(escape(comparing.sentence(runs)), table, sep="\n", highlight=False)
     return 0
 
 
@@ -228,7 +228,7 @@ def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
     report = opened.report()
     if code or report is None or report.reproduces is None:
         return code
-    Console().print(report.reproduces.words, highlight=False, soft_wrap=True, markup=False)
+    Terminal().sentence(report.reproduces.words)
     return 0 if report.reproduces.equal else 1
 
 
@@ -247,8 +247,10 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    plain_text.guard_output()
     commands = (erase, run, evaluate, export, try_, strength, probe, attack, compare, bundle, reproduce, studio)
     try:
+        _check(sys.argv[1:] if arguments is None else arguments)
         return tyro.extras.subcommand_cli_from_dict(
             {command.__name__.rstrip("_"): command for command in commands},
             prog="balign",
@@ -256,14 +258,21 @@ def main(arguments: list[str] | None = None) -> int:
             args=arguments,
         )
     except (Refusal, DrawingFailed, OSError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+        complain(str(error))
         return 2
     except KeyboardInterrupt:
         return STOPPED
 
 
+def _check(arguments: list[str]) -> None:
+    """Refuse an argument that could steer the terminal, before tyro quotes it."""
+    for argument in arguments:
+        if plain_text.harmless(argument) != argument:
+            raise Refusal(f"The argument {argument[:80]!r} contains control characters; plain text is accepted.")
+
+
 def _wrote(path: Path) -> int:
-    Console().print(f"Wrote {path}", highlight=False, soft_wrap=True, markup=False)
+    Terminal().sentence(f"Wrote {path}")
     return 0
 
 
@@ -277,6 +286,6 @@ def _follow(opened: Run) -> int:
 
     expected = forecast.summary(opened.config) if opened.last_phase() is None else ""
     if expected:
-        Console().print(expected, highlight=False, soft_wrap=True, markup=False)
+        Terminal().sentence(expected)
     with gentle_interrupt(opened):
         return show(opened, execute.run(opened))

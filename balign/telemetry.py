@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from balign.plain_file import MOST, plain
+
 PHASES = ("load", "check", "data", "unlearn", "evaluate", "save", "done")
 """The phases of a run in order; it may also end in ``stopped`` or ``failed``."""
 
@@ -116,7 +118,7 @@ def from_dict(values: Mapping[str, Any]) -> Record:
 def append(path: str | Path, record: Record) -> None:
     """Add one line. A line torn by an earlier crash is closed first, so that it spoils only itself."""
     line = json.dumps(record.to_dict(), allow_nan=False, ensure_ascii=False).encode() + b"\n"
-    with open(path, "a+b") as file:
+    with open(path, "a+b", opener=plain) as file:
         if file.seek(0, os.SEEK_END) > 0:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
@@ -133,14 +135,13 @@ def read(path: str | Path, offset: int = 0) -> tuple[list[Record], int]:
     from its start.
     """
     try:
-        file = open(path, "rb")  # noqa: SIM115
+        with open(path, "rb", opener=plain) as file:
+            if offset > file.seek(0, os.SEEK_END):
+                offset = 0
+            file.seek(offset)
+            data = file.read(MOST)
     except OSError:  # not there yet, or nothing that can be read
         return [], 0
-    with file:
-        if offset > file.seek(0, os.SEEK_END):
-            offset = 0
-        file.seek(offset)
-        data = file.read()
     whole = data[: data.rfind(b"\n") + 1]
     records = [record for record in map(_parse, whole.splitlines()) if record is not None]
     return records, offset + len(whole)
@@ -149,7 +150,7 @@ def read(path: str | Path, offset: int = 0) -> tuple[list[Record], int]:
 def _parse(line: bytes) -> Record | None:
     try:
         return from_dict(json.loads(line))
-    except (ValueError, TypeError, AttributeError, RecursionError):  # no json, no record, or one with fields missing
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):  # no json, or not that of a record
         return None
 
 
@@ -165,9 +166,19 @@ def _plain(value: Any) -> Any:
 
 
 def _restored(value: Any, annotation: Any) -> Any:
-    """``value`` with null turned back into nan where the field says that a number stands there."""
-    if annotation is float and value is None:
-        return math.nan
-    if annotation == dict[str, float]:
-        return {key: math.nan if item is None else item for key, item in value.items()}
-    return value
+    """``value`` with null turned back into nan where the field says that a number stands there.
+
+    Raises TypeError, ValueError or OverflowError for a value that the field cannot have.
+    """
+    if annotation == dict[str, float] and isinstance(value, dict):
+        return {key: _restored(item, float) for key, item in value.items()}
+    if annotation is float or (annotation == float | None and value is not None):
+        value = math.nan if value is None else value
+        if isinstance(value, int | float) and not isinstance(value, bool) and not math.isinf(value):
+            return float(value)
+    elif annotation is int:
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
+            return value
+    elif isinstance(value, dict if annotation == dict[str, Any] else annotation):
+        return value
+    raise TypeError(f"{str(value)[:40]!r} is no {annotation}")

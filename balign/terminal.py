@@ -6,16 +6,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Remaining
+from rich.segment import Segment
 from rich.table import Table
 
 from balign.host import status
 from balign.markup import formats
 from balign.measure.recovery import SUBJECTS
 from balign.measure.report import GROUPS, RunReport
+from balign.plain_text import harmless
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Preview, Record, Report, Step
 
@@ -33,30 +35,50 @@ NAMES = {
 }
 
 
+class Terminal(Console):
+    """A console to which no control character of a file, a name or an answer gets through; only its own styles do."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """The pieces to print, with what could steer the terminal escaped."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+    def sentence(self, text: object) -> None:
+        """Print a text as it is, unwrapped, without a meaning for brackets and numbers."""
+        self.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def complain(sentence: str) -> None:
+    """Print one line on standard error."""
+    Terminal(stderr=True).sentence(" ".join(sentence.split()))
+
+
 def show(run: Run, events: Iterator[Record]) -> int:
     """Print a run's events to their end and return the exit code: 0 done, 2 failed, 130 stopped."""
-    console = Console()
-    console.print(f"Run folder: {run.path}", highlight=False, soft_wrap=True, markup=False)
-    bars, last = _Bars(console), None
+    console = Terminal()
+    console.sentence(f"Run folder: {run.path}")
+    bars, last, compared = _Bars(console), None, False
     with bars.progress:
         for event in events:
             bars.take(event)
+            compared = compared or isinstance(event, Report)
             last = event if isinstance(event, Phase | Report) else last
     if not isinstance(last, Phase) or last.name not in ("done", "stopped", "failed"):
         return 130
+    report = run.report() if compared else None
+    if report is not None:
+        console.print(table(report))
+        console.sentence(f"Report: {run.path / 'report.html'}")
     if last.name == "done":
-        if (report := run.report()) is not None:
-            console.print(table(report))
-        console.print(f"Report: {run.path / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
         return 0
-    print(last.message, file=sys.stderr)
+    complain(last.message)
     return 2 if last.name == "failed" else 130
 
 
 class _Bars:
     """One bar a phase on a terminal, one line a phase elsewhere."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         self.console = console
         self.losses = ""
         self.tasks: dict[str, TaskID] = {}
@@ -80,7 +102,7 @@ class _Bars:
                 self.progress.update(self.tasks[name], completed=event.done, total=event.total, note=escape(note))
                 if event.done == event.total and not self.console.is_terminal:
                     line = f"{NAMES[name]}: {event.done} of {event.total}, {event.seconds:.1f} s  {note}"
-                    self.console.print(line.rstrip(), highlight=False, soft_wrap=True, markup=False)
+                    self.console.sentence(line.rstrip())
             case Step():
                 losses = f"forget {event.forget_loss:.4f}  retain {event.retain_loss:.4f}"
                 self.losses = f"{losses}  cosine {event.cosine:+.2f}"
@@ -88,13 +110,15 @@ class _Bars:
                     self.progress.update(self.tasks["unlearn"], completed=event.step, note=self.losses)
             case Preview() if self.console.is_terminal:
                 scores = ", ".join(f"{name} {formats.decimal(value)}" for name, value in event.alignment.items())
-                self.progress.console.print(f"step {event.step}: alignment {scores}", style="dim", highlight=False)
+                words = escape(f"step {event.step}: alignment {scores}")
+                self.progress.console.print(words, style="dim", highlight=False)
 
 
 def table(report: RunReport) -> Table:
     """The groups of a report with their intervals, with the verdicts below."""
     verdicts = "\n".join(f"{title}: {group.verdict}." for _, (title, _), group in report.named())
-    drawn = Table(title=f"Scored by {escape(report.scorer)}", title_justify="left", caption_justify="left")
+    after = f", after {report.taken}" if report.steps < report.planned else ""
+    drawn = Table(title=f"Scored by {escape(report.scorer)}{after}", title_justify="left", caption_justify="left")
     drawn.caption, drawn.caption_style = escape(verdicts), ""
     drawn.add_column("Group")
     for head in ("Images", "Recognised", "Alignment", "Change, 95 % interval", "p"):
@@ -134,8 +158,7 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
 def attack_point(curve: "AttackCurve", point: "AttackPoint") -> None:
     """Print one finished point of an attack."""
     what = ", ".join(filter(None, (SUBJECTS[curve.subject], curve.title.lower(), curve.about.budget(point.budget))))
-    text = f"{what}: {point.share} recognised, {point.seconds:.0f} s"
-    Console().print(text, highlight=False, soft_wrap=True, markup=False)
+    Terminal().sentence(f"{what}: {point.share} recognised, {point.seconds:.0f} s")
 
 
 def attack_table(result: "AttackResult") -> Table:
@@ -168,13 +191,21 @@ def _interval(mean: float | None, low: float | None, high: float | None) -> str:
 
 @contextmanager
 def gentle_interrupt(opened: Run) -> Iterator[None]:
-    """The first Ctrl-C asks the run to stop after its batch and keep its state; the second ends the process."""
+    """The first Ctrl-C asks the run to stop and compare what there is, the second not to compare it.
+
+    Either keeps the weights. The third ends the process, which then goes on from its last checkpoint.
+    """
 
     def ask(number: int, frame: Any) -> None:
-        if opened.stop_requested():
+        asked = opened.stop_requested()
+        if asked == "now":
             raise KeyboardInterrupt
-        opened.request_stop(keep=True)
-        print("\nStopping after this batch; press Ctrl-C again to stop at once.", file=sys.stderr)
+        opened.request_stop(now=asked is not None)
+        if asked is None:
+            words = "Stopping after this batch, to compare what there is; press Ctrl-C again to leave that out."
+        else:
+            words = "Stopping after this batch; press Ctrl-C again to end the process at once."
+        print(f"\n{words}", file=sys.stderr)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -210,7 +210,7 @@ def nothing_lost(world: World) -> None:
         elif state in FINAL and state != "done" and not (known.stopped or known.excused):
             book.breach("a run is not done", f"{known.id} is {state}: {last.message if last else 'no word'}")
         weights = run.path / "erased.safetensors"
-        if last and "weights so far are kept" in last.message and not weights.is_file():
+        if last and "the weights are kept" in last.message and not weights.is_file():
             book.breach("a stop kept no weights", known.id)
         if state == "done" and (run.report() is None or not weights.is_file()):
             book.breach("a finished run has no report or weights", known.id)

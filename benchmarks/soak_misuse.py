@@ -56,7 +56,8 @@ class Stranger(Visitor):
             self._refused(what, bool(refusal), rule, f"{name} {given}: {answer}")
         for label in ("Stop", "Resume", "Draw", "Draw the probes"):
             refusal, answer = self.press(label, known.id, Prompt="a cat")
-            self._refused(what, bool(refusal), rule, f"{label}: {json.dumps(answer)[:200]}")
+            nothing = "Nothing is" in json.dumps(answer)  # the run was deleted a moment ago
+            self._refused(what, bool(refusal) or nothing, rule, f"{label}: {json.dumps(answer)[:200]}")
         refusal, answer = self.press("Delete", _=known.id)
         self._refused(what, bool(refusal), rule, f"Delete: {json.dumps(answer)[:200]}")
         self.press("Delete for good", known.id)

@@ -25,8 +25,8 @@ class Visitor(Guest):
 
     def actions(self) -> dict[Callable[[], None], float]:
         """What this visitor does, and how often of all."""
-        more = {self.download: 3, self.leave_download: 1, self.upload: 2, self.draw: 2, self.delete: 2}
-        return {self.start_run: 4, self.look: 4, self.browse: 2, self.stop: 1, self.resume: 3, **more}
+        more = {self.download: 3, self.leave_download: 1, self.upload: 1, self.draw: 4, self.delete: 2}
+        return {self.start_run: 2, self.look: 4, self.browse: 2, self.stop: 1, self.resume: 3, **more}
 
     def _note(self, run: str, config: dict[str, Any]) -> None:
         self.world.runs[run] = Known(run, self.secret, config, excused=self.world.full)

@@ -116,7 +116,7 @@ def test_compare_bundle_and_reproduce(configure, capsys, tmp_path):
 
 def test_runs_behind_a_stopped_one_are_not_started(configure, capsys):
     runs = [Run.create(configure()) for _ in range(2)]
-    runs[0].request_stop(keep=True)
+    runs[0].request_stop()
     assert cli.main(["run", *(str(run.path) for run in runs)]) == 130
     assert "Not started, because the run before it was stopped" in runs[1].telemetry()[0][-1].message
     assert status.state(runs[1]) == "stopped"
@@ -145,9 +145,10 @@ def test_ctrl_c_stops_after_the_batch_and_the_run_goes_on(configure, capsys, mon
 
     monkeypatch.setattr(execute, "run", interrupted)
     assert cli.main(["run", str(run.path)]) == 130
-    _, err = told(capsys)
+    out, err = told(capsys)
     assert "Stopping after this batch" in err
-    assert "Stopped after step 4 of 6" in err or "Stopped after step 3 of 6" in err
+    assert "Stopped after step 4 of 6 and compared" in err or "Stopped after step 3 of 6 and compared" in err
+    assert "of 6 steps" in out
     assert status.state(run) == "stopped"
     monkeypatch.setattr(execute, "run", real)
     assert cli.main(["run", str(run.path)]) == 0

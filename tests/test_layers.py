@@ -17,7 +17,7 @@ from balign.host import status
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "balign"
 FLOORS = [
-    ["telemetry", "atomic", "refusal", "machine", "markup"],
+    ["telemetry", "atomic", "plain_file", "plain_text", "locks", "refusal", "machine", "markup", "stored_zip"],
     ["models"],
     ["data"],
     ["method"],
@@ -139,7 +139,7 @@ def test_no_room_holds_more_than_a_quarter_of_the_lines() -> None:
         ("open_clip", ("measure",)),
         ("tyro", ("cli",)),
         ("jinja2", ("markup",)),
-        ("filelock", ("runs", "host")),
+        ("fcntl", ("locks",)),
     ],
 )
 def test_a_library_is_imported_on_its_own_floor_only(library: str, homes: tuple[str, ...]) -> None:

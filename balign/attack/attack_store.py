@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from balign import plain_text
 from balign.measure.recovery import ATTACKS, AttackTitle, Attempt, Share
 from balign.refusal import Refusal
 from balign.runs.config import MAX_STEPS, ConceptName, explain
@@ -25,6 +26,13 @@ CHOICES = tuple(attack for attack in ATTACKS if attack != "name")
 MOST_PICTURES = 500
 MOST_TOKENS = 8
 
+
+def _plain(text: str) -> str:
+    plain_text.check(text)
+    return text
+
+
+GivenName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain)]
 SubjectName = Literal["erased", "base", "control"]
 
 
@@ -42,9 +50,9 @@ class AttackRequest(BaseModel):
     pictures: Annotated[int, Field(ge=1, le=MOST_PICTURES)] = 24
     """At every point of a curve."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    control: str | None = None
+    control: GivenName | None = None
     """A model folder that never knew the concept."""
-    judge: str | None = None
+    judge: GivenName | None = None
     """A second scorer."""
 
     @field_validator("attacks")

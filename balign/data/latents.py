@@ -1,13 +1,12 @@
 """The training images: drawn by the base model itself and kept as latents in a cache that all runs share.
 
 Every latent is a file named by what it was drawn from: the model's fingerprint, prompt, seed and sampler. Files are
-written whole and hold a checksum: a damaged one is noticed and drawn again. Nothing is ever removed from the cache;
-delete its folder to free the space.
+written whole and hold a checksum: a damaged one is noticed and drawn again. On your own machine nothing is ever removed
+from the cache; delete its folder to free the space.
 """
 
 import hashlib
 import json
-import os
 import warnings
 import zipfile
 from collections import Counter
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from balign.atomic import atomic
+from balign.data.latent_cache import cache_folder, used
 from balign.data.prompts import PromptSets
 from balign.models.base import BaseModel
 
@@ -44,11 +44,6 @@ class TrainingData(NamedTuple):
     retain_conditions: Tensor  # (M, L, D)
     anchor_conditions: Tensor  # (N, L, D): the forget prompts with the concept replaced
     empty_condition: Tensor  # (1, L, D)
-
-
-def cache_folder() -> Path:
-    """Where latents are kept: BALIGN_CACHE, or ~/.cache/balign."""
-    return Path(os.environ.get("BALIGN_CACHE") or Path.home() / ".cache" / "balign")
 
 
 def image_seeds(prompts: Sequence[str], seed: int) -> list[int]:
@@ -152,6 +147,7 @@ def _read(file: Path, shape: tuple[int, ...]) -> Tensor | None:
     if tuple(latent.shape) != tuple(shape) or latent.dtype != torch.float32 or not bool(latent.isfinite().all()):
         warnings.warn(f"The cached latent {file} is not one of this model and is drawn again.", stacklevel=3)
         return None
+    used(file)
     return latent
 
 

@@ -4,28 +4,34 @@ import contextlib
 import logging
 import os
 import shutil
-import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from balign.data import latent_cache
 from balign.host import limits, visitors
+from balign.host.idle import idle
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, runs_root
+from balign.runs.run_folders import RunFolder, run_folders
 
 log = logging.getLogger(__name__)
 SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label", "tries", "strength", "probes", "votes")
-"""The files and folders whose dates say when a run was last used."""
+"""The files and folders that change when a run is used."""
 UPLOADS = ".balign-uploads"
+IDLE_RUNS, IDLE_UPLOADS = ".idle-runs.json", ".idle-uploads.json"
+"""The files, beside the runs, that say for how long runs and uploads have not changed."""
+_sizes: dict[str, tuple[RunFolder, int]] = {}
 
 
-def sweep(spared: Collection[Run], now: float | None = None) -> list[str]:
+def sweep(spared: Collection[Run]) -> list[str]:
     """Delete visitors' runs that were not used for too long, except those spared; the ids of the deleted."""
     if not limits.public():
         return []
-    oldest = (time.time() if now is None else now) - 3600 * limits.LIMITS.hours
+    runs = {run.id: run for run in list_runs() if run not in spared and visitors.of_a_visitor(run)}
+    unused = _idle(IDLE_RUNS, {name: _mark(run.path, SIGNS) for name, run in runs.items()})
     deleted = []
-    for run in list_runs():
-        if run in spared or run.running() or not visitors.of_a_visitor(run) or _last_used(run) >= oldest:
+    for name, run in runs.items():
+        if run.running() or unused[name] < 3600 * limits.LIMITS.hours:
             continue
         try:
             run.delete()
@@ -45,11 +51,19 @@ def uploads() -> Path:
 
 def sweep_uploads() -> None:
     """Delete uploaded files that are too old, also those of a server that was killed."""
-    oldest = time.time() - limits.LIMITS.upload_seconds
-    for path in uploads().glob("*"):
-        with contextlib.suppress(OSError):  # it went away meanwhile, or the next sweep tries again
-            if path.stat().st_mtime < oldest:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    files = {path.name: path for path in uploads().glob("*")}
+    for name, seconds in _idle(IDLE_UPLOADS, {name: _mark(path, ("",)) for name, path in files.items()}).items():
+        if seconds >= limits.LIMITS.upload_seconds:
+            with contextlib.suppress(OSError):  # it went away meanwhile, or the next sweep tries again
+                files[name].unlink() if files[name].is_symlink() or files[name].is_file() else shutil.rmtree(
+                    files[name]
+                )
+
+
+def sweep_cache() -> None:
+    """Delete the training images that were used the longest ago where a public instance keeps too many."""
+    if limits.public():
+        latent_cache.shrink(limits.LIMITS.cache_bytes)
 
 
 def check() -> None:
@@ -58,9 +72,19 @@ def check() -> None:
         return
     root = runs_root()
     root.mkdir(parents=True, exist_ok=True)
-    used = sum(size(run.path) for run in list_runs())
-    if used > limits.LIMITS.all_bytes or shutil.disk_usage(root).free < limits.LIMITS.free_bytes:
+    if used() > limits.LIMITS.all_bytes or shutil.disk_usage(root).free < limits.LIMITS.free_bytes:
         raise Refusal("There is no room for another run at the moment; delete one, or come back later.")
+
+
+def used() -> int:
+    """Bytes of all runs. A folder is counted again when something in it changed, as every process on it does."""
+    global _sizes
+    known, sizes = _sizes, {}
+    for path, folder in run_folders(runs_root()).items():
+        before = known.get(path)
+        sizes[path] = before if before and before[0] is folder else (folder, size(folder.path))
+    _sizes = sizes
+    return sum(held for _, held in sizes.values())
 
 
 def check_growth(run: Run, more: int) -> None:
@@ -79,9 +103,17 @@ def size(folder: Path) -> int:
     return total
 
 
-def _last_used(run: Run) -> float:
-    dates = [0.0]
-    for name in SIGNS:
+def _idle(name: str, marks: Mapping[str, str]) -> dict[str, float]:
+    """For how many seconds each has not changed."""
+    runs_root().mkdir(parents=True, exist_ok=True)
+    return idle(runs_root() / name, marks)
+
+
+def _mark(folder: Path, names: Collection[str]) -> str:
+    """What is another text once one of these files in a folder has changed."""
+    facts = []
+    for name in names:
         with contextlib.suppress(OSError):
-            dates.append((run.path / name).stat().st_mtime)
-    return max(dates)
+            known = os.lstat(folder / name)
+            facts.append(f"{name} {known.st_mtime_ns} {known.st_size} {known.st_ino}")
+    return ", ".join(facts)

@@ -4,22 +4,22 @@ import asyncio
 import contextlib
 import gc
 import logging
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from balign.host import disk, limits, processes, scheduler, visitors
 from balign.runs.folder import Run
 
 log = logging.getLogger(__name__)
-PAUSE = 1.0
+PAUSE = 1.5
 """Seconds between two rounds; each looks at the queue."""
-ROUNDS = 30
+ROUNDS = 20
 """Rounds between two checks of how large the running runs are."""
-SWEEPS = 900
+SWEEPS = 600
 """Rounds between two sweeps of expired runs."""
 GRACE = 120.0
 """Seconds that a run has for stopping when asked to, before its process is killed."""
+_failures: dict[object, str] = {}  # what went wrong when a task was done last
 
 
 @contextlib.asynccontextmanager
@@ -45,26 +45,42 @@ async def _forever() -> None:
 
 
 def round_of(number: int) -> None:
-    """One round. What goes wrong in it is logged and tried again in the next."""
+    """One round. What goes wrong in one task holds up no other, and is tried again in the next round."""
+    _attempt(scheduler.dispatch)
+    if limits.public() and number % ROUNDS == 0:
+        for run in processes.working():
+            if visitors.of_a_visitor(run):
+                _attempt(restrain, run)
+    if number % ROUNDS == 0:
+        _attempt(disk.sweep_uploads)
+    if number % SWEEPS == 0:
+        _attempt(scheduler.sweep)
+        _attempt(disk.sweep_cache)
+    if number == 0 and limits.public():
+        _attempt(disk.used)  # now, so that no visitor waits until all runs are counted
+
+
+def _attempt(task: Callable[..., object], *about: Run) -> None:
+    """Do a task; what goes wrong is logged, unless it went wrong in the same way before."""
     try:
-        scheduler.dispatch()
-        if limits.public() and number % ROUNDS == 0:
-            for run in processes.working():
-                if visitors.of_a_visitor(run):
-                    restrain(run)
-        if number % ROUNDS == 0:
-            disk.sweep_uploads()
-        if number % SWEEPS == 0:
-            scheduler.sweep()
-    except Exception:
-        log.exception("a round of housekeeping failed")
+        task(*about)
+        _failures.pop((task, about), None)
+    except Exception as error:
+        if _failures.get((task, about)) != repr(error):
+            log.exception("a round of housekeeping failed")
+        _failures[task, about] = repr(error)
 
 
-def restrain(run: Run, now: float | None = None) -> None:
-    """Ask a run to stop that takes more time or disk than a visitor's may; kill its process if it does not."""
-    over = (time.time() if now is None else now) - processes.since(run) - limits.LIMITS.seconds
+def restrain(run: Run) -> None:
+    """Ask a run to stop that takes more time or disk than a visitor's may; kill its process if it does not.
+
+    It keeps what there is. One that takes too much disk is not compared, since that draws more.
+    """
+    over = processes.worked(run) - limits.LIMITS.seconds
     heavy = disk.size(run.path) > limits.LIMITS.run_bytes
     if over > GRACE:
         processes.end(run)
-    elif (over > 0 or heavy) and run.stop_requested() is None:
-        run.request_stop(keep=not heavy)
+    elif heavy and run.stop_requested() != "now":
+        run.request_stop(now=True)
+    elif over > 0 and run.stop_requested() is None:
+        run.request_stop()

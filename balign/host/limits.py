@@ -1,11 +1,14 @@
 """Whether this instance is public, what a visitor of a public one may request, and how often."""
 
+import ipaddress
 import os
 import re
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
@@ -14,14 +17,17 @@ from balign.runs.config import RunConfig
 from balign.runs.prompt_lists import pictures
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
-HOUR = 3600.0
+HOUR, MINUTE = 3600.0, 60.0
 MAX_KEYS = 10_000
-"""How many visitors are remembered for the rate limit at once."""
+"""How many visitors a rate limit counts one by one."""
+SHARED = 1_000
+"""In how many counts those beyond them come together."""
+SAID = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run, one visitor and all of them together may take. All but `queued` hold in public mode only."""
+    """What one run, one visitor and all of them together may take, in public mode where nothing else is said."""
 
     concepts: int = 4
     keep: int = 100
@@ -37,12 +43,28 @@ class Limits:
     all_bytes: int = 40_000_000_000
     free_bytes: int = 2_000_000_000
     """With less room than this on the disk no run begins."""
+    cache_bytes: int = 4_000_000_000
+    """Of training images that are kept for later runs; those used the longest ago are deleted first."""
     hours: float = 72
     """A run that was not used for so long is deleted."""
     queued_each: int = 2
+    """Runs of one visitor that wait for the machine."""
+    queued_from: int = 3
+    """Waiting runs that were begun from one address."""
     queued: int = 20
+    """Waiting runs of everybody; it holds everywhere."""
     starts: int = 12
-    """Runs that a visitor may begin within an hour; three times as many from one address."""
+    """Runs that a visitor may begin, resume or compare again within an hour."""
+    images_each: int = 8_000
+    """Drawn by these runs."""
+    drawings: int = 60
+    """Drawn with finished runs in the Try tab within an hour."""
+    sharing: int = 3
+    """How many times as many starts, images and drawings all visitors of one address have together."""
+    events: int = 24
+    """Presses, refreshes and calls from one address that are not answered yet."""
+    passwords: int = 20
+    """Wrong passwords from one address within an hour; it holds everywhere."""
     upload_bytes: int = 256_000_000
     """Of one upload; it holds everywhere. A bundle of the bundled model is a tenth of it."""
     upload_bytes_each: int = 600_000_000
@@ -51,17 +73,35 @@ class Limits:
     """Uploaded by everybody within an hour."""
     upload_seconds: float = 3_600
     """Uploaded files that are older are deleted; it holds everywhere."""
-    drawings: int = 60
-    """The same for what is drawn with finished runs in the Try tab."""
 
 
 LIMITS = Limits()
 
 
 def public() -> bool:
-    """Whether strangers use this instance: as BALIGN_PUBLIC says, and without it whether this is a Space."""
-    value = os.environ.get("BALIGN_PUBLIC", "").strip()
-    return value != "0" if value else bool(os.environ.get("SPACE_ID"))
+    """Whether strangers use this instance: as BALIGN_PUBLIC says, and without it unless only this machine reaches it.
+
+    Raises Refusal if BALIGN_PUBLIC says neither yes nor no.
+    """
+    said = os.environ.get("BALIGN_PUBLIC", "").strip().lower()
+    if said and said not in SAID:
+        raise Refusal(f"BALIGN_PUBLIC is {said[:40]!r}; accepted are {', '.join(SAID)}.")
+    return SAID[said] if said else not alone()
+
+
+def alone() -> bool:
+    """Whether only this machine reaches the studio: no Space, no share link, and it listens on loopback."""
+    shared = os.environ.get("GRADIO_SHARE", "").lower() == "true"  # as gradio reads it
+    return (
+        not shared and not os.environ.get("SPACE_ID") and _loopback(os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # any other name, and an empty one, which is every address
+        return False
 
 
 def check(config: RunConfig) -> None:
@@ -104,32 +144,85 @@ def check_model(name: str) -> None:
         raise Refusal(f"The model {name[:80]!r} is no hub id of the form owner/name; one of those is accepted.")
 
 
+class Charge(NamedTuple):
+    """What is to be counted for one visitor, and how much within an hour is allowed."""
+
+    key: str
+    most: int
+    amount: int = 1
+    what: str = "runs were begun"
+
+
 class Rate:
-    """A rate limit: how much each visitor began or sent within the last hour. A restart forgets it."""
+    """A rate limit: how much each visitor began or sent within the last hour. A restart forgets it.
+
+    Nobody is forgotten before. Visitors beyond MAX_KEYS are counted together, SHARED counts for all of them, so that
+    however many come, the memory is bounded and none of them frees another.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[str, list[tuple[float, int]]] = {}
+        self._seen: dict[str | int, list[tuple[float, int]]] = {}
+        self._tidied = float("-inf")
         self._lock = threading.Lock()
 
     def admit(
         self, most: dict[str, int], what: str = "runs were begun", amount: int = 1, now: float | None = None
     ) -> None:
-        """Count an amount for each of these visitors. Raises Refusal if one of them would have more than its number.
+        """Count an amount for each of these visitors. Raises Refusal if one of them would have more than its number."""
+        self.charge([Charge(key, allowed, amount, what) for key, allowed in most.items()], now)
 
-        A refused attempt is not remembered. Beyond MAX_KEYS visitors, who was admitted the longest ago is forgotten.
-        """
+    def charge(self, charges: Sequence[Charge], now: float | None = None) -> None:
+        """Count all of these, or raise Refusal and count none."""
         now = time.monotonic() if now is None else now
         with self._lock:
-            recent = {key: [(at, n) for at, n in self._seen.get(key, ()) if at > now - HOUR] for key in most}
-            for key, allowed in most.items():
-                if sum(n for _, n in recent[key]) + amount > allowed:
-                    minutes = max(1, round((min((at for at, _ in recent[key]), default=now) + HOUR - now) / 60))
-                    raise Refusal(f"{allowed:,} {what} from here within an hour; try again in {minutes} min.")
-            for key in most:
-                self._seen.pop(key, None)
-                self._seen[key] = [*recent[key], (now, amount)]
-            while len(self._seen) > MAX_KEYS:
-                del self._seen[next(iter(self._seen))]
+            self._check(charges, now)
+            for charge in charges:
+                self._count(charge, now)
+
+    def check(self, charges: Sequence[Charge]) -> None:
+        """Raise Refusal if one of these could not be counted."""
+        with self._lock:
+            self._check(charges, time.monotonic())
+
+    def _check(self, charges: Sequence[Charge], now: float) -> None:
+        for key, most, amount, what in charges:
+            recent = sorted(self._recent(key, now) + self._recent(_shared(key), now))
+            over = sum(n for _, n in recent) + amount - most
+            if over > 0:
+                raise Refusal(f"{most:,} {what} from here within an hour; {_later(recent, over, now)}.")
+
+    def _count(self, charge: Charge, now: float) -> None:
+        """What comes within a minute is one entry, so that many small amounts cost no more than few large ones."""
+        known: str | int = charge.key
+        if known not in self._seen and len(self._seen) >= MAX_KEYS:
+            self._tidy(now)
+            known = known if len(self._seen) < MAX_KEYS else _shared(charge.key)
+        recent = self._recent(known, now)
+        same = bool(recent) and now - recent[-1][0] < MINUTE
+        begun, before = recent.pop() if same else (now, 0)
+        self._seen[known] = [*recent, (begun, before + charge.amount)]
+
+    def _recent(self, key: str | int, now: float) -> list[tuple[float, int]]:
+        return [(at, n) for at, n in self._seen.get(key, ()) if at > now - HOUR]
+
+    def _tidy(self, now: float) -> None:
+        if now - self._tidied >= MINUTE:
+            self._seen = {key: recent for key in self._seen if (recent := self._recent(key, now))}
+            self._tidied = now
+
+
+def _shared(key: str) -> int:
+    """In which count a visitor beyond MAX_KEYS is; nobody outside can tell, since texts hash differently each time."""
+    return hash(key) % SHARED
+
+
+def _later(recent: Sequence[tuple[float, int]], over: int, now: float) -> str:
+    """When this much will have been forgotten."""
+    for at, amount in recent:
+        over -= amount
+        if over <= 0:
+            return f"try again in {max(1, round((at + HOUR - now) / 60))} min"
+    return "ask for less"
 
 
 RATE = Rate()

@@ -1,7 +1,9 @@
 """The list of runs: every run in the root with its state and what its files say, and the search in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from balign import telemetry
 from balign.host import status, visitors
@@ -14,34 +16,46 @@ from balign.runs.file_cache import until_changed
 from balign.runs.folder import RUN_ID, Run, list_runs
 from balign.runs.outcome import bundle, reproduce
 
-FILES = ("config.json", "label", "telemetry.jsonl", "report.json", "erased.safetensors", reproduce.NOTE)
 MAX_SEARCH = 200
+REMEMBERED = 2_000
+"""Runs of which the list keeps in memory what it reads; of those beyond, it reads again."""
+
+
+class _Texts(NamedTuple):
+    """What is read of a run to find it: its label, what is erased, the method, the id of the run it reproduces."""
+
+    label: str
+    erased: str
+    method: str
+    original: str
+    searched: str
+
+
+class _Outcome(NamedTuple):
+    """The report, of its test images only the first of each group, or why it cannot be read."""
+
+    report: RunReport | None
+    unreadable: str
 
 
 @dataclass(frozen=True)
 class ListedRun:
-    """A run in the list: its state, and what its files say."""
+    """A run in the list. What its files say is read when it is asked for: most runs of a long list are only counted."""
 
     run: Run
-    label: str
-    config: RunConfig | None
-    """None if it cannot be read."""
-    made: float
-    """The date of the config, in seconds since 1970."""
-    last: telemetry.Phase | None
-    report: RunReport | None
-    """The report, of its test images only the first of each group; None if there is none or it cannot be read."""
-    unreadable: str
-    """Why the report cannot be read, if there is one that cannot."""
-    original: str
-    """The id of the run it reproduces, if it does."""
-    ready: bool
-    """Whether it can be downloaded as a bundle."""
     state: status.State = "new"
+
+    @cached_property
+    def _texts(self) -> _Texts:
+        return _texts(self.run)
+
+    @property
+    def label(self) -> str:
+        return self._texts.label
 
     @property
     def erased(self) -> str:
-        return ", ".join(c.name for c in self.config.erase) if self.config else "a config that cannot be read"
+        return self._texts.erased
 
     @property
     def title(self) -> str:
@@ -49,18 +63,62 @@ class ListedRun:
 
     @property
     def method(self) -> str:
-        return settle(self.config).method if self.config else ""
+        """The name of the method; empty if the config cannot be read."""
+        return self._texts.method
+
+    @property
+    def original(self) -> str:
+        """The id of the run it reproduces, if it does."""
+        return self._texts.original
+
+    @property
+    def searched(self) -> str:
+        """The text in which words are searched."""
+        return self._texts.searched
+
+    @cached_property
+    def config(self) -> RunConfig | None:
+        """None if it cannot be read."""
+        return _config(self.run)
+
+    @property
+    def made(self) -> float:
+        """The date of the config, in seconds since 1970."""
+        try:
+            return (self.run.path / "config.json").stat().st_mtime
+        except OSError:
+            return 0.0
+
+    @property
+    def last(self) -> telemetry.Phase | None:
+        """The last phase it recorded."""
+        return status.last_phase(self.run)
+
+    @property
+    def report(self) -> RunReport | None:
+        """The report, of its test images only the first of each group; None if there is none or it cannot be read."""
+        return _outcome(self.run).report
+
+    @property
+    def unreadable(self) -> str:
+        """Why the report cannot be read, if there is one that cannot."""
+        return _outcome(self.run).unreadable
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be downloaded as a bundle."""
+        return bundle.ready(self.run)
 
 
 def entries(visitor: Visitor = NOBODY) -> list[ListedRun]:
     """Every run, newest first, wherever it was started; on a public instance those of the visitor."""
-    return [entry(run) for run in list_runs() if RUN_ID.fullmatch(run.id) and visitors.owns(run, visitor)]
+    runs = [run for run in list_runs() if RUN_ID.fullmatch(run.id) and visitors.owns(run, visitor)]
+    return list(map(ListedRun, runs, status.states(runs)))
 
 
 def entry(run: Run) -> ListedRun:
     """The run at this moment. Its state comes first: a run that ends in between is read to its end the next time."""
-    state = status.state(run)
-    return replace(_stateless(run), state=state)
+    return ListedRun(run, status.state(run))
 
 
 def matching(listed: Sequence[ListedRun], search: object, state: object, method: object) -> list[ListedRun]:
@@ -70,34 +128,34 @@ def matching(listed: Sequence[ListedRun], search: object, state: object, method:
         entry
         for entry in listed
         if state in (None, "", entry.state)
-        and method in (None, "", entry.method)
-        and all(word in _searched(entry) for word in words)
+        and (method in (None, "") or method == entry.method)
+        and (not words or all(word in entry.searched for word in words))
     ]
 
 
-def _searched(entry: ListedRun) -> str:
-    """The text of an entry that is searched."""
-    parts = [entry.label, entry.run.id, entry.original]
-    if config := entry.config:
-        parts += [*(f"{c.name} {c.replace_with or ''}" for c in config.erase), *config.keep, config.model, entry.method]
-    return " ".join(parts).casefold()
+@until_changed("config.json", "label", reproduce.NOTE, most=REMEMBERED)
+def _texts(run: Run) -> _Texts:
+    config, source = _config(run), reproduce.original(run)
+    label, original = run.label, source.run if source else ""
+    erased = ", ".join(c.name for c in config.erase) if config else "a config that cannot be read"
+    method = settle(config).method if config else ""
+    parts = [label, run.id, original]
+    if config:
+        parts += [*(f"{c.name} {c.replace_with or ''}" for c in config.erase), *config.keep, config.model, method]
+    return _Texts(label, erased, method, original, " ".join(parts).casefold())
 
 
-@until_changed(*FILES, most=2_000)
-def _stateless(run: Run) -> ListedRun:
-    try:
-        config = run.config
-    except (Refusal, OSError):
-        config = None
-    try:
-        made = (run.path / "config.json").stat().st_mtime
-    except OSError:
-        made = 0.0
+@until_changed("report.json", most=REMEMBERED)
+def _outcome(run: Run) -> _Outcome:
     report, unreadable = status.readable_report(run)
     if report is not None:
         groups = {name: group.model_copy(update={"images": group.images[:1]}) for name, group in report.groups.items()}
         report = report.model_copy(update={"groups": groups})
-    source = reproduce.original(run)
-    original = source.run if source else ""
-    last = status.last_phase(run)
-    return ListedRun(run, run.label, config, made, last, report, unreadable, original, bundle.ready(run))
+    return _Outcome(report, unreadable)
+
+
+def _config(run: Run) -> RunConfig | None:
+    try:
+        return run.config
+    except (Refusal, OSError):
+        return None

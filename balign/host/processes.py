@@ -4,24 +4,26 @@ Each is a session of its own, so closing the tab or stopping the server does not
 the run's folder and outlives the server; memory holds the children of this server alone, and only while they run.
 """
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 import balign
-from balign.runs.folder import Run, RunProcess, list_runs, runs_root
+from balign import locks
+from balign.atomic import atomic
+from balign.plain_file import plain
+from balign.runs.claims import RunProcess, records_of
+from balign.runs.folder import Run, runs_root
+from balign.runs.run_folders import FolderSearch
 
 COMMAND = (sys.executable, "-m", "balign")
 """What is started, followed by a verb such as `run`, the folder of the run, and options."""
 STARTER = "starter"
-"""The file that names the process started on a run; it stands in until that process claims the folder itself."""
+"""The note of the process started on a run, which inherits its lock; it stands in until that process claims the run."""
 
 
 class _Child(NamedTuple):
@@ -44,31 +46,38 @@ def start(run: Run, verb: str, *options: str, drawing: bool = False) -> None:
     source = str(Path(balign.__file__).parents[1])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     environment = os.environ | {"PYTHONPATH": path, "BALIGN_RUNS": str(runs_root().absolute())}
-    with _lock, open(run.path / "log.txt", "ab") as log:
-        process = subprocess.Popen(
-            [*COMMAND, verb, str(run.path), *options],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-        _children[:] = [child for child in _children if child.run != run or child.process.poll() is None]
-        _children.append(_Child(run, drawing, process))
-        try:
-            RunProcess.note(run.path / STARTER, process.pid, drawing)
-        except psutil.Error:
-            return  # it has ended already
-        except OSError:  # nobody could see it at work
+    note, process = run.path / STARTER, None
+    try:
+        with (
+            _lock,
+            open(run.path / "log.txt", "ab", opener=plain) as log,
+            atomic(note) as draft,
+            open(draft, "xb") as file,
+        ):
+            locks.lock(file)
+            process = subprocess.Popen(
+                [*COMMAND, verb, str(run.path), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+                pass_fds=[file.fileno()],
+            )
+            _children[:] = [child for child in _children if child.run != run or child.process.poll() is None]
+            _children.append(_Child(run, drawing, process))
+            RunProcess(note, process.pid, time.monotonic(), records_of(run.path), drawing).write(file)
+    except OSError:
+        if process is not None:  # nobody could see it at work
             process.kill()
-            raise
+        raise
 
 
 def living(run: Run) -> list[RunProcess]:
     """The living processes that the folder names: the one that claimed it, and the one that was started on it."""
     _reap()
     named = (RunProcess.read(run.path / name) for name in ("pid", STARTER))
-    return [process for process in named if process is not None and process.alive]
+    return [process for process in named if process is not None]
 
 
 def alive(run: Run) -> bool:
@@ -76,19 +85,22 @@ def alive(run: Run) -> bool:
     return bool(living(run))
 
 
-def since(run: Run) -> float:
-    """When the process that works on the run now took it up; 0 if there is none."""
-    return max((process.since for process in living(run)), default=0.0)
+def worked(run: Run) -> float:
+    """For how many seconds the process that works on the run now has done so; 0 if there is none."""
+    return min((time.monotonic() - process.since for process in living(run)), default=0.0)
 
 
 def working() -> list[Run]:
     """The runs that a process works on."""
-    return [run for run in list_runs() if alive(run)]
+    return [Run(path) for path in _at_work.found(runs_root())]
+
+
+_at_work = FolderSearch(lambda path: alive(Run(path)))  # to take up a run, a process puts a file into its folder
 
 
 def ended_early(run: Run) -> bool:
     """Whether a process was started on the run and ended before it recorded anything."""
-    return (run.path / STARTER).is_file() and run.last_phase() is None and not alive(run)
+    return run.file(STARTER) is not None and run.last_phase() is None and not alive(run)
 
 
 def drawing_failed(run: Run) -> bool:
@@ -100,8 +112,7 @@ def drawing_failed(run: Run) -> bool:
 def end(run: Run) -> None:
     """Kill the process that works on the run, which goes on from its last checkpoint if it is resumed."""
     for process in living(run):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
+        process.kill()
 
 
 def _reap() -> None:

@@ -1,29 +1,61 @@
-"""Decides which run has the machine: begins and resumes runs, starts the next in the queue, admits drawings."""
+"""Decides which run has the machine: begins and resumes runs, starts the next in the queue, admits drawings.
+
+Whatever is decided is decided under a lock in the folder of the runs, so that several servers may share it.
+"""
 
 import contextlib
+import errno
 import logging
 import os
-import threading
 import time
-from collections.abc import Sequence
-from types import SimpleNamespace
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from balign import telemetry
+from balign import locks, telemetry
+from balign.host import discard as discarding
 from balign.host import disk, limits, processes, visitors, waitlist
+from balign.host.limits import Charge
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
 from balign.refusal import Refusal
+from balign.runs import prompt_lists
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run
+from balign.runs.folder import Run, runs_root
 
 LEAVING = 10.0
 """Seconds a process may take to end after the last phase it recorded."""
 LONGEST_WAIT = 60.0
 """Seconds at most until a start that failed is tried again."""
 
+PATIENCE = 20.0
+"""Seconds that a decision waits while another one is made."""
+SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT)
+"""What the system says when it could start no process of any run; everything else lies in the run's own folder."""
+
 log = logging.getLogger(__name__)
-_lock = threading.Lock()
-_trouble = SimpleNamespace(times=0, until=0.0)  # how often the system refused to start a process, and when to try again
+
+
+class _Trouble(NamedTuple):
+    """Why a queued run could not be started, how often that was tried, and when it is tried again."""
+
+    error: OSError
+    times: int
+    until: float
+
+
+_troubles: dict[Run, _Trouble] = {}
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Be the only one who decides, in this server and in others that have the same runs.
+
+    Raises Refusal if another one is at it for too long, and OSError if the folder cannot be locked.
+    """
+    root = runs_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with locks.hold(root / ".lock", "Another server is at work on these runs; try again in a moment.", PATIENCE):
+        yield
 
 
 def begin(config: RunConfig, visitor: Visitor = NOBODY) -> Run:
@@ -35,15 +67,15 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
     """Create a run for each config and queue them in this order. Raises Refusal for all if one is not possible."""
     for config in configs:
         limits.check(config)
-    with _lock:
+    with _alone():
         waitlist.admit(len(configs), visitor, _free())
-        _count(visitor, "runs", limits.LIMITS.starts)
         _sweep()
         disk.check()
+        _count_runs(visitor, configs)
         runs = [Run.create(config) for config in configs]
         for run in runs:
             visitors.sign(run, visitor)
-            waitlist.join(run)
+            waitlist.join(run, "run", visitor)
         _next()
     return runs
 
@@ -51,12 +83,13 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
 def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> None:
     """Queue a run that was stopped or killed, to go on or to score the weights it has."""
     limits.check(run.config)
-    with _lock:
+    with _alone():
         if waitlist.ticket(run) or (processes.alive(run) and not _leaving(run)):
             return
         waitlist.admit(1, visitor, _free())
+        _count_runs(visitor, [run.config])
         run.clear_stop()
-        waitlist.join(run, verb)
+        waitlist.join(run, verb, visitor)
         _next()
 
 
@@ -69,45 +102,57 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
     if inline():
         raise Refusal("This instance has a device for runs only; take the weights and try them on another machine.")
     _let_leave()
-    with _lock:
+    with _alone():
         if processes.working() or waitlist.queue():
             raise Refusal("Another run is using this machine or waits for it; try again when it has finished.")
         disk.check()
-        _count(visitor, "drawings", limits.LIMITS.drawings)
+        _count(visitor, Charge("drawings", limits.LIMITS.drawings, 1, "drawings were begun"))
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
 
 
 def cancel(run: Run) -> bool:
     """Take a run out of the queue; whether it was queued."""
-    with _lock:
+    with _alone():
         if not waitlist.ticket(run):
             return False
         waitlist.leave(run)
     if run.last_phase() is None:
         message = "Taken out of the queue before it began; Resume puts it back at the end."
-        telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, message))
+        with contextlib.suppress(OSError):
+            telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, message))
     return True
 
 
 def delete(run: Run) -> None:
     """Delete a run, taking it out of the queue. Raises Refusal while a process works on it."""
     _let_leave(run)
-    with _lock:
+    with _alone():
         if processes.alive(run):
             raise Refusal(f"{run.label or f'Run {run.id}'} is running; stop it before deleting it.")
         run.delete()
 
 
+def discard(run: Run) -> None:
+    """Throw away a run's weights and what was made with them. Raises Refusal while it works or is queued."""
+    _let_leave(run)
+    with _alone():
+        if processes.alive(run) or waitlist.ticket(run):
+            raise Refusal(
+                f"{run.label or f'Run {run.id}'} is running or queued; stop it before discarding its weights."
+            )
+        discarding.discard(run)
+
+
 def dispatch() -> None:
     """Start the next run in the queue if the machine is free. Housekeeping calls this all the time."""
-    with _lock:
+    with _alone():
         _next()
 
 
 def sweep() -> None:
     """Delete runs that have expired, but none that is queued or worked on."""
-    with _lock:
+    with _alone():
         _sweep()
 
 
@@ -125,12 +170,24 @@ def _free() -> bool:
     return not inline() and not processes.working()
 
 
-def _count(visitor: Visitor, what: str, most: int) -> None:
+def _count_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> None:
+    """Count a start for each config, and the images that it may draw."""
+    drawn = [prompt_lists.pictures(config) for config in configs]
+    images = sum(p.training + p.compared + p.checked + p.previews * p.in_preview for p in drawn)
+    what = "runs were begun" if len(configs) == 1 else f"runs may be begun, and {len(configs)} were asked for,"
+    starts = Charge("starts", limits.LIMITS.starts, len(configs), what)
+    _count(visitor, starts, Charge("images", limits.LIMITS.images_each, images, "images may be drawn"))
+
+
+def _count(visitor: Visitor, *charges: Charge) -> None:
     """Refuse who begins too often; a new secret costs nothing, so addresses are counted too."""
-    if limits.public():
-        keys = {f"{what} of {visitor.secret}": most}
-        keys |= {f"{what} from {visitor.address}": 3 * most} if visitor.address else {}
-        limits.RATE.admit(keys, f"{what} were begun")
+    if not limits.public():
+        return
+    whose = {f"of {visitor.secret}": 1} | (
+        {f"from {visitor.address}": limits.LIMITS.sharing} if visitor.address else {}
+    )
+    each = [(charge, who, times) for charge in charges for who, times in whose.items()]
+    limits.RATE.charge([c._replace(key=f"{c.key} {who}", most=c.most * times) for c, who, times in each])
 
 
 def _leaving(run: Run) -> bool:
@@ -149,22 +206,48 @@ def _let_leave(run: Run | None = None) -> None:
         time.sleep(0.1)
 
 
+def trouble(run: Run) -> str:
+    """Why this server could not start a queued run yet, in a sentence; empty if it has not failed to."""
+    known = _troubles.get(run)
+    return (
+        f"It could not be started yet: {known.error.strerror}. It keeps its place and is tried again." if known else ""
+    )
+
+
 def _next() -> None:
+    """Start the first run in the queue that can be started.
+
+    One that cannot keeps its place. Others pass it only if the trouble is its own.
+    """
     queue = waitlist.queue()
-    ticket = waitlist.ticket(queue[0]) if queue else None
-    if ticket is None or inline() or time.monotonic() < _trouble.until or processes.working():
+    if inline() or not queue or processes.working():  # an empty queue spares the second look at all folders
         return
+    for run in _troubles.keys() - queue:
+        del _troubles[run]
+    for run in queue:
+        known = _troubles.get(run)
+        if known is None or time.monotonic() >= known.until:
+            known = _start(run)
+        if known is None or known.error.errno in SHORTAGES:
+            return
+
+
+def _start(run: Run) -> _Trouble | None:
+    """Start a run and take it out of the queue. What the system refuses is returned, and remembered."""
+    ticket, before = waitlist.ticket(run), _troubles.pop(run, None)
     try:
-        processes.start(queue[0], ticket.verb)
+        if ticket is not None:
+            processes.start(run, ticket.verb)
     except FileNotFoundError as error:  # the run has gone, or there is no Python to start: waiting helps neither
-        log.exception("run %s cannot be started and leaves the queue", queue[0].id)
+        log.exception("run %s cannot be started and leaves the queue", run.id)
         failed = telemetry.Phase("failed", 0, 1, 0.0, f"The run could not be started: {error.strerror}.")
         with contextlib.suppress(OSError):
-            telemetry.append(queue[0].path / "telemetry.jsonl", failed)
-    except OSError as error:  # no memory, no process, a full disk: it keeps its place and is tried again
-        _trouble.times += 1
-        _trouble.until = time.monotonic() + min(2.0**_trouble.times, LONGEST_WAIT)
-        log.warning("run %s could not be started and stays in the queue: %s", queue[0].id, error)
-        return
-    _trouble.times = 0
-    waitlist.leave(queue[0])
+            telemetry.append(run.path / "telemetry.jsonl", failed)
+    except OSError as error:
+        if before is None or before.error.errno != error.errno:
+            log.warning("run %s could not be started and stays in the queue: %s", run.id, error)
+        times = before.times + 1 if before else 1
+        _troubles[run] = _Trouble(error, times, time.monotonic() + min(2.0**times, LONGEST_WAIT))
+        return _troubles[run]
+    waitlist.leave(run)
+    return None

@@ -3,16 +3,24 @@
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from balign import telemetry
 from balign.host import processes, waitlist
+from balign.measure.pace import FIXED, SHARES, Pace
 from balign.measure.report import RunReport
+from balign.method.objectives import settle
+from balign.models.catalogue import find
 from balign.refusal import Refusal
+from balign.runs.claims import RunProcess, records_of
+from balign.runs.estimate.forecast import LEARN
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
+from balign.runs.prompt_lists import pictures, prompt_sets, resolve
+from balign.runs.weights import CHECKPOINT, ERASED, saved_step
 
 State = Literal["new", "queued", "starting", "running", "stopping", "stopped", "failed", "done"]
 STATES: dict[State, str] = {
@@ -28,8 +36,6 @@ STATES: dict[State, str] = {
 """The states, each with its title."""
 LIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
 """The states in which more is to come without anybody's doing."""
-SHARES = {"load": 4, "check": 4, "data": 35, "unlearn": 37, "evaluate": 18, "save": 2}
-"""Roughly what share of a first run each phase takes, in percent."""
 ENDS = ("done", "failed", "stopped")
 """The phases that a process records last."""
 REMEMBERED = 64
@@ -44,10 +50,10 @@ class _Tail:
     offset: int = 0
     phases: dict[str, telemetry.Phase] = field(default_factory=dict)
     last: telemetry.Phase | None = None
-    working: telemetry.Phase | None = None
     steps: dict[int, telemetry.Step] = field(default_factory=dict)
     previews: dict[int, telemetry.Preview] = field(default_factory=dict)
     conflicts: dict[tuple[int, int], telemetry.Conflict] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
 
     def read(self, run: Run) -> None:
         records, self.offset = run.telemetry(self.offset)
@@ -55,7 +61,7 @@ class _Tail:
             match record:
                 case telemetry.Phase():
                     self.last = self.phases[record.name] = record
-                    self.working = record if record.name in SHARES else self.working
+                    self.pace.take(record)
                 case telemetry.Step():
                     self.steps[record.step] = record
                 case telemetry.Preview():
@@ -89,6 +95,16 @@ class RunView:
     """Whether the viewer may change it."""
     unreadable: str = ""
     """Why the report cannot be read, if there is one that cannot."""
+    trouble: str = ""
+    """Why a queued run could not be started yet, if that was tried."""
+    fraction: float = 0.0
+    """How much of the whole run is behind it, 0 to 1; it never falls, unless the run is discarded."""
+    seconds_left: float | None = None
+    """A guess at the time left, once there is anything to guess from."""
+    seconds: float = 0.0
+    """How long the run has worked, in all its sessions."""
+    comparing: bool = False
+    """Whether it was stopped while it trained, and now compares what there is."""
 
     @property
     def live(self) -> bool:
@@ -97,7 +113,7 @@ class RunView:
     @property
     def partial(self) -> bool:
         """Whether there are weights that no report is about yet."""
-        return self.report is None and (self.run.path / "erased.safetensors").is_file()
+        return self.report is None and self.run.file(ERASED) is not None
 
     @property
     def last_step(self) -> int:
@@ -106,24 +122,22 @@ class RunView:
         return max(phase.total if phase else 0, self.run.config.steps or 0, self.steps[-1].step if self.steps else 0)
 
     @property
-    def fraction(self) -> float:
-        """How much of the whole run is behind it, 0 to 1."""
-        if self.state == "done":
-            return 1.0
-        if self.working is None:
-            return 0.0
-        names = list(SHARES)
-        before = sum(SHARES[name] for name in names[: names.index(self.working.name)])
-        within = min(self.working.done / self.working.total, 1.0) if self.working.total > 0 else 0.0
-        return (before + SHARES[self.working.name] * within) / 100
+    def cut_short(self) -> bool:
+        """Whether the weights that it compared, or compares, are not those of a whole training."""
+        trained = self.phases.get("unlearn")
+        compares = self.working is not None and self.working.name in ("evaluate", "save")
+        return compares and trained is not None and trained.done < trained.total
 
     @property
-    def seconds_left(self) -> float | None:
-        """A guess at the time left, once there is anything to guess from."""
-        spent = sum(phase.seconds for name, phase in self.phases.items() if name in SHARES)
-        if self.fraction < 0.06 or spent < 3:
-            return None
-        return spent * (1 - self.fraction) / self.fraction
+    def resumes_at(self) -> int:
+        """The step that the training goes on from when it is resumed; 0 from its beginning."""
+        return saved_step(self.run.path / CHECKPOINT)
+
+    @property
+    def discardable(self) -> bool:
+        """Whether there is something to throw away, and nothing that works on it."""
+        saved = any((self.run.path / name).is_file() for name in (CHECKPOINT, ERASED))
+        return self.state in ("stopped", "failed") and (saved or bool(self.steps))
 
 
 def look(run: Run) -> RunView:
@@ -133,7 +147,7 @@ def look(run: Run) -> RunView:
         inode = _telemetry(run).st_ino
         tail = _tails.pop(run.path, None)
         if tail is None or tail.inode != inode:  # a resumed run writes the file again, without what it will repeat
-            tail = _Tail(inode)
+            tail = _Tail(inode, pace=Pace(_shares(run)))
         _tails[run.path] = tail
         while len(_tails) > REMEMBERED:
             _tails.popitem(last=False)
@@ -141,11 +155,29 @@ def look(run: Run) -> RunView:
         steps = [tail.steps[k] for k in sorted(tail.steps)]
         previews = [tail.previews[k] for k in sorted(tail.previews)]
         conflicts = [tail.conflicts[k] for k in sorted(tail.conflicts)]
-        phases, last, working = dict(tail.phases), tail.last, tail.working
+        phases, last, working, fraction = dict(tail.phases), tail.last, tail.pace.last, tail.pace.fraction
+        left, until_stopped, seconds = tail.pace.seconds_left(), tail.pace.seconds_left(stopping=True), tail.pace.spent
     current = _state(run, place > 0, process, last)
+    comparing = current == "stopping" and run.stop_requested() == "comparing"
+    if current == "stopping":
+        left = until_stopped if comparing or (working is not None and working.name == "unlearn") else None
     report, unreadable = readable_report(run)
     return RunView(
-        run, current, last, working, phases, steps, previews, report, conflicts, place, unreadable=unreadable
+        run=run,
+        state=current,
+        last=last,
+        working=working,
+        phases=phases,
+        steps=steps,
+        previews=previews,
+        report=report,
+        conflicts=conflicts,
+        place=place,
+        unreadable=unreadable,
+        fraction=1.0 if current == "done" else fraction,
+        seconds_left=left,
+        seconds=seconds,
+        comparing=comparing,
     )
 
 
@@ -155,25 +187,53 @@ def state(run: Run) -> State:
     return _state(run, queued, process, last_phase(run))
 
 
+def states(runs: Sequence[Run]) -> list[State]:
+    """The states of many runs. Folders in which nothing changed are not looked into again."""
+    queued, worked = set(waitlist.queue()), set(processes.working())
+    return [_state(run, run in queued, _process(run) if run in worked else None, last_phase(run)) for run in runs]
+
+
 @until_changed("telemetry.jsonl", most=2_000)
 def last_phase(run: Run) -> telemetry.Phase | None:
     """The last phase the run recorded, read again only when it recorded more."""
     return run.last_phase()
 
 
-def _process(run: Run) -> float | None:
-    """Since when a process has gone on with the run; None if there is none, or if it only draws with the weights.
+def _process(run: Run) -> RunProcess | None:
+    """The process that goes on with the run; None if there is none, or if it only draws with the weights.
 
     To be asked before the records are read: a run that ends in between is then read to its end the next time.
     """
-    return max((process.since for process in processes.living(run) if not process.drawing), default=None)
+    working = [process for process in processes.living(run) if not process.drawing]
+    return max(working, key=lambda process: process.since, default=None)
 
 
-def _state(run: Run, queued: bool, process: float | None, last: telemetry.Phase | None) -> State:
+@until_changed("config.json", most=512)
+def _shares(run: Run) -> Mapping[str, float]:
+    """About what share of this run each phase takes, in percent, by how many pictures it draws and learns from."""
+    try:
+        config = run.config
+        drawn, settings = pictures(config, prompt_sets(config, resolve(config))), settle(config)
+        sampling = config.sampling_steps or find(config.model).steps
+    except (Refusal, OSError):
+        return SHARES
+    tests = drawn.compared // 2
+    learnt = settings.steps * (settings.batch_forget + settings.batch_retain) * LEARN / sampling
+    work = {
+        "check": 2.0 * drawn.checked,
+        "data": drawn.training + tests,
+        "unlearn": learnt + drawn.previews * drawn.in_preview,
+        "evaluate": tests,
+    }
+    percent = (100 - sum(SHARES[name] for name in FIXED)) / sum(work.values())
+    return {name: work[name] * percent if name in work else SHARES[name] for name in SHARES}
+
+
+def _state(run: Run, queued: bool, process: RunProcess | None, last: telemetry.Phase | None) -> State:
     ended = last is not None and last.name in ENDS
     if queued and (ended or process is None):  # queued to go on, though its last process may not have left yet
         return "queued"
-    if process is not None and (last is None or process > _telemetry(run).st_mtime):
+    if process is not None and (last is None or process.records == records_of(run.path)):
         return "starting"
     if last is None:
         return "failed" if processes.ended_early(run) else "new"

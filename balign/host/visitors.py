@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 from balign.atomic import write
 from balign.host.limits import public
+from balign.plain_file import read_plain
 from balign.runs.folder import Run
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 FILE = "owner"
 SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 NOT_YOURS = "This run is somebody else's; it can be watched here, but not changed."
@@ -54,22 +56,37 @@ def stored(run_id: str, known: Visitor) -> dict[str, str]:
 
 
 def address(request: Any) -> str:
-    """The address a request came from. Behind the proxies of a Space it is the last public one they name."""
+    """The address a request came from; an IPv6 network of 64 bits is one, since one household has all of it.
+
+    It is the other end of the connection. Behind the proxies of a Space it is the last public address that they name.
+    """
     if request is None:
         return ""
     if os.environ.get("SPACE_ID"):
-        forwarded = str(getattr(request, "headers", {}).get("x-forwarded-for", "")).split(",")
-        addresses = [text.strip() for text in forwarded if _global(text.strip())]
+        forwarded = ",".join(value for name, value in request.headers.items() if name.lower() == "x-forwarded-for")
+        addresses = [known for text in forwarded.split(",") if (known := _parsed(text)) and known.is_global]
         if addresses:
-            return addresses[-1]
-    return str(getattr(getattr(request, "client", None), "host", "") or "")
+            return _counted(addresses[-1])
+    host = str(getattr(getattr(request, "client", None), "host", "") or "")
+    known = _parsed(host)
+    return _counted(known) if known else host
 
 
-def _global(text: str) -> bool:
+def _parsed(text: str) -> Address | None:
     try:
-        return ipaddress.ip_address(text).is_global
+        known = ipaddress.ip_address(text.strip())
     except ValueError:
-        return False
+        return None
+    return getattr(known, "ipv4_mapped", None) or known
+
+
+def _counted(known: Address) -> str:
+    return str(known) if known.version == 4 else str(ipaddress.ip_network((int(known), 64), strict=False))
+
+
+def hashed_address(run: Run, known: Visitor) -> str:
+    """What is kept of the address that a waiting run was begun from, another for each run; empty if it has none."""
+    return hashlib.sha256(f"{run.id}:{known.address}".encode()).hexdigest() if known.address else ""
 
 
 def sign(run: Run, known: Visitor) -> None:
@@ -111,7 +128,7 @@ def _hash(run: Run, secret: str) -> str:
 
 def _noted(run: Run) -> str:
     try:
-        text = (run.path / FILE).read_text(encoding="ascii").strip()
+        text = read_plain(run.path / FILE).decode("ascii").strip()
     except (OSError, ValueError):
         return ""
     return text if re.fullmatch("[0-9a-f]{64}", text) else ""

@@ -10,6 +10,7 @@ from jinja2.ext import Extension
 from markupsafe import Markup
 
 from balign.markup import formats
+from balign.plain_text import harmless
 
 PACKAGE = Path(__file__).parents[1]
 FILTERS = ("percent", "decimal", "signed", "p_value", "duration", "gigabytes", "ordinal", "counted")
@@ -32,10 +33,19 @@ def macro(name: str, *values: Any, **named: Any) -> Markup:
     return Markup(getattr(_environment().get_template("markup/macros.html").module, name)(*values, **named))
 
 
+def _shown(value: Any) -> Any:
+    """A value of a template as it is shown: in text that is no markup yet, harmful characters are escaped."""
+    return harmless(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(PACKAGE), autoescape=True, undefined=StrictUndefined, extensions=[_OneLine]
+        loader=FileSystemLoader(PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=[_OneLine],
+        finalize=_shown,
     )
     environment.filters |= {name: getattr(formats, name) for name in FILTERS}
     environment.globals |= {"NONE": formats.NONE, "between": formats.between}

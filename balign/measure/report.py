@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
+from balign.markup.formats import counted
 from balign.measure.intervals import Change, verdict
 from balign.measure.ledger import Ledger
 from balign.refusal import Refusal
@@ -123,6 +124,19 @@ class RunReport(Scores):
     settings: dict[str, str | int | float | bool | None] = {}
     versions: dict[str, str] = {}
     reproduces: Reproduction | None = None
+
+    @property
+    def planned(self) -> int:
+        """How many steps the training was to take; it may have been stopped before."""
+        planned = self.settings.get("steps")
+        return max(planned, self.steps) if isinstance(planned, int) else self.steps
+
+    @property
+    def taken(self) -> str:
+        """How many steps were taken, as words; and of how many, if it was not all."""
+        return (
+            counted(self.steps, "step") if self.steps == self.planned else f"{self.steps:,} of {self.planned:,} steps"
+        )
 
     @classmethod
     def parse(cls, content: bytes | dict[str, Any]) -> Self:

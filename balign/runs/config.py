@@ -4,11 +4,13 @@ A value left at None is that of the method's row or the model's catalogue entry.
 checked when the run starts.
 """
 
+import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from balign import plain_text
 from balign.method.objectives import find
 from balign.refusal import Refusal
 
@@ -17,6 +19,9 @@ MAX_KEEP = 2_000
 MAX_PROMPT = 300
 MAX_NAME = 100
 MAX_STEPS = 5_000
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 2, 60, 60
+"""How a refused value is written, however long or deep it is."""
 
 
 def _clean(text: str) -> str:
@@ -24,8 +29,13 @@ def _clean(text: str) -> str:
     text = " ".join(text.split())
     if not text:
         raise ValueError("an empty text was given; write at least one word")
-    if not text.isprintable():
-        raise ValueError(f"{text[:40]!r} contains control characters; plain text is accepted")
+    plain_text.check(text)
+    return text
+
+
+def _name(text: str) -> str:
+    """The name of a model or scorer, which may be a path and stays as it is."""
+    plain_text.check(text)
     return text
 
 
@@ -75,7 +85,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
-    model: Annotated[str, Field(min_length=1, max_length=500)] = "emoji"
+    model: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_name)] = "emoji"
     """Base model: `emoji` (bundled), a hub id, or a local diffusers folder."""
     method: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Method to erase with; left out, the project's default."""
@@ -103,7 +113,7 @@ class Options(BaseModel):
     """Denoising steps for every image; left out, the model's."""
     guidance: Annotated[float, Field(ge=0, le=50)] | None = None
     """Classifier-free guidance for every image; left out, the model's."""
-    scorer: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    scorer: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name)] | None = None
     """CLIP model that scores the images; left out, the model's."""
     n_eval: Annotated[int, Field(ge=1, le=500)] = 16
     """How many test prompts each of the three groups has."""
@@ -173,7 +183,7 @@ class RunConfig(Options):
 def explain(error: ValidationError) -> str:
     """The first thing wrong with a config, as one sentence naming the value and what would be accepted."""
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])[:60] or "config"
+    field = " ".join(plain_text.harmless(".".join(str(part) for part in first["loc"])).split())[:60] or "config"
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "value_error":
         return f"{message[0].upper()}{message[1:]}."
@@ -185,7 +195,5 @@ def explain(error: ValidationError) -> str:
     if first["type"] == "json_invalid":
         return f"The config is not readable json: {message.removeprefix('Invalid JSON: ')}."
     if first["type"] == "string_pattern_mismatch":
-        return f"{field} is {first['input']!r}; auto, cpu, mps, cuda or cuda:N is accepted."
-    value = repr(first["input"])
-    value = value if len(value) <= 60 else value[:57] + "..."
-    return f"{field} is {value}: {message[0].lower()}{message[1:]}."
+        return f"{field} is {SHORT.repr(first['input'])}; auto, cpu, mps, cuda or cuda:N is accepted."
+    return f"{field} is {SHORT.repr(first['input'])[:60]}: {message[0].lower()}{message[1:]}."

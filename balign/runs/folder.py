@@ -6,66 +6,33 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
-import psutil
-from filelock import FileLock, Timeout
-
-from balign import telemetry
-from balign.atomic import write
+from balign import locks, plain_text, telemetry
+from balign.atomic import atomic, write
 from balign.measure.report import RunReport
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
+from balign.runs.claims import RunProcess, records_of
 from balign.runs.config import RunConfig
+from balign.runs.run_folders import run_folders
 from balign.telemetry import Phase, Record
 
+MOMENT = re.compile(r"(2\d{7})-(\d{6})(\d{6})?-")
+"""How the name of a run begins: date, time and millionths of a second; of an older one without these, in local time."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
 MAX_LABEL = 80
-TAIL = 65_536
-"""Bytes at the end of the telemetry in which the last phase is looked for."""
+TAILS = (1_024, 65_536)
+"""Bytes at the end of the telemetry in which the last phase is looked for; mostly it is the last line."""
 
 
 def runs_root() -> Path:
     """Where runs live: BALIGN_RUNS, or ./runs."""
     return Path(os.environ.get("BALIGN_RUNS") or "runs")
-
-
-class RunProcess(NamedTuple):
-    """A process that works on a run, as a file in the run's folder names it."""
-
-    pid: int
-    began: float
-    """When the process was created, since the system gives out its number again."""
-    drawing: bool = False
-    """Whether it only draws with the weights and leaves the run as it is."""
-    since: float = 0.0
-    """When it took up the run: the date of the file."""
-
-    @classmethod
-    def read(cls, path: Path) -> Self | None:
-        """The process that this file names; None if it names none."""
-        try:
-            pid, began, *purpose = path.read_text().split()
-            return cls(int(pid), float(began), purpose == ["draw"], path.stat().st_mtime)
-        except (OSError, ValueError):
-            return None
-
-    @staticmethod
-    def note(path: Path, pid: int, drawing: bool = False) -> None:
-        """Name the process of this number in a file. Raises psutil.Error if there is none."""
-        write(path, f"{pid} {psutil.Process(pid).create_time():.3f}" + " draw" * drawing)
-
-    @property
-    def alive(self) -> bool:
-        """Whether this very process still runs; one that ended but was not reaped by its parent does not."""
-        try:
-            process = psutil.Process(self.pid)
-            return abs(process.create_time() - self.began) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
-        except (psutil.Error, ValueError, OverflowError):
-            return False
 
 
 @dataclass(frozen=True)
@@ -79,7 +46,7 @@ class Run:
         """A new folder with its config. Its name is the time and a secret; nothing a visitor wrote is in it."""
         root = Path(root or runs_root())
         root.mkdir(parents=True, exist_ok=True)
-        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_urlsafe(16)}"
+        name = f"{next_moment(entry.name for entry in root.iterdir())}-{secrets.token_urlsafe(16)}"
         hidden = root / f".{name}"
         hidden.mkdir(mode=0o700)
         try:
@@ -110,15 +77,25 @@ class Run:
     @cached_property
     def config(self) -> RunConfig:
         try:
-            return RunConfig.parse((self.path / "config.json").read_bytes())
+            return RunConfig.parse(read_plain(self.path / "config.json"))
         except ValueError as error:
             raise Refusal(f"The config.json of run {self.id} is not a valid config: {error}") from None
+        except OSError as error:
+            raise Refusal(f"The config.json of run {self.id} is unreadable: {error.strerror}.") from None
+
+    def file(self, name: str) -> Path | None:
+        """The plain file of this name in the folder, or in one below; None if there is none, or if a link leads out."""
+        try:
+            path = Path(os.path.realpath(self.path / name))
+        except ValueError:  # a name that no file can have
+            return None
+        return path if path.is_relative_to(os.path.realpath(self.path)) and os.path.isfile(path) else None
 
     @property
     def label(self) -> str:
         """The name somebody gave the run; empty if nobody did."""
         try:
-            text = (self.path / "label").read_text(encoding="utf-8", errors="replace")
+            text = read_plain(self.path / "label").decode(errors="replace")
         except OSError:
             return ""
         return " ".join(text.split())[:MAX_LABEL]
@@ -128,22 +105,23 @@ class Run:
         text = " ".join(label.split())
         if len(text) > MAX_LABEL:
             raise Refusal(f"A name of {len(text):,} characters was given; at most {MAX_LABEL} are accepted.")
-        if not text.isprintable():
-            raise Refusal(f"The name {text!r} contains control characters; plain text is accepted.")
         if text:
+            try:
+                plain_text.check(text)
+            except ValueError as error:
+                raise Refusal(f"The name {error}.") from None
             write(self.path / "label", text)
         else:
             (self.path / "label").unlink(missing_ok=True)
 
     def telemetry(self, offset: int = 0) -> tuple[list[Record], int]:
         """The events from a byte offset on, and the offset to ask from next time."""
-        path = self.path / "telemetry.jsonl"
-        return telemetry.read(path, offset) if path.exists() else ([], 0)
+        return telemetry.read(self.path / "telemetry.jsonl", offset)
 
     def report(self) -> RunReport | None:
         """The report, or None if there is none. Raises Refusal if it is unreadable."""
         try:
-            return RunReport.parse((self.path / "report.json").read_bytes())
+            return RunReport.parse(read_plain(self.path / "report.json"))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -152,68 +130,77 @@ class Run:
     def last_phase(self) -> Phase | None:
         """The phase the run recorded last; None if it recorded none yet."""
         path = self.path / "telemetry.jsonl"
+        for tail in TAILS:
+            try:
+                start = max(path.stat().st_size - tail, 0)
+            except OSError:
+                return None
+            for record in reversed(telemetry.read(path, start)[0]):
+                if isinstance(record, Phase):
+                    return record
+        return None
+
+    def logged(self) -> bool:
+        """Whether log.txt, which holds the traces of errors, says anything."""
         try:
-            start = max(path.stat().st_size - TAIL, 0)
+            return (self.path / "log.txt").stat().st_size > 0
         except OSError:
-            return None
-        phases = [record for record in telemetry.read(path, start)[0] if isinstance(record, Phase)]
-        return phases[-1] if phases else None
+            return False
 
     def running(self) -> bool:
         """Whether the process that claimed this folder is still alive."""
-        process = RunProcess.read(self.path / "pid")
-        return process is not None and process.alive
+        return RunProcess.read(self.path / "pid") is not None
 
     @contextlib.contextmanager
     def claim(self, drawing: bool = False) -> Iterator[None]:
         """Be the one process that works on the folder; raises Refusal while another one does.
 
-        The system frees the lock however this process ends. `pid` names the process, for who watches or ends it.
+        The system frees the locks however this process ends. `pid` names the process, for who watches or ends it.
         """
         with self._locked(f"Run {self.id} is already running; stop it first or wait for it to end."):
             pid = self.path / "pid"
-            RunProcess.note(pid, os.getpid(), drawing)
-            try:
+            with contextlib.ExitStack() as end:
+                with atomic(pid) as draft:
+                    note = end.enter_context(open(draft, "xb"))
+                    locks.lock(note)
+                    RunProcess(pid, os.getpid(), time.monotonic(), records_of(self.path), drawing).write(note)
+                end.callback(locks.unlock, note)
+                end.callback(pid.unlink, missing_ok=True)
                 yield
-            finally:
-                pid.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _locked(self, refusal: str) -> Iterator[None]:
         """Hold the lock of the folder; raises Refusal while another process holds it, or if the run was deleted."""
         gone = Refusal(f"Run {self.id} is not here any more.")
-        if not self.path.is_dir():
-            raise gone
-        path = self.path / ".lock"
-        lock = FileLock(path, timeout=0, thread_local=False)  # a generator may end in another thread
-        try:
-            lock.acquire()
-        except Timeout:
-            raise Refusal(refusal) from None
-        except FileNotFoundError:  # deleted at this moment
-            raise gone from None
-        try:
-            if not (self.path / "config.json").is_file():  # deleted a moment before; FileLock has made the folder again
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                    self.path.rmdir()
+        with contextlib.ExitStack() as lock:
+            try:
+                lock.enter_context(locks.hold(self.path / ".lock", refusal))
+            except FileNotFoundError:
+                raise gone from None
+            if not (self.path / "config.json").is_file():  # deleted a moment before
                 raise gone
-            if self.running():  # for an older balign, which took no lock
+            if self.running():  # for a balign of before, which held no lock
                 raise Refusal(refusal)
             yield
-        finally:
-            lock.release()
 
-    def request_stop(self, keep: bool) -> None:
-        """Ask the run to stop at its next batch, keeping the weights so far or throwing them away."""
-        write(self.path / "stop", "keep" if keep else "discard")
+    def request_stop(self, now: bool = False) -> None:
+        """Ask the run to stop at its next batch. It keeps what there is and compares it, unless it is to stop now.
 
-    def stop_requested(self) -> Literal["keep", "discard"] | None:
-        """What the stop flag says, if there is one."""
+        Asked again while it compares, it ends the comparison.
+        """
+        write(self.path / "stop", "now" if now else "asked")
+
+    def begin_last_comparison(self) -> None:
+        """Say that the run has stopped training, as it was asked to, and compares what there is."""
+        write(self.path / "stop", "comparing")
+
+    def stop_requested(self) -> Literal["asked", "now", "comparing"] | None:
+        """What the stop flag says, if there is one; `comparing` if the run has obeyed and compares what there is."""
         try:
-            return "discard" if (self.path / "stop").read_text().strip() == "discard" else "keep"
+            text = read_plain(self.path / "stop").decode(errors="replace").strip()
         except FileNotFoundError:
             return None
+        return text if text in ("now", "comparing") else "asked"  # type: ignore[return-value]
 
     def clear_stop(self) -> None:
         (self.path / "stop").unlink(missing_ok=True)
@@ -223,26 +210,31 @@ class Run:
         hidden = self.path.with_name(f".{self.id}.deleted")
         with self._locked(f"{self.label or f'Run {self.id}'} is running; stop it before deleting it."):
             self.path.rename(hidden)
+        for parent, folders, _ in os.walk(hidden):  # one that may not be entered can still be deleted
+            for name in folders:
+                if not os.path.islink(os.path.join(parent, name)):
+                    os.chmod(os.path.join(parent, name), 0o700)
         shutil.rmtree(hidden, ignore_errors=True)
         if hidden.exists():  # a process that was about to claim it has put its lock there meanwhile
             shutil.rmtree(hidden)
 
 
+def next_moment(names: Iterable[str]) -> str:
+    """The time in UTC to a millionth of a second as a name begins with it, later than that of any of these names.
+
+    A clock that was set back, or stands still, thus leaves everything in the order in which it was made.
+    """
+    now = time.time_ns() // 1000
+    moment = time.strftime("%Y%m%d%H%M%S", time.gmtime(now // 10**6)) + f"{now % 10**6:06d}"
+    known = ("".join(part or "999999" for part in found.groups()) for found in map(MOMENT.match, names) if found)
+    after = max((int(digits) + 1 for digits in known), default=0)
+    digits = str(max(int(moment), after))
+    return f"{digits[:8]}-{digits[8:]}"
+
+
 def list_runs(root: Path | None = None) -> list[Run]:
     """Every run in the root, newest first."""
-    root = Path(root or runs_root()).absolute()
-    try:
-        folders = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
-    except OSError:
-        return []
-    return [Run(folder) for folder in sorted(folders, reverse=True) if _holds_run(folder)]
-
-
-def _holds_run(folder: Path) -> bool:
-    try:
-        return not folder.is_symlink() and (folder / "config.json").is_file()
-    except OSError:  # a folder that may not be entered, such as lost+found
-        return False
+    return [Run(folder.path) for folder in run_folders(Path(root or runs_root())).values()]
 
 
 def find(run_id: object) -> Run | None:

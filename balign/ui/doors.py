@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import traceback
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import balign
 from balign.host import limits, visitors
 from balign.refusal import Refusal
+from balign.ui import password
 
 log = logging.getLogger(__name__)
 ROUTES = re.compile(
@@ -27,9 +29,11 @@ ROUTES = re.compile(
     r"|mcp(/.*)?)"
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
-UPLOAD = "/gradio_api/upload"
+UPLOAD, MCP = "/gradio_api/upload", "/gradio_api/mcp"
 UPLOADED = limits.Rate()
 """Bytes that each address, and everybody together, has uploaded to a public instance."""
+BUSY = "{} presses or calls from your address are not answered yet; wait until they are, and try again."
+UNREADABLE = "The request cannot be read; see the API page of the documentation for what is accepted."
 MAX_BODY = 1_000_000
 """Bytes of a request that is no upload."""
 SPACES = "https://huggingface.co https://*.hf.space"
@@ -46,33 +50,54 @@ class Doors:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self.calls = Counter[str]()  # of MCP by address, which no queue of events counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
         if scope["type"] != "http":  # nothing of the studio is a websocket
             return await send({"type": "websocket.close", "code": 1008})
-        started = False
+        started: Headers | None = None
 
         async def answer(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 _protect(message)
+                started = Headers(raw=message["headers"])
             await send(message)
 
+        address = visitors.address(Request(scope))
         try:
-            status, words = _refusal(scope)
+            status, words = _refusal(scope, address)
+            if not status and scope["path"].startswith(MCP) and limits.public():
+                status, words = await self._call(scope, receive, answer, address)
+            elif not status:
+                await self.app(scope, _bounded(scope, receive), answer)
             if not status:
-                return await self.app(scope, _bounded(scope, receive), answer)
+                return
         except Exception as error:
-            if started:
+            events = started is not None and "event-stream" in started.get("content-type", "")
+            if started is not None and not events:
                 raise
             status, words = _failure(scope, error)
+            if events:  # nothing but their end can be told any more
+                return await send({"type": "http.response.body", "body": b""})
         await _tell(answer, status, words)
 
+    async def _call(self, scope: Scope, receive: Receive, answer: Send, address: str) -> tuple[int, str]:
+        """Answer a program's call, unless its address has as many open as it may."""
+        if self.calls[address] >= limits.LIMITS.events:
+            return 429, BUSY.format(limits.LIMITS.events)
+        self.calls[address] += 1
+        try:
+            await self.app(scope, _bounded(scope, receive), answer)
+        finally:
+            self.calls[address] -= 1
+            self.calls += Counter()  # drops who has none
+        return 0, ""
 
-def _refusal(scope: Scope) -> tuple[int, str]:
+
+def _refusal(scope: Scope, address: str) -> tuple[int, str]:
     """The status and the sentence that this request is refused with; 0 if it is not."""
     headers, upload = Headers(scope=scope), scope["path"].rstrip("/") == UPLOAD
     if not ROUTES.fullmatch(scope["path"]):
@@ -80,17 +105,18 @@ def _refusal(scope: Scope) -> tuple[int, str]:
     host = headers.get("host", "")
     if not limits.public() and not _this_machine(host):
         return 403, f"The host {host[:80]!r} is not known here; localhost, an address or a name in BALIGN_HOSTS is."
-    if not limits.public() and not _same_page(headers, scope["method"]):
+    # Strangers need no visitor's browser to use a public studio, unless it has a password, which the browser knows.
+    if (not limits.public() or password.needed()) and not _same_page(headers, scope["method"]):
         return 403, "This request comes from another web page; the studio answers its own page and programs only."
+    status, words = password.refusal(scope["path"], headers.get("authorization"), address)
+    if status:
+        return status, words
     length = headers.get("content-length", "none" if upload and scope["method"] == "POST" else "0")
     if not length.isdecimal() or int(length) > _most(scope["path"]):
         return 413, f"The request has {length[:20]} bytes; at most {_most(scope['path']):,} are accepted here."
     if upload and limits.public():
         try:
-            most = {
-                visitors.address(Request(scope)): limits.LIMITS.upload_bytes_each,
-                "": limits.LIMITS.upload_bytes_all,
-            }
+            most = {address: limits.LIMITS.upload_bytes_each, "": limits.LIMITS.upload_bytes_all}
             UPLOADED.admit(most, "bytes may be uploaded", int(length))
         except Refusal as refusal:
             return 429, str(refusal)
@@ -122,7 +148,8 @@ def _same_page(headers: Mapping[str, str], method: str) -> bool:
     origin = urlsplit(headers.get("origin", f"//{headers.get('host', '')}"))
     if origin.netloc.lower() != headers.get("host", "").lower() and origin.hostname not in _listed():
         return False
-    followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    shown = ("document", "iframe") if os.environ.get("SPACE_ID") else ("document",)  # the hub frames its Spaces
+    followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in shown
     return headers.get("sec-fetch-site", "none") in ("none", "same-origin") or (followed and method == "GET")
 
 
@@ -152,13 +179,18 @@ def _failure(scope: Scope, error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         log.warning("the disk is full: %s", scope["path"])
         return 507, "The disk is full; come back later."
-    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
-    files -= {Path(__file__), Path(__file__).with_name("frontpage.py")}  # every request passes these two
-    if any(file.is_relative_to(Path(balign.__file__).parent) for file in files):
+    if ours(error):
         log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
         return 500, "Something went wrong in balign itself; the server's log has the details."
     log.warning("bad request %s %.200r: %s", scope["method"], scope["path"], type(error).__name__)
-    return 400, "The request cannot be read; see the API page of the documentation for what is accepted."
+    return 400, UNREADABLE
+
+
+def ours(error: Exception) -> bool:
+    """Whether an error came out of code of this package, beside that which every request or event passes."""
+    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
+    files -= {Path(__file__).with_name(name) for name in ("doors.py", "frontpage.py", "studio.py")}
+    return any(file.is_relative_to(Path(balign.__file__).parent) for file in files)
 
 
 def _protect(message: Message) -> None:
@@ -175,5 +207,7 @@ def _protect(message: Message) -> None:
 async def _tell(send: Send, status: int, words: str) -> None:
     body = json.dumps({"error": words, "detail": words}).encode()
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 401:
+        head.append((b"www-authenticate", password.CHALLENGE.encode()))
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})

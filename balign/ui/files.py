@@ -1,12 +1,14 @@
 """Serve the files of runs: a few kinds and the zip of them, by run id, from that run's folder only."""
 
+import logging
 import re
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from balign.host import visitors
 from balign.host.limits import public
@@ -14,7 +16,9 @@ from balign.refusal import Refusal
 from balign.runs.folder import Run, find
 from balign.runs.outcome import bundle
 from balign.runs.tryout import ballots
+from balign.stored_zip import Pieces
 
+log = logging.getLogger(__name__)
 PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
 IMAGES = re.compile(rf"(previews|images/before|images/after)/{PICTURE}")
 DRAWN = re.compile(rf"(strength|probes|(tries|votes)/[A-Za-z0-9_-]{{1,40}})/{PICTURE}")
@@ -29,6 +33,8 @@ DOWNLOADS = {
 }
 BUNDLE = "bundle.zip"
 """The whole run as one file, made as it is sent."""
+RANGE = re.compile(r"bytes=(?=\d|-\d)(\d{0,18})-(\d{0,18})")
+"""One part of a file. Whoever asks for several gets the whole, as is allowed."""
 MISSING = (404, "There is no such file.")
 LOCKED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """The content security policy of every file: a report is a page that may run nothing and fetch nothing."""
@@ -59,8 +65,7 @@ def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
     run = find(run_id)
     if run is None or not allowed(name) or name == BUNDLE or (private(name) and not visitors.opens(run, key)):
         return None
-    path = (run.path / name).resolve()
-    return path if path.is_relative_to(run.path.resolve()) and path.is_file() else None
+    return run.file(name)
 
 
 async def serve(request: Request) -> FileResponse:
@@ -77,18 +82,44 @@ async def serve(request: Request) -> FileResponse:
     return FileResponse(path, media_type=kind, headers=headers)
 
 
-def serve_bundle(request: Request) -> StreamingResponse:
-    """The run's zip as it is made. Raises 404 without saying why."""
+def serve_bundle(request: Request) -> Response:
+    """The run's zip as it is made, or the part of it that is asked for. Raises 404 without saying why."""
     run = find(request.path_params["run_id"])
     if run is None or not visitors.opens(run, request.query_params.get("key")):
         raise HTTPException(*MISSING)
     try:
-        pieces = bundle.stream(run)
+        whole = bundle.packed(run)
     except (Refusal, OSError):
         raise HTTPException(*MISSING) from None
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-    headers["Content-Disposition"] = f'attachment; filename="balign-{run.id}.zip"'
-    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Accept-Ranges": "bytes"}
+    headers |= {"ETag": f'"{whole.tag}"', "Content-Disposition": f'attachment; filename="balign-{run.id}.zip"'}
+    start, end, status = 0, whole.size, 200
+    asked = RANGE.fullmatch(request.headers.get("range", ""))
+    if asked and request.headers.get("if-range", headers["ETag"]) == headers["ETag"]:
+        first, last = asked.groups()
+        start = int(first) if first else max(whole.size - int(last), 0)
+        end, status = min(int(last) + 1, whole.size) if first and last else whole.size, 206
+        if start >= end:
+            raise HTTPException(416, "There are not so many bytes.", {"Content-Range": f"bytes */{whole.size}"})
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{whole.size}"
+    headers["Content-Length"] = str(end - start)
+    return PiecesResponse(whole.pieces(start, end), status, headers, "application/zip")
+
+
+class PiecesResponse(StreamingResponse):
+    """Sends pieces as they are made. It ends their making when nobody takes them, and breaks off when that fails."""
+
+    def __init__(self, pieces: Pieces, status: int, headers: dict[str, str], kind: str) -> None:
+        super().__init__(pieces, status, headers, kind)
+        self.pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except Refusal as refusal:  # the length was told: who gets less of it knows that it is not all
+            log.warning("%s is broken off: %s", scope["path"], refusal)
+        finally:
+            self.pieces.close()
 
 
 ROUTES = [Route(f"/files/{{run_id}}/{BUNDLE}", serve_bundle), Route("/files/{run_id}/{name:path}", serve)]

@@ -13,10 +13,11 @@ PATHS = ("/", "/config")
 KEPT = 16
 """How many answers are kept; anybody can ask under as many names as they like."""
 IDLE = frozenset(
-    b"accept accept-encoding accept-language cache-control connection cookie dnt origin pragma priority referer te "
-    b"upgrade-insecure-requests user-agent via x-amzn-trace-id x-forwarded-for x-real-ip x-request-id".split()
+    b"accept accept-encoding accept-language authorization cache-control connection cookie dnt origin pragma "
+    b"priority referer te upgrade-insecure-requests user-agent via x-amzn-trace-id x-forwarded-for x-real-ip "
+    b"x-request-id".split()
 )
-"""Headers, beside sec-*, on which neither answer depends: nobody logs in here."""
+"""Headers, beside sec-*, on which neither answer depends: who has the password sees the same page."""
 Key = tuple[object, ...]
 
 

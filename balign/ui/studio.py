@@ -1,5 +1,6 @@
 """The studio: builds the page out of its tabs, and serves it."""
 
+import logging
 import os
 import re
 from importlib.util import find_spec
@@ -10,8 +11,10 @@ from markupsafe import Markup
 from starlette.middleware import Middleware
 
 from balign.host import disk, housekeeping
-from balign.host.limits import LIMITS, public
+from balign.host.limits import LIMITS, alone, public
 from balign.markup.render import render
+from balign.plain_text import guard_output
+from balign.ui import events, password
 from balign.ui.api import endpoints
 from balign.ui.doors import Doors
 from balign.ui.erase_tab import erase_layout
@@ -22,16 +25,15 @@ from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
 from balign.ui.try_tab import try_layout
 
-REST = 0.01
-"""Seconds between two looks at an empty queue of events; gradio's thousand a second take 4 % of a core, all day."""
 SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
-NEVER = str(2**62)
 SESSIONS = 100
 """Pages whose state is kept in memory at once, each a few hundred kB; the oldest goes first."""
 
 
 def build() -> gr.Blocks:
-    """The page as gradio blocks."""
+    """The page as gradio blocks. Raises Refusal if BALIGN_PUBLIC cannot be understood."""
+    guard_output()
+    logging.getLogger("uvicorn.error").addFilter(_first_line)
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
@@ -45,40 +47,39 @@ def build() -> gr.Blocks:
                 try_layout.build(page)
             with gr.Tab("Runs", id="runs"):
                 runs_layout.build(page)
-    _queue(blocks)
+    events.queue(blocks)
     return blocks
 
 
+def _first_line(record: logging.LogRecord) -> bool:
+    """Pass all but the second of the two lines that uvicorn logs for each request to become a websocket."""
+    return "WebSocket library" not in str(record.msg)
+
+
 def header() -> Markup:
-    """The head of the page; on a public instance with a banner, and with a button that copies a Space."""
+    """The head of the page: who may see what is typed here, a shared instance's banner, a Space's button to copy it."""
     space = os.environ.get("SPACE_ID", "")
     known = space if SPACE.fullmatch(space) else ""
-    return render("ui/header.html", shared=public(), days=f"{LIMITS.hours / 24:g}", space=known)
+    days = f"{LIMITS.hours / 24:g}"
+    return render("ui/header.html", shared=public(), alone=alone(), locked=password.needed(), days=days, space=known)
 
 
-def _queue(blocks: gr.Blocks) -> None:
-    """Give the page its queue of events: many at once, no statistics, and rest while there is nothing to do."""
-    # After every event gradio would make a table of the last ten thousand for a page of statistics that is not served.
-    os.environ["GRADIO_ANALYTICS_MAX_EVENTS"], os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1", NEVER
-    blocks.queue(max_size=256, default_concurrency_limit=8)
-    blocks._queue.sleep_when_free = REST
-    validate = blocks.validate_inputs
+def options(host: str | None = None, port: int | None = None, share: bool | None = None) -> dict[str, Any]:
+    """How the page is served: our look, our file route, and none of gradio's own pages.
 
-    def validated(*args: Any) -> None:
-        """What gradio checks, told in one line of the log: a call with too few values is the caller's mistake."""
-        try:
-            validate(*args)
-        except ValueError as error:
-            raise gr.Error(str(error).splitlines()[0], print_exception=False) from None
-
-    blocks.validate_inputs = validated
-
-
-def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
-    """How the page is served: our look, our file route, and none of gradio's own pages."""
+    Where that is depends on host and share, or GRADIO_SERVER_NAME and GRADIO_SHARE, and so does whether the instance is
+    public. They are noted in the environment, and so must be known before the page is built.
+    """
+    if host is not None:
+        os.environ["GRADIO_SERVER_NAME"] = host
+    if share is not None:
+        os.environ["GRADIO_SHARE"] = str(share)
+    # An address in a header is what a caller says, unless that is a known proxy; uvicorn takes this machine for one.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     return {
         "server_name": host,
         "server_port": port,
+        "share": os.environ.get("GRADIO_SHARE", "").lower() == "true",  # never by itself, as in a hosted notebook
         "theme": theme(),
         "head": head(),
         "footer_links": [],
@@ -101,4 +102,5 @@ def options(host: str | None = None, port: int | None = None) -> dict[str, Any]:
 
 def launch(host: str | None = None, port: int | None = None) -> None:
     """Serve the page until interrupted."""
-    build().launch(**options(host, port))
+    served = options(host, port)
+    build().launch(**served)

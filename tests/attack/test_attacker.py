@@ -172,7 +172,7 @@ def test_killed_it_goes_on_to_the_same_numbers_and_pictures(
 
 def test_stopped_it_keeps_what_is_finished(run: Run) -> None:
     def stop(*given: object) -> None:
-        run.request_stop(keep=True)
+        run.request_stop()
 
     request = AttackRequest(**SMALL, attacks=("rounding",))
     with pytest.raises(Refusal, match="what was finished is kept, and the same command goes on"):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,12 +53,21 @@ def chromium() -> Iterator[Browser]:
 class Studio:
     """A server process that can be killed and started again on the same port."""
 
-    def __init__(self, folder: Path, real: bool = False, pause: float = 0.1, steps: int = 30) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        real: bool = False,
+        pause: float = 0.1,
+        steps: int = 30,
+        script: Path | None = None,
+        **more: str,
+    ) -> None:
+        """more: the server's environment beside that of the tests."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url, self.folder = f"http://127.0.0.1:{self.port}/", folder
-        self.runs = folder / "runs"
+        self.runs, self.script = folder / "runs", script or Path(__file__).with_name("serve.py")
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         self.environment = os.environ | {
             "PYTHONPATH": path,
@@ -65,13 +75,14 @@ class Studio:
             "FAKE_PAUSE": str(pause),
             "FAKE_STEPS": str(steps),
             "REAL_RUNS": "1" if real else "",
+            **more,
         }
         self.start()
 
     def start(self) -> None:
         with open(self.folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("serve.py")), str(self.port)],
+                [sys.executable, str(self.script), str(self.port)],
                 env=self.environment,
                 cwd=self.folder,
                 stdout=log,
@@ -82,6 +93,9 @@ class Studio:
             try:
                 urllib.request.urlopen(self.url, timeout=10).close()
                 return
+            except urllib.error.HTTPError as error:
+                if error.code == 401:  # it is there, and has a password
+                    return
             except OSError:
                 assert self.process.poll() is None, self.log()
                 assert time.monotonic() < end, "the page was never served"

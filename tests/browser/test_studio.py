@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from balign.runs.folder import Run
+from balign.telemetry import Step
 from tests.browser.conftest import PATIENCE, Studio
 
 pytestmark = pytest.mark.browser
@@ -96,15 +98,53 @@ def test_the_server_may_die_but_the_run_goes_on(studio: Serve, tab: Open) -> Non
     assert run_id(page) == name
 
 
-def test_stop_keep_compare_and_resume(studio: Serve, tab: Open) -> None:
+def test_stop_compares_and_resume_goes_on(studio: Serve, tab: Open) -> None:
     server = studio(pause=0.25)
     page = tab(server.url)
-    erase(page)
-    page.click("#stop-keep")
-    expect(page.locator(".progress strong")).to_have_text("Stopped")
-    expect(page.locator("#compare-now")).to_be_visible()
+    run = Run.open(erase(page), server.runs)
+    page.wait_for_selector(CURVE, state="attached")
+    page.click("#stop")
+    expect(page.locator(".dock .progress strong").first).to_have_text("Stopped: comparing what there is")
+    expect(page.locator(".dock .progress strong").first).to_have_text("Stopped")
+    expect(page.locator(".verdict h2")).to_contain_text("of 30 steps: recognised")
+    expect(page.locator("#compare-now")).to_have_count(0)
+    bar = page.locator(".dock .bar").first
+    before = int(bar.get_attribute("aria-valuenow") or 0)
+    assert 0 < before < 90
     page.click("#resume")
-    page.wait_for_selector(".verdict")
+    expect(page.locator("#stop")).to_be_visible()
+    seen = [int(bar.get_attribute("aria-valuenow") or 0) for _ in range(20) if page.wait_for_timeout(100) is None]
+    assert min(seen) >= before
+    assert seen == sorted(seen)
+    expect(page.locator(".verdict h2")).to_contain_text("cat is gone: recognised")
+    assert [record.step for record in run.telemetry()[0] if isinstance(record, Step)] == list(range(1, 31))
+
+
+def test_discard_asks_first_and_leaves_nothing(studio: Serve, tab: Open) -> None:
+    server = studio(pause=0.1)
+    page = tab(server.url)
+    run = Run.open(erase(page), server.runs)
+    page.wait_for_selector(CURVE, state="attached")
+    expect(page.locator("#discard")).to_have_count(0)
+    page.click("#stop")
+    page.click("#discard")
+    question = page.locator("#part-discard-question")
+    expect(question).to_contain_text("Discard this run's weights and checkpoint")
+    expect(question).to_contain_text("of 30 steps")
+    page.click("#discard-keep")
+    expect(question).not_to_be_visible()
+    assert (run.path / "erased.safetensors").is_file()
+    page.click("#discard")
+    page.click("#discard-really")
+    expect(question).not_to_be_visible()
+    expect(page.locator("#resume")).to_have_text("Start again")
+    expect(page.locator("#discard")).to_have_count(0)
+    expect(page.locator(".dock .bar").first).to_have_attribute("aria-valuenow", "0")
+    expect(page.locator(CURVE)).to_have_count(0)
+    expect(page.locator(".verdict")).to_have_count(0)
+    assert not (run.path / "erased.safetensors").exists()
+    page.click("#resume")
+    expect(page.locator(".verdict h2")).to_contain_text("cat is gone")
 
 
 def test_markup_in_a_field_is_text(studio: Serve, tab: Open) -> None:

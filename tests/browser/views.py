@@ -7,8 +7,6 @@ import contextlib
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +15,7 @@ from unittest.mock import patch
 from playwright.sync_api import Page
 
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, RunProcess
+from balign.runs.folder import Run
 from balign.runs.outcome import report_page
 from tests.host import fake_run, fake_tryout
 
@@ -51,17 +49,10 @@ def prepared(root: Path, real: Path | None = None) -> Iterator[Runs]:
     (done.path / "report.html").write_text(report_page.page(done))  # as it is written now
     working = Run.create(done.config, root)
     shutil.copytree(done.path / "previews", working.path / "previews")
-    lines = (done.path / "telemetry.jsonl").read_text().splitlines(keepends=True)
-    (working.path / "telemetry.jsonl").write_text("".join(lines[: len(lines) * 6 // 10]))
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])  # stands for the run's process
-    RunProcess.note(working.path / "pid", sleeper.pid)
-    os.utime(working.path / "pid", (0, 0))  # it has been at work since before its telemetry was written
-    try:
+    with working.claim():  # this process stands for the run's
+        lines = (done.path / "telemetry.jsonl").read_text().splitlines(keepends=True)
+        (working.path / "telemetry.jsonl").write_text("".join(lines[: len(lines) * 6 // 10]))
         yield Runs(done, other, working, failed)
-    finally:
-        (working.path / "pid").unlink()
-        sleeper.kill()
-        sleeper.wait()
 
 
 def _fake(root: Path, config: dict[str, object], **environment: str) -> Run:

@@ -1,14 +1,14 @@
 """A run that needs no model, in place of the real one."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from balign.host import limits, processes, scheduler
+from balign.host import housekeeping, limits, processes, scheduler
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from tests.host import fake_run
@@ -22,10 +22,13 @@ def _fake_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, str(FAKE)))
     monkeypatch.setenv("FAKE_PAUSE", "0.01")
     monkeypatch.setenv("FAKE_STEPS", "10")
-    for name in ("BALIGN_PUBLIC", "BALIGN_OPEN_MODELS", "SPACE_ID", "SPACES_ZERO_GPU"):
+    for name in ("BALIGN_PUBLIC", "BALIGN_PASSWORD", "BALIGN_OPEN_MODELS", "SPACE_ID", "SPACES_ZERO_GPU"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("GRADIO_SERVER_NAME", "GRADIO_SHARE", "FORWARDED_ALLOW_IPS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(limits, "RATE", limits.Rate())
-    monkeypatch.setattr(scheduler, "_trouble", SimpleNamespace(times=0, until=0.0))
+    monkeypatch.setattr(scheduler, "_troubles", {})
+    monkeypatch.setattr(housekeeping, "_failures", {})
     yield
     for child in processes._children:
         child.process.kill()
@@ -66,3 +69,11 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(limits, "LIMITS", replace(limits.LIMITS, **values))  # type: ignore[arg-type]
 
     return change
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """``later(60)``: a minute passes, for whoever asks the clock that no one sets."""
+    real, passed = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: real() + sum(passed))
+    return passed.append

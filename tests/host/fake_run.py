@@ -16,8 +16,10 @@ from PIL import Image, ImageDraw
 
 from balign import telemetry
 from balign.atomic import write
+from balign.runs.engine.recorder import Recorder, Stopped
 from balign.runs.folder import Run
 from balign.runs.outcome import reproduce
+from balign.runs.weights import CHECKPOINT, ERASED, saved_step
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a script, it is in no package
 from tests.host import fake_tryout, journal
@@ -26,10 +28,6 @@ SIDE = 64
 GROUPS = [(place, part) for place in ("down_blocks.0", "mid_block", "up_blocks.1") for part in ("to_k", "to_v")]
 KINDS = {"erased": "cat", "kept": "guitar", "neighbours": "tiger"}
 COLOURS = ("#f6d186", "#bfe3c0", "#c7d8f5", "#f3c3d0", "#e2d4f0", "#d9d4cc")
-
-
-class Stopped(Exception):
-    """The stop flag was found."""
 
 
 def picture(kind: str, number: int, forgotten: float = 0.0) -> Image.Image:
@@ -63,53 +61,70 @@ def main(folder: str) -> bool:
     run = Run.open(folder, Path(folder).parent)
     pause, steps = float(os.environ.get("FAKE_PAUSE", "0.05")), int(os.environ.get("FAKE_STEPS", "40"))
     fail = os.environ.get("FAKE_FAIL", "")
-    started = time.monotonic()
+    recorder = Recorder(run)
 
     def say(record: telemetry.Record) -> None:
-        if run.stop_requested() == "discard":
-            raise Stopped("Stopped; the weights so far were thrown away.")
-        telemetry.append(run.path / "telemetry.jsonl", record)
+        recorder.record(record)
         time.sleep(pause)
 
     def phase(name: str, done: int, total: int, message: str = "") -> None:
-        say(telemetry.Phase(name, done, total, time.monotonic() - started, message))
+        recorder.phase(name, done, total, message)
+        time.sleep(pause)
         if name == fail:
             raise RuntimeError("The weights became non-finite at step 12; the last good ones were kept.")
+        if name not in ("unlearn", "save", "done"):
+            recorder.obey()
 
     with run.claim(), journal.noted(run, "run"):
+        begun = saved_step(run.path / CHECKPOINT)
+        recorder.rewind(begun or -1)
+        if run.stop_requested() == "comparing":
+            run.clear_stop()
         try:
             for name in ("load", "check"):
                 phase(name, 0, 1)
                 phase(name, 1, 1)
             for done in range(0, 97, 16):
                 phase("data", done, 96)
-            for step in _steps(run, steps, phase, say):
-                if run.stop_requested() == "keep":
-                    (run.path / "erased.safetensors").write_bytes(b"")
-                    raise Stopped(f"Stopped after step {step} of {steps}; the weights so far are kept.")
+            reached = begun
+            for reached in _steps(run, begun, steps, phase, say):
+                if run.stop_requested() and reached < steps:
+                    break
+            for file in (CHECKPOINT, ERASED):
+                (run.path / file).write_bytes(weights(run, reached))
+            where = f"Stopped after step {reached} of {steps}"
+            if run.stop_requested() == "now":
+                raise Stopped(f"{where}, without a comparison; the weights are kept, and resuming goes on from there.")
+            if run.stop_requested() or reached < steps:
+                run.begin_last_comparison()
             phase("evaluate", 0, 96)
             groups = _evaluate(run)
+            phase("evaluate", 48, 96)
             phase("evaluate", 96, 96)
             phase("save", 1, 1)
-            _report(run, groups, steps)
+            _report(run, groups, reached, steps)
+            if reached < steps:
+                raise Stopped(f"{where} and compared; resuming goes on from there.")
             phase("done", 1, 1)
             return True
         except Stopped as stopped:
-            run.clear_stop()
-            telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, str(stopped)))
+            recorder.final("stopped", str(stopped))
             return False
         except RuntimeError as error:
-            telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("failed", 0, 1, 0.0, str(error)))
+            recorder.final("failed", str(error))
             raise
+        finally:
+            run.clear_stop()
 
 
-def _steps(run, steps, phase, say):  # type: ignore[no-untyped-def]
+def _steps(run, begun, steps, phase, say):  # type: ignore[no-untyped-def]
     """The training, as noise round two curves."""
     noise = random.Random(run.config.seed)
     (run.path / "previews").mkdir(exist_ok=True)
-    for step in range(steps + 1):
+    phase("unlearn", begun, steps)
+    for step in range(begun, steps + 1):
         gone = 1 - math.exp(-3 * step / steps)
-        if step % max(steps // 8, 1) == 0:
+        if step % max(steps // 8, 1) == 0 and not 0 < step == begun:
             strip = Image.new("RGB", (SIDE * 12, SIDE))
             for k in range(12):
                 strip.paste(picture(list(KINDS)[k // 4], k, gone), (k * SIDE, 0))
@@ -118,9 +133,8 @@ def _steps(run, steps, phase, say):  # type: ignore[no-untyped-def]
             alignment["neighbours"] = alignment["kept"] - 0.01
             margin = dict.fromkeys(alignment, 0.02)
             say(telemetry.Preview(step, f"previews/{step:05d}.png", alignment, margin))
-        if step == 0:
+        if step == begun:
             continue
-        phase("unlearn", step, steps)
         bad = noise.random() < 0.05
         measured = step % 5 == 0
         say(
@@ -145,6 +159,7 @@ def _steps(run, steps, phase, say):  # type: ignore[no-untyped-def]
             for k in range(1, 5):
                 places = dict.fromkeys(place for place, _ in GROUPS)
                 say(telemetry.Conflict(step, {place: noise.uniform(-1, 0.5) for place in places}, k))
+        phase("unlearn", step, steps)
         yield step
 
 
@@ -193,30 +208,30 @@ def _evaluate(run: Run) -> dict[str, dict[str, object]]:
     return groups
 
 
-def weights(run: Run) -> bytes:
-    """A safetensors file of one tensor that follows from the config."""
-    header = json.dumps({"w": {"dtype": "U8", "shape": [32], "data_offsets": [0, 32]}}).encode()
+def weights(run: Run, step: int = 0) -> bytes:
+    """A safetensors file of one tensor that follows from the config, and the step it is of."""
+    tensor = {"dtype": "U8", "shape": [32], "data_offsets": [0, 32]}
+    header = json.dumps({"__metadata__": {"step": str(step)}, "w": tensor}).encode()
     return len(header).to_bytes(8, "little") + header + hashlib.sha256(run.config.to_json().encode()).digest()
 
 
-def _report(run: Run, groups: dict[str, dict[str, object]], steps: int) -> None:
-    (run.path / "erased.safetensors").write_bytes(weights(run))
-    made_with = reproduce.MadeWith(steps=steps, device="cpu", fingerprint="f" * 64)
+def _report(run: Run, groups: dict[str, dict[str, object]], reached: int, steps: int) -> None:
+    made_with = reproduce.MadeWith(steps=reached, device="cpu", fingerprint="f" * 64)
     repeated = reproduce.outcome(run, made_with)
     report = {
         "model": run.config.model,
         "method": run.config.method or "balign",
         "seed": run.config.seed,
-        "steps": steps,
+        "steps": reached,
         "seconds": 12.5,
         "scorer": "emoji-clip",
         "groups": groups,
         "ua": 0.97,
         "ira": 0.96,
         "cra": 0.98,
-        "ledger": {"steps": steps, "forget_violations": 0, "retain_violations": 2},
+        "ledger": {"steps": reached, "forget_violations": 0, "retain_violations": 2},
         "warnings": [],
-        "settings": {"device": "cpu", "fingerprint": "f" * 64},
+        "settings": {"device": "cpu", "fingerprint": "f" * 64, "steps": steps},
         "versions": {"python": "3.11.0"},
         **({"reproduces": repeated.model_dump()} if repeated else {}),
     }

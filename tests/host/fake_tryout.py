@@ -29,43 +29,59 @@ def main(verb: str, folder: str, *options: str) -> None:
         write_export(run, Path(given["out"]))
         return
     with run.claim(drawing=True), journal.noted(run, "draw"):
+        share = 1.0
         for done in range(8):
             DrawingProgress(verb=verb, done=done, total=8).write(run.path / store.PROGRESS)
             time.sleep(pause)
+            if run.stop_requested():
+                share = (done + 1) / 9
+                break
         if fail == verb:
             message = "The memory is full; take a smaller model."
             DrawingProgress(verb=verb, failed=message).write(run.path / store.PROGRESS)
             sys.exit(2)
         if verb == "try":
-            write_try(run, given["prompt"], int(given["seed"]), int(given["images"]))
+            write_try(run, given["prompt"], int(given["seed"]), int(given["images"]), share)
         elif verb == "probe":
-            write_probes(run)
+            write_probes(run, share=share)
         else:
-            write_strengths(run)
-        store.clear_progress(run)
+            write_strengths(run, share=share)
+        if share == 1.0:
+            store.clear_progress(run)
+            return
+        DrawingProgress(verb=verb, failed="Stopped; every picture that was drawn is kept.", stopped=True).write(
+            run.path / store.PROGRESS
+        )
+        run.clear_stop()
+        sys.exit(2)
 
 
-def write_try(run: Run, prompt: str, seed: int, count: int) -> Path:
+def part(of: int, share: float) -> int:
+    """How many of these are drawn when this share of the time has passed; at least one."""
+    return max(int(of * share), 1)
+
+
+def write_try(run: Run, prompt: str, seed: int, count: int, share: float = 1.0) -> Path:
     target = store.new_try(run)
     rows = []
     with atomic(target) as draft:
         draft.mkdir(parents=True)
-        for k in range(count):
+        for k in range(part(count, share)):
             row: dict[str, object] = {"prompt": prompt, "seed": seed + k}
             for side, colour, score in (("before", "#f6d186", 0.31), ("after", "#c7d8f5", 0.12)):
                 Image.new("RGB", (64, 64), colour).save(draft / f"{side}-{k}.png")
                 row |= {side: f"tries/{target.name}/{side}-{k}.png", f"alignment_{side}": score}
             rows.append(row)
-        facts = {"prompt": prompt, "seed": seed, "scorer": "emoji", "seconds": 0.1, "images": rows}
+        facts = {"prompt": prompt, "seed": seed, "scorer": "emoji", "seconds": 0.1, "images": rows, "asked": count}
         (draft / "try.json").write_text(json.dumps(facts))
     return target
 
 
-def write_strengths(run: Run, prompt: str = "a drawing") -> None:
+def write_strengths(run: Run, prompt: str = "a drawing", share: float = 1.0) -> None:
     frames = []
     with atomic(run.path / "strength") as draft:
         draft.mkdir(parents=True)
-        for place, amount in enumerate(STRENGTHS):
+        for place, amount in enumerate(STRENGTHS[: part(len(STRENGTHS), share)]):
             for k in range(2 * EACH):
                 shade = int(255 - 120 * amount) if k < EACH else 200
                 Image.new("RGB", (64, 64), (shade, 180, 160)).save(draft / f"{place}-{k}.png")
@@ -80,14 +96,15 @@ def write_strengths(run: Run, prompt: str = "a drawing") -> None:
         (draft / "strength.json").write_text(json.dumps({"scorer": "emoji", "prompts": rows, "frames": frames}))
 
 
-def write_probes(run: Run, said: str = "kitty") -> None:
+def write_probes(run: Run, said: str = "kitty", share: float = 1.0) -> None:
     """One probe of each kind and each state; a synonym that training saw, and one that it did not."""
     rows: list[dict[str, object]] = []
     kinds = [*WAYS, "synonym"]
     shows = [(True, False), (True, True), (False, False), (False, True), (None, None), (True, True), (True, False)]
     with atomic(run.path / "probes") as draft:
         draft.mkdir(parents=True)
-        for k, (way, (before, after)) in enumerate(zip(kinds, shows, strict=True)):
+        drawn = list(zip(kinds, shows, strict=True))[: part(len(kinds), share)]
+        for k, (way, (before, after)) in enumerate(drawn):
             row: dict[str, object] = {
                 "way": way, "concept": "cat", "kind": "object", "said": f"{said} {k}", "seed": k, "seen": k == 6,
                 "note": "Spanish" if way == "language" else "", "prompt": f"a {said} on white",
@@ -96,7 +113,7 @@ def write_probes(run: Run, said: str = "kitty") -> None:
                 Image.new("RGB", (64, 64), "#bfe3c0").save(draft / f"{side}-{k}.png")
                 row |= {side: f"probes/{side}-{k}.png", f"alignment_{side}": score, f"shows_{side}": shown}
             rows.append(row)
-        facts = {"scorer": "emoji", "left_out": 3, "probes": rows}
+        facts = {"scorer": "emoji", "left_out": 3, "probes": rows, "total": len(kinds)}
         (draft / "probes.json").write_text(json.dumps(facts))
 
 

@@ -1,24 +1,31 @@
 """Uploaded files are kept in one place and deleted when they are old, whoever left them there."""
 
 import os
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from balign.data import latent_cache
 from balign.host import disk, limits
+from balign.runs import run_folders
+from balign.runs.config import RunConfig
+from balign.runs.folder import Run
 
 
-def test_old_uploads_go_and_new_ones_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_uploads_go_and_new_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: Callable[[float], None]
+) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     others = tmp_path / "uploads" / "somebody else's"
     old, new = disk.uploads() / "old", disk.uploads() / "new"
-    long_ago = time.time() - limits.LIMITS.upload_seconds - 1
     for folder in (others, old, new):
         folder.mkdir(parents=True)
         (folder / "a.zip").write_bytes(b"x")
-    for folder in (others, old):
-        os.utime(folder, (long_ago, long_ago))
+    new.rename(tmp_path / "new")
+    disk.sweep_uploads()
+    (tmp_path / "new").rename(new)
+    later(limits.LIMITS.upload_seconds + 1)
     disk.sweep_uploads()
     assert (old.exists(), new.exists(), others.exists()) == (False, True, True)
 
@@ -33,3 +40,43 @@ def test_uploads_lie_beside_the_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert folder == tmp_path / "runs" / disk.UPLOADS
     assert disk.uploads() == folder
     assert os.environ["GRADIO_TEMP_DIR"] == str(folder), "gradio reads it there"
+
+
+def test_the_latents_used_the_longest_ago_go_where_there_are_too_many(
+    monkeypatch: pytest.MonkeyPatch, limit: Callable[..., None]
+) -> None:
+    folder = latent_cache.cache_folder() / "latents" / "0123456789abcdef"
+    folder.mkdir(parents=True)
+    files = [folder / f"{k}.npz" for k in range(6)]
+    for k, file in enumerate(files):
+        file.write_bytes(b"x" * 5_000)
+        os.utime(file, (1_000 - k, 1_000 - k))
+    (model := latent_cache.cache_folder() / "a model").write_bytes(b"x" * 100_000)
+    latent_cache.used(files[5])
+    each = files[0].stat().st_blocks * 512
+    limit(cache_bytes=3 * each)
+    disk.sweep_cache()
+    assert all(file.exists() for file in files)  # on one's own machine nothing is ever removed
+    monkeypatch.setenv("BALIGN_PUBLIC", "1")
+    disk.sweep_cache()
+    assert [file.exists() for file in files] == [True, True, False, False, False, True]
+    assert model.exists()
+    disk.sweep_cache()
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_of_all_runs_only_those_that_changed_are_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folders, "SETTLED", -10.0)
+    runs = [Run.create(RunConfig.parse({"erase": ["cat"]})) for _ in range(4)]
+    before, counted, size = disk.used(), [], disk.size
+
+    def count(folder: Path) -> int:
+        counted.append(folder)
+        return size(folder)
+
+    monkeypatch.setattr(disk, "size", count)
+    (runs[1].path / "weights").write_bytes(b"x" * 1_000)
+    assert disk.used() == before + 1_000 == sum(size(run.path) for run in runs)
+    assert counted == [runs[1].path]
+    runs[1].delete()
+    assert disk.used() == sum(size(run.path) for run in runs[:1] + runs[2:])

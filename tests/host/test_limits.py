@@ -1,5 +1,8 @@
 """What a public instance does not do for a visitor, and that one's own machine does."""
 
+import contextlib
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -60,15 +63,48 @@ def test_other_models_of_the_hub_are_opened_and_folders_never(monkeypatch: pytes
             limits.check_model(name)
 
 
-@pytest.mark.parametrize(
-    ("said", "space", "expected"),
-    [("", "", False), ("1", "", True), ("0", "", False), ("", "a/b", True), ("0", "a/b", False), ("yes", "", True)],
-)
-def test_an_instance_is_public_if_it_is_said_or_if_it_is_a_space(
-    said: str, space: str, expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("said", ["1", "true", "YES", "on", " True "])
+def test_an_instance_is_public_if_it_is_said(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BALIGN_PUBLIC", said)
-    monkeypatch.setenv("SPACE_ID", space)
+    assert limits.public()
+
+
+@pytest.mark.parametrize("said", ["0", "false", "No", "OFF", " 0 "])
+@pytest.mark.parametrize("where", [{"SPACE_ID": "a/b"}, {"GRADIO_SERVER_NAME": "0.0.0.0"}, {"GRADIO_SHARE": "True"}])
+def test_it_is_not_if_that_is_said(said: str, where: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ({"BALIGN_PUBLIC": said} | where).items():
+        monkeypatch.setenv(name, value)
+    assert not limits.public()
+
+
+@pytest.mark.parametrize("said", ["2", "maybe", "-1", "nope", "ja", "1 1"])
+def test_any_other_word_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_PUBLIC", said)
+    with pytest.raises(Refusal, match=r"^BALIGN_PUBLIC is '.*'; accepted are 1, true, yes, on, 0, false, no, off\.$"):
+        limits.public()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SPACE_ID", "", False),
+        ("SPACE_ID", "a/b", True),
+        ("GRADIO_SHARE", "True", True),
+        ("GRADIO_SHARE", "true", True),
+        ("GRADIO_SHARE", "False", False),
+        *(("GRADIO_SERVER_NAME", name, False) for name in ("127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost")),
+        *(
+            ("GRADIO_SERVER_NAME", name, True)
+            for name in ("0.0.0.0", "::", "[::]", "192.168.1.5", "mybox", "", "fe80::1")
+        ),
+        *(("GRADIO_SERVER_NAME", name, True) for name in ("localhost.example", "127.0.0.1.example", "::ffff:10.0.0.1")),
+    ],
+)
+def test_without_a_word_it_is_unless_only_this_machine_reaches_it(
+    name: str, value: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BALIGN_PUBLIC", " ")  # empty: nothing is said
+    monkeypatch.setenv(name, value)
     assert limits.public() is expected
 
 
@@ -112,9 +148,61 @@ def test_amounts_add_up_and_an_hour_later_there_is_room() -> None:
     rate.admit({"a": 10, "all": 15}, "bytes may be uploaded", 10, now=3_601)
 
 
-def test_only_so_many_visitors_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_KEYS", 3)
+def test_however_many_come_nobody_is_freed_and_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_KEYS", 5)
+    monkeypatch.setattr(limits, "SHARED", 7)
     rate = limits.Rate()
-    for k in range(10):
-        rate.admit({f"visitor {k}": 1}, now=k)
-    assert list(rate._seen) == ["visitor 7", "visitor 8", "visitor 9"]
+    rate.admit({"at the limit": 1}, now=0)
+    rate.admit({"half way": 2}, now=0)
+    for k in range(1_000):
+        with contextlib.suppress(Refusal):  # those beyond MAX_KEYS share their counts
+            rate.admit({f"visitor {k}": 3}, now=k / 10)
+    for key, most in (("at the limit", 1), ("half way", 1), ("one more", 1)):
+        with pytest.raises(Refusal):
+            rate.admit({key: most}, now=200)
+    assert len(rate._seen) <= 5 + 7
+    rate.admit({"one more": 1}, now=7_300)
+    assert len(rate._seen) <= 5 + 7
+
+
+def test_who_was_counted_with_others_is_not_freed_when_there_is_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_KEYS", 1)
+    rate = limits.Rate()
+    rate.admit({"first": 1}, now=0)
+    rate.admit({"second": 1}, now=3_000)
+    with pytest.raises(Refusal):
+        rate.admit({"second": 1}, now=3_700)  # the first is forgotten by now
+
+
+def test_several_charges_are_counted_together_or_not_at_all() -> None:
+    rate = limits.Rate()
+    starts, images = limits.Charge("starts", 5), limits.Charge("images", 10, 11, "images may be drawn")
+    for _ in range(9):
+        with pytest.raises(Refusal, match=r"^10 images may be drawn from here within an hour; ask for less\.$"):
+            rate.charge([starts, images])
+    for _ in range(5):
+        rate.charge([starts])
+    assert not rate._recent("images", 0)
+
+
+def test_many_small_amounts_cost_no_more_than_few_large_ones() -> None:
+    rate = limits.Rate()
+    for k in range(10_000):
+        rate.admit({"a": 10_000}, amount=1, now=k / 10)
+    assert len(rate._seen["a"]) <= 18
+    with pytest.raises(Refusal):
+        rate.admit({"a": 10_000}, now=1_001)
+
+
+def test_it_is_said_when_there_will_be_room_for_all_of_it() -> None:
+    rate = limits.Rate()
+    for now in (0, 600, 1_200):
+        rate.admit({"a": 3}, now=now)
+    with pytest.raises(Refusal, match="try again in 40 min"):
+        rate.admit({"a": 3}, amount=2, now=1_800)
+
+
+def test_the_documentation_has_every_limit_and_its_number() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([\d,.]+) \|", text, re.MULTILINE))
+    assert rows == {field.name: f"{getattr(limits.LIMITS, field.name):,}" for field in fields(limits.Limits)}

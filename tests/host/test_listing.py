@@ -6,6 +6,8 @@ import pytest
 
 from balign import telemetry
 from balign.host import listing, waitlist
+from balign.measure.report import RunReport
+from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from balign.runs.outcome import reproduce
 from tests.conftest import Claim
@@ -106,3 +108,20 @@ def test_of_a_report_the_list_keeps_only_first_images(finished: Run) -> None:
 def test_a_reproduction_names_its_original(finished: Run) -> None:
     reproduce.note(finished, reproduce.Bundle(finished.config, "20260101-000000-abc", "f", reproduce.MadeWith()))
     assert listing.entry(finished).original == "20260101-000000-abc"
+
+
+def test_of_a_long_list_only_what_is_asked_for_is_read(
+    finished: Run, new_run: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        new_run()
+    read: list[object] = []
+    config, report = RunConfig.parse, RunReport.parse
+    monkeypatch.setattr(RunConfig, "parse", lambda data: read.append("config") or config(data))
+    monkeypatch.setattr(RunReport, "parse", lambda data: read.append("report") or report(data))
+    listed = listing.matching(listing.entries(), "", "", "")
+    assert ([entry.state for entry in listed].count("done"), read) == (1, [])
+    assert len(listing.matching(listed, "cat", "", "")) == 4
+    assert read == ["config"] * 4
+    assert listed[-1].report is not None
+    assert read == ["config"] * 4 + ["report"]

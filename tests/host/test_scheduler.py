@@ -50,7 +50,7 @@ def test_only_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stopped_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     run = scheduler.begin(CONFIG)
-    run.request_stop(keep=True)
+    run.request_stop()
     wait_for(lambda: not processes.alive(run))
     assert status.state(run) == "stopped"
     scheduler.resume(run)
@@ -71,7 +71,7 @@ def test_several_wait_in_the_order_they_were_given(monkeypatch: pytest.MonkeyPat
 def test_stopping_one_lets_the_next_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0.05")
     runs = scheduler.begin_all([CONFIG, CONFIG])
-    runs[0].request_stop(keep=False)
+    runs[0].request_stop()
     wait_for(lambda: status.state(runs[1]) == "done")
     assert status.state(runs[0]) == "stopped"
 
@@ -114,7 +114,9 @@ def test_a_run_that_cannot_start_does_not_hold_up_others(monkeypatch: pytest.Mon
     assert status.look(run).last.message == "The run could not be started: No such file or directory."
 
 
-def test_a_run_that_the_system_refuses_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_the_system_refuses_keeps_its_place(
+    monkeypatch: pytest.MonkeyPatch, later: Callable[[float], None]
+) -> None:
     with monkeypatch.context() as refusing:
         refusing.setattr(processes.subprocess, "Popen", lambda *_, **__: _raise(OSError(errno.EAGAIN, "try again")))
         runs = scheduler.begin_all([CONFIG] * 3)
@@ -123,14 +125,14 @@ def test_a_run_that_the_system_refuses_keeps_its_place(monkeypatch: pytest.Monke
         assert waitlist.queue() == runs
     scheduler.dispatch()
     assert waitlist.queue() == runs, "it is not tried again at once"
-    monkeypatch.setattr(scheduler._trouble, "until", 0.0)
+    later(3600)
     scheduler.dispatch()
     assert waitlist.queue() == runs[1:]
 
 
 def test_a_process_nobody_could_see_is_not_left_running(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
-    monkeypatch.setattr(processes.RunProcess, "note", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
+    monkeypatch.setattr(processes.RunProcess, "write", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
     run = scheduler.begin(CONFIG)
     assert waitlist.queue() == [run]
     assert [child.process.wait(10) for child in processes._children] == [-signal.SIGKILL]
@@ -150,7 +152,7 @@ def test_a_queued_run_is_deleted_with_its_place(new_run: Callable[..., Run], cla
         scheduler.delete(busy)
     leave()
     scheduler.delete(busy)
-    assert list(busy.path.parent.iterdir()) == []
+    assert [path.name for path in busy.path.parent.iterdir()] == [".lock"]
 
 
 def test_deleting_waits_for_a_process_that_has_done_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,3 +171,58 @@ def test_a_started_run_is_not_deleted_before_it_claims(monkeypatch: pytest.Monke
     with pytest.raises(Refusal, match="is running; stop it before deleting it"):
         scheduler.delete(run)
     assert list_runs() == [run]
+
+
+@pytest.mark.parametrize("number", scheduler.SHORTAGES)
+def test_a_shortage_holds_up_all_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, later: Callable[[float], None], number: int
+) -> None:
+    why = os.strerror(number)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(processes.subprocess, "Popen", lambda *_, **__: _raise(OSError(number, why)))
+        runs = scheduler.begin_all([CONFIG] * 3)
+        for _ in range(5):
+            scheduler.dispatch()
+            later(scheduler.LONGEST_WAIT)
+    assert waitlist.queue() == runs
+    assert [status.state(run) for run in runs] == ["queued"] * 3
+    assert scheduler.trouble(runs[0]) == f"It could not be started yet: {why}. It keeps its place and is tried again."
+    assert len(caplog.records) == 1, "the same trouble is logged once"
+    scheduler.dispatch()
+    assert waitlist.queue() == runs[1:]
+    assert scheduler.trouble(runs[0]) == ""
+
+
+def test_a_run_whose_own_folder_refuses_lets_others_pass_and_keeps_its_place(
+    monkeypatch: pytest.MonkeyPatch, later: Callable[[float], None]
+) -> None:
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "pass"))
+    with monkeypatch.context() as busy:
+        busy.setattr(processes, "working", lambda: ["somebody"])
+        runs = scheduler.begin_all([CONFIG] * 3)
+    (runs[0].path / "log.txt").mkdir()
+    wait_for(lambda: waitlist.queue() == runs[:1])
+    wait_for(lambda: not processes.working())
+    assert "keeps its place" in scheduler.trouble(runs[0])
+    (runs[0].path / "log.txt").rmdir()
+    later(scheduler.LONGEST_WAIT)
+    scheduler.dispatch()
+    assert waitlist.queue() == []
+
+
+def test_what_cannot_be_noted_was_not_started(monkeypatch: pytest.MonkeyPatch, new_run: Callable[..., Run]) -> None:
+    """The disk is full or the folder is shut: the process ends, the place is kept, and the run can be deleted."""
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
+    for place in ("write", "replace"):
+        run = new_run()
+        with monkeypatch.context() as full:
+            if place == "write":
+                full.setattr(processes.RunProcess, "write", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
+            else:
+                full.setattr(os, "replace", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
+            with pytest.raises(OSError, match="full"):
+                processes.start(run, "run")
+        assert [child.process.wait(10) for child in processes._children] == [-signal.SIGKILL]
+        assert not processes.alive(run)
+        scheduler.delete(run)
+        processes._children.clear()

@@ -9,6 +9,7 @@ import pytest
 from balign import telemetry
 from balign.atomic import write
 from balign.host import listing, status, waitlist
+from balign.measure.pace import SHARES
 from balign.runs.folder import Run
 from tests.conftest import Claim
 from tests.host import fake_run
@@ -49,7 +50,10 @@ def test_a_killed_run_is_stopped_and_keeps_its_place(new_run: New) -> None:
     tell(run, phase("load", 1), phase("check", 1), phase("data", 50, 100))
     seen = status.look(run)
     assert seen.state == "stopped"
-    assert seen.fraction == pytest.approx((4 + 4 + 17.5) / 100)
+    assert 0.08 < seen.fraction < 0.5
+    again = new_run()
+    tell(again, phase("load", 1), phase("check", 1), phase("data", 60, 100), phase("load", 0))
+    assert status.look(again).fraction > seen.fraction  # though the process before was further
 
 
 def test_a_living_run(new_run: New, claim: Claim) -> None:
@@ -58,18 +62,25 @@ def test_a_living_run(new_run: New, claim: Claim) -> None:
     assert state_of(run) == "starting"
     tell(run, phase("load", 1, 1, 10))
     assert state_of(run) == "running"
-    run.request_stop(keep=True)
+    run.request_stop()
     assert state_of(run) == "stopping"
+    assert not status.look(run).comparing
+    run.begin_last_comparison()
+    assert state_of(run) == "stopping"
+    assert status.look(run).comparing
 
 
 def test_a_resumed_run_starts_until_it_speaks(new_run: New, claim: Claim) -> None:
     run = new_run()
     tell(run, phase("unlearn", 1), phase("stopped"))
-    os.utime(run.path / "telemetry.jsonl", (1, 1))
     claim(run)
-    assert state_of(run) == "starting"
+    for date in (1, 2**33):  # whatever the clock says
+        os.utime(run.path / "telemetry.jsonl", (date, date))
+        assert state_of(run) == "starting"
     tell(run, phase("load"))
-    assert state_of(run) == "running"
+    for date in (1, 2**33):
+        os.utime(run.path / "telemetry.jsonl", (date, date))
+        assert state_of(run) == "running"
 
 
 def test_a_resumed_run_does_not_seem_stopped_while_it_rewinds(new_run: New, claim: Claim) -> None:
@@ -125,8 +136,12 @@ def test_a_file_written_again_is_read_from_its_start(finished: Run) -> None:
 def test_time_left_needs_something_to_guess_from(new_run: New) -> None:
     run = new_run()
     assert status.look(run).seconds_left is None
-    tell(run, phase("load", 1, 1, 4), phase("check", 1, 1, 4), phase("data", 50, 100, 17.5))
-    assert status.look(run).seconds_left == pytest.approx(74.5)
+    tell(run, phase("load", 1, 1, 4), phase("check", 0, 2, 0))
+    assert status.look(run).seconds_left is None
+    tell(run, phase("check", 2, 2, 4), phase("data", 0, 100, 0), phase("data", 50, 100, 20))
+    seen = status.look(run)
+    assert seen.seconds_left == pytest.approx(20 * (1 - seen.fraction) / (seen.fraction - 0.08), rel=0.3)
+    assert seen.seconds == 28
 
 
 def test_a_report_that_is_no_json_is_unreadable(new_run: New) -> None:
@@ -150,3 +165,10 @@ def test_the_fake_speaks_as_the_contract_says(finished: Run) -> None:
     names = [record.name for record in finished.telemetry()[0] if isinstance(record, telemetry.Phase)]
     assert set(names) == set(telemetry.PHASES)
     assert fake_run.KINDS.keys() == finished.report().groups.keys()  # type: ignore[union-attr]
+
+
+def test_the_shares_of_the_phases_follow_from_the_config(new_run: New) -> None:
+    plain, longer, unknown = (status._shares(new_run(**more)) for more in ({}, {"steps": 1000}, {"model": "no/body"}))
+    assert plain.keys() == longer.keys() == unknown.keys() == SHARES.keys()
+    assert sum(plain.values()) == pytest.approx(100)
+    assert longer["unlearn"] > 80 > plain["unlearn"]

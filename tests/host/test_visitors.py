@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from starlette.datastructures import Headers
 
 from balign.host import visitors
 from balign.host.visitors import Visitor
@@ -79,3 +80,39 @@ def test_the_address_is_the_last_public_one_that_a_spaces_proxies_name(monkeypat
     assert visitors.address(request) == "8.8.8.8"
     assert visitors.address(SimpleNamespace(headers={}, client=request.client)) == "10.0.0.2"
     assert visitors.address(None) == visitors.address(SimpleNamespace(headers={}, client=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:0DB8:0001:0002::", "2001:db8:1:2::/64"),
+        ("::ffff:8.8.8.8", "8.8.8.8"),
+        ("::FFFF:808:808", "8.8.8.8"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("8.8.8.8", "8.8.8.8"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_a_network_of_64_bits_is_one_address(said: str, counted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert visitors.address(SimpleNamespace(headers={}, client=SimpleNamespace(host=said))) == counted
+
+
+def test_on_a_space_too_and_whatever_lines_the_header_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "a/b")
+    client = SimpleNamespace(host="10.0.0.2")
+    for lines, counted in (
+        (["1.1.1.1", "9.9.9.9"], "9.9.9.9"),
+        (["1.1.1.1, 2606:4700:1:2:3:4:5:6"], "2606:4700:1:2::/64"),
+        (["1.1.1.1", "::ffff:9.9.9.9, 10.0.0.1"], "9.9.9.9"),
+    ):
+        headers = Headers(raw=[(b"x-forwarded-for", line.encode()) for line in lines])
+        assert visitors.address(SimpleNamespace(headers=headers, client=client)) == counted
+
+
+def test_what_is_kept_of_an_address_is_another_for_each_run(new_run: New) -> None:
+    known = ANN._replace(address="8.8.8.8")
+    hashes = {visitors.hashed_address(new_run(), known) for _ in range(3)}
+    assert len(hashes) == 3
+    assert not any("8.8.8.8" in text for text in hashes)
+    assert visitors.hashed_address(new_run(), ANN) == ""

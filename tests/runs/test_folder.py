@@ -9,13 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from balign import telemetry
 from balign.atomic import write
 from balign.refusal import Refusal
+from balign.runs.claims import RunProcess
 from balign.runs.config import RunConfig
-from balign.runs.folder import TAIL, Run, RunProcess, find, list_runs, runs_root
+from balign.runs.folder import RUN_ID, TAILS, Run, find, list_runs, runs_root
 
 CONFIG = RunConfig.parse({"erase": ["../../etc"], "keep": ["a red ball"]})
 
@@ -88,7 +90,7 @@ def test_a_claimed_run_is_claimed_once_and_not_deleted(tmp_path):
     assert not (run.path / "pid").exists()
 
 
-@pytest.mark.parametrize("padding", [0, TAIL, 3 * TAIL])
+@pytest.mark.parametrize("padding", [0, TAILS[0], *(k * TAILS[-1] for k in (1, 3))])
 def test_the_last_phase_is_found_at_the_end(tmp_path, padding):
     run = Run.create(CONFIG, tmp_path)
     log = run.path / "telemetry.jsonl"
@@ -197,21 +199,24 @@ def test_the_claim_of_a_killed_process_is_free(tmp_path, claimers):
         assert run.running()
 
 
-def test_a_deleted_run_is_not_claimed_and_stays_gone(tmp_path, monkeypatch):
+def test_a_deleted_run_is_not_claimed_and_stays_gone(tmp_path):
     run = Run.create(CONFIG, tmp_path)
     run.delete()
     with pytest.raises(Refusal, match="not here any more"), run.claim():
         pass
-    monkeypatch.setattr(Path, "is_dir", lambda path: True)  # as if it was deleted right after this was asked
-    with pytest.raises(Refusal, match="not here any more"), run.claim():
+    late = Run.create(CONFIG, tmp_path)
+    (late.path / "config.json").unlink()  # as if it is deleted just after this process has opened the lock
+    with pytest.raises(Refusal, match="not here any more"), late.claim():
         pass
-    assert list(tmp_path.iterdir()) == []
+    late.path.rename(tmp_path / "elsewhere")
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
 
 
 def test_a_process_of_an_older_balign_is_respected(tmp_path):
     run = Run.create(CONFIG, tmp_path)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        RunProcess.note(run.path / "pid", process.pid)
+        (run.path / "pid").write_text(f"{process.pid} {psutil.Process(process.pid).create_time():.3f}")
+        assert run.running()
         with pytest.raises(Refusal, match="already running"), run.claim():
             pass
         process.communicate(b"\n")
@@ -262,13 +267,18 @@ def test_a_dead_process_leaves_no_claim(tmp_path):
         assert run.running()
 
 
-def test_the_stop_flag_says_what_to_do_with_the_weights(tmp_path):
+def test_the_stop_flag_says_how_far_a_stop_has_come(tmp_path):
     run = Run.create(CONFIG, tmp_path)
     assert run.stop_requested() is None
-    run.request_stop(keep=True)
-    assert run.stop_requested() == "keep"
-    run.request_stop(keep=False)
-    assert run.stop_requested() == "discard"
+    run.request_stop()
+    assert run.stop_requested() == "asked"
+    run.begin_last_comparison()
+    assert run.stop_requested() == "comparing"
+    run.request_stop(now=True)
+    assert run.stop_requested() == "now"
+    for older in ("keep", "discard", "", "\x00"):
+        (run.path / "stop").write_text(older)
+        assert run.stop_requested() == "asked"
     run.clear_stop()
     assert run.stop_requested() is None
 
@@ -320,12 +330,94 @@ def test_a_label_somebody_wrote_by_hand_is_read_as_a_name(tmp_path):
 def test_a_folder_that_may_not_be_entered_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.create(CONFIG, tmp_path)
     shut = Run.create(CONFIG, tmp_path)
-    there = Path.is_file
+    look = os.stat
 
-    def is_file(path: Path) -> bool:
-        if path.parent == shut.path:
+    def stat(path: str | Path, **how: object) -> os.stat_result:
+        if Path(path).parent == shut.path:
             raise PermissionError(13, "Permission denied")
-        return there(path)
+        return look(path, **how)
 
-    monkeypatch.setattr(Path, "is_file", is_file)
+    monkeypatch.setattr(os, "stat", stat)
     assert list_runs(tmp_path) == [run]
+
+
+@pytest.mark.parametrize("hours", [0, -1, -48, 24 * 365 * 60])
+def test_the_newest_run_is_first_whatever_the_clock_says(tmp_path, monkeypatch, hours):
+    """Several in one moment, after the clock was set, and beside names of local time that are ahead of it."""
+    ahead = time.strftime("%Y%m%d-%H%M%S", time.gmtime(time.time() + 14 * 3600))
+    runs = [Run.create(CONFIG, tmp_path)]
+    for name in (f"{ahead}-older-balign-here", "20251231-235959-older-balign-here", "zebra-of-my-own"):
+        runs[0].path.with_name(name).mkdir()
+    moment = time.time_ns() + hours * 3600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: moment)
+    runs += [Run.create(CONFIG, tmp_path) for _ in range(20)]
+    assert list_runs(tmp_path) == runs[::-1]
+    assert runs[1].id > ahead
+    assert all(RUN_ID.fullmatch(run.id) and Run.open(run.id, tmp_path) == run for run in runs)
+
+
+def test_names_are_in_utc(tmp_path, monkeypatch):
+    """An hour at the end of summer time does not come twice."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    monkeypatch.setattr(time, "time_ns", lambda: 1_792_889_999_000_000_000)  # 2026-10-25, 00:59:59 UTC
+    try:
+        assert Run.create(CONFIG, tmp_path).id.startswith("20261025-005959000000-")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_process_is_known_by_its_lock_and_not_by_its_number(tmp_path):
+    """In another container its number is somebody else's, or nobody's."""
+    run = Run.create(CONFIG, tmp_path)
+    with run.claim():
+        words = (run.path / "pid").read_text().split()
+        for pid in ("1", "0", "-5", str(2**40), "x"):
+            (run.path / "pid").write_text(" ".join([pid, *words[1:]]))
+            assert run.running()
+            RunProcess.read(run.path / "pid").kill()  # nobody of this number here has the note open
+            with pytest.raises(Refusal, match="already running"), Run(run.path).claim():
+                pass
+    copy = Run.create(CONFIG, tmp_path)
+    (copy.path / "pid").write_text(" ".join(words))  # the number of a living process, and no lock
+    assert not copy.running()
+
+
+@pytest.mark.parametrize("seconds", [-1e9, -10, 10, 1e9])
+def test_a_step_of_the_clock_ends_no_claim(tmp_path, monkeypatch, claimers, seconds):
+    run = Run.create(CONFIG, tmp_path)
+    claimers[0].ask(f"0 {run.path}")
+    assert claimers[0].answer() == "entered"
+    began, now = psutil.Process.create_time, time.time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: began(process) + seconds)
+    monkeypatch.setattr(time, "time", lambda: now() + seconds)
+    os.utime(run.path / "pid", (0, 0))
+    assert run.running()
+    with pytest.raises(Refusal, match="already running"), run.claim():
+        pass
+
+
+def test_a_claim_that_ends_names_nobody_although_a_fork_lives_on(tmp_path):
+    run = Run.create(CONFIG, tmp_path)
+    with run.claim():
+        child = os.fork()
+        if not child:
+            time.sleep(60)
+            os._exit(0)
+    try:
+        assert not run.running()
+        with run.claim():
+            pass
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
+def test_a_folder_inside_that_may_not_be_entered_is_deleted_with_its_run(tmp_path):
+    run = Run.create(CONFIG, tmp_path)
+    (run.path / "images" / "before").mkdir(parents=True)
+    (run.path / "images" / "before" / "0.png").touch()
+    (run.path / "images").chmod(0)
+    run.delete()
+    assert list(tmp_path.iterdir()) == []

@@ -128,6 +128,23 @@ def test_a_public_instance_has_any_name(client: TestClient) -> None:
     assert client.post("/gradio_api/queue/join", headers=headers).status_code == 200
 
 
+def test_with_a_password_a_public_one_refuses_other_pages_too(
+    client: TestClient, public: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
+    other = {"origin": "http://evil.example"}
+    client.auth = ("me", "secret")
+    assert client.post("/gradio_api/queue/join", headers=other).status_code == 200
+    assert client.get("/", headers=page).status_code == 200
+    monkeypatch.setenv("BALIGN_PASSWORD", "secret")
+    assert client.post("/gradio_api/queue/join", headers=other).status_code == 403
+    assert client.get("/", headers=page).status_code == 403
+    assert client.get("/").status_code == 200
+    monkeypatch.setenv("SPACE_ID", "someone/space")  # the hub frames it
+    assert client.get("/", headers=page).status_code == 200
+    assert client.post("/", headers=page).status_code == 403
+
+
 def test_a_body_is_bounded_whatever_it_says(client: TestClient) -> None:
     path = "/gradio_api/queue/join"
     assert client.post(path, content=b"x" * doors.MAX_BODY).text == str(doors.MAX_BODY)

@@ -1,6 +1,6 @@
 """Two visitors of a public instance: neither lists, stops, changes, takes or deletes what is the other's."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -76,7 +76,8 @@ def test_another_visitor_can_do_nothing_with_a_selected_run(anns: Run) -> None:
     ):
         with pytest.raises(Refusal, match="selected"):
             work(bob, *values)
-    run_actions.delete(bob, [anns.id, other.id])
+    with pytest.raises(Refusal, match="nothing was deleted"):
+        run_actions.delete(bob, [anns.id, other.id])
     assert (len(list_runs()), anns.label) == (2, "")
     assert run_actions.compare(ann, both)["compared"] == [other.id, anns.id]
     assert run_actions.rename(ann, anns.id, "mine") == {"say": "", "label": ""}
@@ -97,20 +98,21 @@ def test_another_visitor_may_watch_by_the_link_and_no_more(anns: Run) -> None:
 
 
 def test_another_visitor_cannot_stop_or_resume(at_work: Run) -> None:
-    for work in (partial(erase_handlers.stop, keep=False), erase_handlers.resume, erase_handlers.compare):
+    works = (erase_handlers.stop, erase_handlers.resume, erase_handlers.compare, erase_handlers.ask_discard)
+    for work in (*works, partial(erase_handlers.discard, doomed=at_work.id)):
         with pytest.raises(Refusal, match="somebody else's"):
             work(Caller(BOB, at_work))
     assert at_work.stop_requested() is None
     updates = erase_handlers.refresh(Caller(BOB, at_work), {})
-    assert [updates[name]["visible"] for name in ("stop", "stop_keep", "resume", "compare")] == [False] * 4
-    assert erase_handlers.stop(Caller(ANN, at_work), keep=False) == {"notice": ""}
-    assert at_work.stop_requested() == "discard"
+    assert [updates[name]["visible"] for name in ("stop", "resume", "compare", "discard")] == [False] * 4
+    assert erase_handlers.stop(Caller(ANN, at_work)) == {"notice": ""}
+    assert at_work.stop_requested() == "asked"
 
 
 def test_another_visitor_cannot_take_a_run_out_of_the_line(at_work: Run) -> None:
     hers = scheduler.begin(RunConfig.parse({"erase": ["cat"]}), ANN)
     with pytest.raises(Refusal, match="somebody else's"):
-        erase_handlers.stop(Caller(BOB, hers), keep=False)
+        erase_handlers.stop(Caller(BOB, hers))
     with pytest.raises(gr.Error, match="somebody else's"):
         endpoints.stop(hers.id, owner_secret=BOB.secret)
     assert waitlist.queue() == [hers]
@@ -136,6 +138,35 @@ def test_weights_and_zip_are_sent_to_the_owners_address_alone(anns: Run, client:
         assert client.get("/" + files.url(anns, name)).status_code == 200
         assert "key" not in files.keyed(anns, name)
     assert client.get(f"/files/{anns.id}/owner").status_code == 404
+
+
+def test_every_way_to_begin_a_run_is_counted(
+    anns: Run, at_work: Run, tmp_path: Path, limit: Callable[..., None]
+) -> None:
+    ann, zipped = Caller(ANN, anns), str(bundle.write(anns, tmp_path / "run.zip"))
+    limit(starts=1, queued_each=20, queued_from=20)
+    with pytest.raises(Refusal, match="1 runs may be begun, and 2 were asked for, from here within an hour"):
+        run_actions.run_methods(ann, anns.id, ["esd", "rgd"])
+    with pytest.raises(Refusal, match="1 runs may be begun, and 3 were asked for, from here within an hour"):
+        erase_handlers.start(ann, {"erase": "cat", "seed": "0-2"})
+    erase_handlers.compare(ann)
+    for begin in (
+        partial(erase_handlers.compare, Caller(ANN, stopped_run())),
+        partial(erase_handlers.resume, Caller(ANN, stopped_run())),
+        partial(erase_handlers.start, ann, {"erase": "cat"}),
+        partial(run_actions.run_methods, ann, anns.id, ["esd"]),
+        partial(run_actions.reproduce_zip, ann, zipped),
+    ):
+        with pytest.raises(Refusal, match="1 runs were begun from here within an hour"):
+            begin()
+    assert waitlist.queue() == [anns]
+
+
+def stopped_run() -> Run:
+    """A run of Ann's that nothing works on."""
+    run = Run.create(RunConfig.parse({"erase": ["cat"]}))
+    visitors.sign(run, ANN)
+    return run
 
 
 def test_a_browser_keeps_its_secret_and_a_new_one_gets_one() -> None:

@@ -3,13 +3,14 @@
 A run can be killed at any moment, and resumes from its folder to the same weights. Also: score a run again, export it.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 from balign.atomic import write
 from balign.method.training import Unlearner
 from balign.models import lora, weight_file
 from balign.refusal import Refusal
+from balign.runs import weights
 from balign.runs.config import RunConfig
 from balign.runs.engine import checkpoint, images, phases
 from balign.runs.engine.job import Job, load_job, load_model
@@ -18,12 +19,15 @@ from balign.runs.folder import Run
 from balign.runs.outcome.model_card import card
 from balign.telemetry import Record, Report
 
+STOPPED = "stopped"
+"""In the metadata of the weights, the reason of a training that goes on when the run is resumed."""
+
 
 def run(what: RunConfig | Run) -> Iterator[Record]:
     """Do a whole run, or the rest of one, and yield its events.
 
-    A run that fails ends with a Phase called `failed` whose message says why. Raises Refusal only if the run is already
-    running.
+    A run that is asked to stop keeps and compares what there is. One that fails ends with a Phase called `failed` whose
+    message says why. Raises Refusal only if the run is already running.
     """
     folder = what if isinstance(what, Run) else Run.create(what)
     with folder.claim():
@@ -45,11 +49,11 @@ def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refusal(f"{out} exists and is not an empty folder; name a new one.")
-    weights = _erased(folder)
+    erased = _erased(folder)
     model = load_model(folder.config)
-    weight_file.load_changed(weights, model.denoiser, strength=strength)
+    weight_file.load_changed(erased, model.denoiser, strength=strength)
     if out.suffix == ".safetensors":
-        names, metadata = weight_file.read_changed(weights)
+        names, metadata = weight_file.read_changed(erased)
         scaled = dict(model.denoiser.named_parameters())
         metadata |= {"strength": f"{strength:g}"}
         weight_file.save_changed(out, {name: scaled[name] for name in names}, metadata)
@@ -75,13 +79,14 @@ def export_lora(folder: Run, out: Path, rank: int) -> float:
 def _guarded(folder: Run, work: Callable[[Recorder], Iterator[Record]]) -> Iterator[Record]:
     """The events of the work, and a last one if it is stopped or fails."""
     recorder = Recorder(folder)
+    if folder.stop_requested() == "comparing":  # killed while it did
+        folder.clear_stop()
     try:
         yield from work(recorder)
     except Stopped as stopped:
-        if not stopped.keep:
-            stopped.message = _discard(folder)
+        event = recorder.final("stopped", str(stopped))
         folder.clear_stop()
-        yield recorder.final("stopped", stopped.message)
+        yield event
     except Exception as error:  # whatever it is, the watcher gets one sentence and log.txt the trace
         log(folder, error)
         yield recorder.final("failed", sentence(error))
@@ -105,33 +110,52 @@ def _all_phases(recorder: Recorder) -> Iterator[Record]:
     learner = Unlearner(job.model, data, job.settings, folder.config.seed)
     if saved:
         saved.restore(learner, job.model.fingerprint)
-    try:
-        yield from phases.unlearn(job, recorder, learner)
-        _save_weights(job, learner)
-        scores = yield from phases.evaluate(job, recorder)
-        early = [learner.outcome.message] if learner.outcome and learner.outcome.reason != "finished" else []
-        yield from phases.save(job, recorder, scores, early)
-        yield recorder.phase("done", 1, 1)
-    except Stopped as stopped:
-        if stopped.keep:
-            stopped.message = _keep(job, learner)
-        raise
+    yield from phases.unlearn(job, recorder, learner)
+    _save_weights(job, learner)
+    reason = learner.outcome.reason if learner.outcome else STOPPED
+    early = [learner.outcome.message] if learner.outcome and reason != "finished" else []
+    yield from _compare(job, recorder, learner.step, reason, early)
 
 
 def _reevaluate(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
-    """Evaluate the erased weights of the run, and report. Nothing is recorded before the evaluation is complete."""
-    recorder.quiet = True
+    """Evaluate the erased weights of the run, and report.
+
+    A finished run stays finished: nothing is recorded before the evaluation is complete.
+    """
     folder = recorder.run
-    weights, old = _erased(folder), phases.earlier_report(folder)
+    last, path, old = folder.last_phase(), _erased(folder), phases.earlier_report(folder)
+    finished = last is not None and last.name == "done"
+    recorder.quiet = finished
     job = yield from _load(recorder, scorer)
     for _ in images.draw(job.model, job.shots, job.sampling, folder.path / "images" / "before", again=False):
         recorder.obey()
-    weight_file.load_changed(weights, job.model.denoiser)
-    scores = yield from phases.evaluate(job, recorder)
-    recorder.quiet = False
+    facts = weight_file.load_changed(path, job.model.denoiser)
+    step = int(facts.get("step", job.settings.steps))
+    reason = facts.get("reason", "finished" if finished or step >= job.settings.steps else STOPPED)
     early = [text for text in (old.warnings if old else ()) if text not in job.prompts.warnings]
-    yield from phases.save(job, recorder, scores, early)
+    yield from _compare(job, recorder, step, reason, early)
+
+
+def _compare(job: Job, recorder: Recorder, step: int, reason: str, early: Sequence[str]) -> Iterator[Record]:
+    """Evaluate the weights and report; then the run is done, or stopped where its training is not over."""
+    folder, partial, where = job.run, reason == STOPPED, f"Stopped after step {step:,} of {job.settings.steps:,}"
+    flag = folder.stop_requested()
+    if flag == "now":
+        raise Stopped(f"{where}, without a comparison; the weights are kept, and resuming goes on from there.")
+    if flag or partial:
+        folder.begin_last_comparison()
+    try:
+        scores = yield from phases.evaluate(job, recorder)
+    except Stopped:
+        resuming = "resuming goes on from there" if partial else "resuming compares them"
+        raise Stopped(f"{where}, before it was compared; the weights are kept, and {resuming}.") from None
+    about = [f"{where}: these are the scores of the weights so far."] if partial else []
+    recorder.quiet = False
+    yield from phases.save(job, recorder, scores, [*(text for text in early if text not in about), *about])
+    if partial:
+        raise Stopped(f"{where} and compared; resuming goes on from there.")
     yield recorder.phase("done", 1, 1)
+    folder.clear_stop()  # which may have come too late
 
 
 def _load(recorder: Recorder, scorer: str | None = None) -> Generator[Record, None, Job]:
@@ -146,26 +170,16 @@ def _load(recorder: Recorder, scorer: str | None = None) -> Generator[Record, No
 def _erased(folder: Run) -> Path:
     path = folder.path / "erased.safetensors"
     if not path.is_file():
-        raise Refusal(f"Run {folder.id} has no erased weights yet; `balign run {folder.path}` makes them.")
+        raise Refusal(f"Run {folder.id} has no erased weights yet; `balign run` with its folder makes them.")
     return path
 
 
 def _save_weights(job: Job, learner: Unlearner) -> None:
+    """Replace the erased weights by the present ones, and set aside what was made with other ones."""
+    path = job.run.path / weights.ERASED
+    if path.is_file() and weights.saved_step(path) != learner.step:
+        weights.set_aside(job.run)
     metadata = {"format": "balign", "model": job.run.config.model, "fingerprint": job.model.fingerprint}
     metadata |= {"method": job.settings.method, "step": str(learner.step)}
-    weight_file.save_changed(job.run.path / "erased.safetensors", learner.changed(), metadata)
-
-
-def _keep(job: Job, learner: Unlearner) -> str:
-    checkpoint.save(job.run, learner, job.model.fingerprint)
-    _save_weights(job, learner)
-    return (
-        f"Stopped after step {learner.step} of {job.settings.steps}; the weights so far are in erased.safetensors, "
-        "and running the folder again continues from here."
-    )
-
-
-def _discard(folder: Run) -> str:
-    for name in ("checkpoint.safetensors", "erased.safetensors"):
-        (folder.path / name).unlink(missing_ok=True)
-    return "Stopped; the weights so far were thrown away, and running the folder again starts from the beginning."
+    metadata |= {"reason": learner.outcome.reason if learner.outcome else STOPPED}
+    weight_file.save_changed(path, learner.changed(), metadata)

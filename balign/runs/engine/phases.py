@@ -1,6 +1,7 @@
 """The phases of a run after loading: check, data, unlearn, evaluate, save. Each yields its events as they come.
 
-Every phase can be stopped between two batches, and repeated after a kill with the same outcome.
+Every phase can be stopped between two batches, and repeated after a kill with the same outcome. A stop ends the
+training without an outcome, and any other phase with Stopped.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from balign.data import latents
 from balign.measure.evaluation import evaluate as score
 from balign.measure.intervals import margin
 from balign.measure.ledger import ledger
+from balign.measure.pace import Pace
 from balign.measure.report import RunReport, Scores
 from balign.method.training import Unlearner
 from balign.models import weight_file
@@ -30,7 +32,7 @@ from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
 from balign.runs.folder import Run
 from balign.runs.outcome import report_page, reproduce
-from balign.telemetry import Phase, Preview, Record, Step
+from balign.telemetry import Preview, Record, Step
 
 PHASE_EVERY = 1.0
 """Seconds between two records of how far the training is."""
@@ -80,12 +82,14 @@ def data(job: Job, recorder: Recorder) -> Generator[Record, None, latents.Traini
 
 
 def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record]:
-    """Take the steps, with previews and checkpoints on the way."""
+    """Take the steps, with previews and checkpoints on the way, until the end, or a stop, which is no outcome."""
     config, total = job.run.config, job.settings.steps
     yield recorder.phase("unlearn", learner.step, total)
     last = time.monotonic()
     if config.preview_every and not learner.step:
         yield recorder.record(_preview(job, 0))
+    if not learner.step:
+        recorder.obey()
     for step in learner:
         yield recorder.record(step)
         for conflict in learner.conflicts:
@@ -94,12 +98,14 @@ def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record
             yield recorder.record(_preview(job, step.step))
         if step.step % config.checkpoint_every == 0 and step.step < total:
             checkpoint.save(job.run, learner, job.model.fingerprint)
-        recorder.obey()
+        if job.run.stop_requested() and step.step < total:
+            break
         if time.monotonic() - last >= PHASE_EVERY:
             last = time.monotonic()
             yield recorder.phase("unlearn", step.step, total)
     checkpoint.save(job.run, learner, job.model.fingerprint)
-    yield recorder.phase("unlearn", learner.step, total, learner.outcome.message if learner.outcome else "")
+    end = learner.outcome
+    yield recorder.phase("unlearn", learner.step, learner.step if end else total, end.message if end else "")
 
 
 def _preview(job: Job, step: int) -> Preview:
@@ -123,7 +129,7 @@ def _preview(job: Job, step: int) -> Preview:
 
 
 def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, Scores]:
-    """Draw every test image with the current weights and score both sides."""
+    """Draw every test image with the current weights and score both sides. A second stop ends it."""
     folder, shots = job.run.path / "images", job.shots
     yield recorder.phase("evaluate", 0, len(shots))
     for side, again in (("before", False), ("after", True)):
@@ -178,7 +184,7 @@ def summarise(job: Job, scores: Scores, warnings: Sequence[str]) -> RunReport:
         method=job.settings.method,
         seed=job.run.config.seed,
         steps=len(steps),
-        seconds=round(seconds(records), 3),
+        seconds=round(Pace.of(records).spent, 3),
         memory_gb=round(max(machine.peak_gb(settings["device"]), old.memory_gb if old else 0.0), 3),
         ledger=ledger(steps),
         warnings=(*job.prompts.warnings, *warnings),
@@ -186,17 +192,6 @@ def summarise(job: Job, scores: Scores, warnings: Sequence[str]) -> RunReport:
         versions=libraries,
         reproduces=reproduce.outcome(job.run, made_with),
     )
-
-
-def seconds(records: Sequence[Record]) -> float:
-    """The time of all phases, over every session of a run that was stopped and resumed."""
-    phases = [record for record in records if isinstance(record, Phase)]
-    ends = [
-        this.seconds
-        for this, after in itertools.zip_longest(phases, phases[1:])
-        if after is None or after.name != this.name or after.seconds < this.seconds
-    ]
-    return sum(ends)
 
 
 def versions() -> dict[str, str]:

@@ -14,21 +14,21 @@ from typing import Literal, TypeVar
 
 from balign import telemetry
 from balign.atomic import write
+from balign.plain_file import plain
+from balign.plain_text import without_folders
 from balign.refusal import Refusal
 from balign.runs.folder import Run
-from balign.telemetry import Conflict, Phase, Preview, Record, Step
+from balign.telemetry import PHASES, Conflict, Phase, Preview, Record, Step
 
 Event = TypeVar("Event", bound=Record)
 Result = TypeVar("Result")
 
 
 class Stopped(Exception):
-    """Somebody asked the run to stop; `keep` says whether to keep the weights so far."""
+    """Somebody asked the run to stop. Its text says what is kept, and what resuming does."""
 
-    def __init__(self, request: Literal["keep", "discard"]) -> None:
-        super().__init__(request)
-        self.keep = request == "keep"
-        self.message = "Stopped before the training began; running the folder again continues from here."
+    def __init__(self, message: str = "Stopped while getting ready; resuming goes on from here.") -> None:
+        super().__init__(message)
 
 
 class Recorder:
@@ -54,10 +54,9 @@ class Recorder:
         return self.record(Phase(name, done, total, round(time.monotonic() - self._since, 3), message))
 
     def obey(self) -> None:
-        """Raise Stopped if the stop flag is set. Called at least once a batch, in every phase."""
-        request = self.run.stop_requested()
-        if request is not None:
-            raise Stopped(request)
+        """Raise Stopped if the stop flag asks for it. Called at least once a batch, in every phase but the training."""
+        if self.run.stop_requested() in ("asked", "now"):
+            raise Stopped
 
     def follow(self, name: str, work: Callable[[Callable[[int, int], None]], Result]) -> Generator[Phase, None, Result]:
         """Do work that reports its progress to a callback, and yield that progress as phases; return its result.
@@ -69,7 +68,7 @@ class Recorder:
 
         def progress(done: int, total: int) -> None:
             if abandoned.is_set():
-                raise Stopped("keep")
+                raise Stopped
             self.obey()
             reports.put((done, total))
 
@@ -84,17 +83,19 @@ class Recorder:
         return future.result()
 
     def rewind(self, step: int) -> None:
-        """Remove what was recorded after this step, so that nothing is recorded twice; -1 removes all training.
+        """Remove the training after this step, so that nothing is recorded twice; -1 removes all of it.
 
-        Everything after the last step that stays is removed too, as is a torn last line.
+        Reports, ends and a torn last line are removed too. The phases stay: they tell how far the run has been, and how
+        long it took.
         """
         records, _ = telemetry.read(self.path)
-        training = [k for k, record in enumerate(records) if isinstance(record, Step | Preview | Conflict)]
-        within = list(itertools.takewhile(lambda k: getattr(records[k], "step", 0) <= step, training))
-        end = within[-1] + 1 if within else training[0] if training else len(records)
+        training = [record for record in records if isinstance(record, Step | Preview | Conflict)]
+        kept = list(itertools.takewhile(lambda record: record.step <= step, training))
+        stays = {id(record) for record in kept}
+        stays |= {id(record) for record in records if isinstance(record, Phase) and record.name in PHASES[:-1]}
         if self.path.exists():
-            lines = (json.dumps(record.to_dict(), ensure_ascii=False) + "\n" for record in records[:end])
-            write(self.path, "".join(lines))
+            told = (record for record in records if id(record) in stays)
+            write(self.path, "".join(json.dumps(record.to_dict(), ensure_ascii=False) + "\n" for record in told))
 
     def final(self, name: Literal["stopped", "failed"], message: str) -> Phase:
         """The last event of a run that did not finish. It reaches the caller even if the disk is full."""
@@ -106,13 +107,13 @@ class Recorder:
 
 def log(run: Run, error: Exception) -> None:
     """Add the error with its traceback to the run's log.txt, if there is space on the disk."""
-    with contextlib.suppress(OSError), open(run.path / "log.txt", "a", encoding="utf-8") as file:
+    with contextlib.suppress(OSError), open(run.path / "log.txt", "a", encoding="utf-8", opener=plain) as file:
         file.write("".join(traceback.format_exception(error)))
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong in one sentence, without a traceback."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """What went wrong in one sentence that strangers may read: without a traceback, without folders of this machine."""
+    text = without_folders(" ".join(str(error).split())) or type(error).__name__
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text:
         return "The disk is full; what was written before is intact, so free some room and run the folder again."
     if isinstance(error, MemoryError) or "out of memory" in text.lower():

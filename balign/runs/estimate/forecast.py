@@ -22,10 +22,10 @@ from balign.runs.prompt_lists import Pictures, pictures, prompt_sets, resolve
 
 DENOISE = 0.0067
 """Seconds of one denoising step a picture, for each GB of the catalogue's memory and 64 x 64 pixels, on two cores."""
+LEARN = 1.5
+"""Denoising steps that training on one picture costs about as much as."""
 GPU = 60
 """How many times faster a graphics card is taken to be."""
-LEARN = 1.5
-"""Denoising steps that learning from one picture costs about as much as."""
 START, START_A_GB = 10.0, 2.0
 """Seconds to start, and for each GB of model."""
 SHARES = {"cross_attention_kv": 0.025, "cross_attention": 0.06, "all": 1.0}

@@ -11,6 +11,7 @@ from statistics import median
 
 from balign.method.objectives import settle
 from balign.models.catalogue import find
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.file_cache import until_changed
@@ -78,7 +79,7 @@ def _read(run: Run) -> Timings | None:
         forget=settings.objective.forget,
         batch=batch,
         memory_gb=report.memory_gb,
-        disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.path / name).is_file()) / 1e9,
+        disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.file(name))) / 1e9,
         drawn=_drawn(run.path / "manifest.json"),
         drawn_with=(config.seed, config.sampling_steps, config.guidance),
     )
@@ -89,6 +90,6 @@ def _drawn(manifest: Path) -> frozenset[str]:
     if not manifest.is_file():
         return frozenset()
     try:
-        return frozenset(image["prompt"] for image in json.loads(manifest.read_text(encoding="utf-8"))["images"])
-    except (ValueError, KeyError, TypeError):
+        return frozenset(image["prompt"] for image in json.loads(read_plain(manifest))["images"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise Refusal(f"The manifest {manifest} is unreadable.") from None

@@ -1,15 +1,14 @@
 """A run as one zip: config, seeds, versions, prompts, metrics, pictures, weights, and the sha256 of each.
 
-The zip is written while the folder is read, so that its size does not matter, and the same folder gives the same
-bytes. `sha256sum -c SHA256SUMS` checks an unpacked one without balign. `reproduce` reads such a zip.
+The zip is made while the folder is read, from any byte on, so that its size does not matter, and the same folder gives
+the same bytes. `sha256sum -c SHA256SUMS` checks an unpacked one without balign. `reproduce` reads such a zip.
 """
 
 import csv
-import hashlib
 import io
 import json
 import os
-import zipfile
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,11 +17,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from balign.atomic import atomic
-from balign.measure.report import Pair, RunReport
+from balign.measure.report import Pair
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
+from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 from balign.runs.outcome.model_card import card
 from balign.runs.tryout.store import ready
+from balign.stored_zip import StoredZip
 from balign.telemetry import Step
 
 FORMAT = "balign bundle 1"
@@ -30,11 +32,9 @@ SUMS = "SHA256SUMS"
 FILES = ("config.json", "report.json", "report.html", "telemetry.jsonl")
 FOLDERS = ("previews", "images/before", "images/after")
 WEIGHTS = "erased.safetensors"
+PICTURE = re.compile(r"[0-9]{1,9}\.png")
 METRICS = ("group", *(name for name in Pair.model_fields if name != "labels"))
 STEPS = tuple(field.name for field in fields(Step))
-CHUNK = 1 << 20
-EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The date of every file in a zip; the zip does not depend on when it was made."""
 
 
 class TrainingImage(BaseModel):
@@ -51,12 +51,20 @@ class Manifest(BaseModel):
     images: tuple[TrainingImage, ...] = ()
 
 
+def packed(run: Run) -> StoredZip:
+    """The zip, which is made as it is read. Raises Refusal if the run is not finished or unreadable."""
+    if not ready(run):
+        raise Refusal(f"Run {run.id} has no report or no weights yet; `balign run` with its folder finishes it.")
+    files = [run.path / name for name in FILES]
+    drawn = (path for folder in FOLDERS for path in sorted((run.path / folder).glob("[0-9]*.png")))
+    pictures = [path for path in drawn if PICTURE.fullmatch(path.name)]
+    kept = [path for path in (*files, *pictures, run.path / WEIGHTS) if os.path.isfile(path) and not path.is_symlink()]
+    return StoredZip([*_tables(run), *((path.relative_to(run.path).as_posix(), path) for path in kept)], SUMS)
+
+
 def stream(run: Run) -> Iterator[bytes]:
     """The zip, piece by piece. Raises Refusal before the first piece if the run is not finished or unreadable."""
-    report = run.report() if ready(run) else None
-    if report is None:
-        raise Refusal(f"Run {run.id} has no report or no weights yet; `balign run {run.path}` finishes it.")
-    return _pieces(list(_members(run, report)))
+    return packed(run).pieces()
 
 
 def write(run: Run, out: Path) -> Path:
@@ -71,44 +79,12 @@ def write(run: Run, out: Path) -> Path:
     return out
 
 
-def _pieces(members: Sequence[tuple[str, Path | bytes]]) -> Iterator[bytes]:
-    """The zip of these files and their sums, piece by piece. Only text is worth packing."""
-    sink, sums = _Sink(), bytearray()
-    with zipfile.ZipFile(sink, "w") as archive:  # type: ignore[call-overload]
-        for name, content in (*members, (SUMS, sums)):
-            info = zipfile.ZipInfo(name, EPOCH)
-            info.compress_type = zipfile.ZIP_STORED if name.endswith((".png", ".safetensors")) else zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            info.file_size = content.stat().st_size if isinstance(content, Path) else len(content)  # for over 2 GB
-            digest = hashlib.sha256()
-            source = open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)  # noqa: SIM115
-            with source, archive.open(info, "w") as target:
-                while chunk := source.read(CHUNK):
-                    target.write(chunk)
-                    digest.update(chunk)
-                    yield sink.take()
-            sums += f"{digest.hexdigest()}  {name}\n".encode()
-    yield sink.take()
-
-
-class _Sink(bytearray):
-    """A file for zipfile to write into that cannot seek and is emptied while it is filled."""
-
-    def write(self, data: bytes) -> int:
-        self.extend(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is buffered."""
-
-    def take(self) -> bytes:
-        taken = bytes(self)
-        self.clear()
-        return taken
-
-
-def _members(run: Run, report: RunReport) -> Iterator[tuple[str, Path | bytes]]:
-    """Every file of the zip: its name and where its content is."""
+@until_changed("config.json", "report.json", "manifest.json", "telemetry.jsonl", most=4)
+def _tables(run: Run) -> list[tuple[str, bytes]]:
+    """The files of the zip that are not in the folder: their names and contents."""
+    report = run.report()
+    if report is None:
+        raise Refusal(f"Run {run.id} has no report any more.")
     about = {  # what a reproduction is compared with, beside the weights
         "format": FORMAT,
         "run": run.id,
@@ -121,23 +97,19 @@ def _members(run: Run, report: RunReport) -> Iterator[tuple[str, Path | bytes]]:
     }
     tests = [{"group": name} | image.model_dump() for name, group in report.groups.items() for image in group.images]
     try:
-        made = Manifest.model_validate_json((run.path / "manifest.json").read_bytes()).images
+        made = Manifest.model_validate_json(read_plain(run.path / "manifest.json")).images
     except (OSError, ValidationError):
         made = ()
     prompts = [image.model_dump() | {"use": image.side} for image in made]
     prompts += [test | {"use": test["group"]} for test in tests]
     steps = (asdict(record) for record in run.telemetry()[0] if isinstance(record, Step))
-    yield "README.md", card(run).encode()
-    yield "bundle.json", (json.dumps(about, indent=1) + "\n").encode()
-    yield "prompts.csv", csv_table(("use", "prompt", "seed"), prompts)
-    yield "metrics.csv", csv_table(METRICS, tests)
-    yield "steps.csv", csv_table(STEPS, steps)
-    files = [run.path / name for name in FILES]
-    pictures = [path for folder in FOLDERS for path in sorted((run.path / folder).glob("[0-9]*.png"))]
-    for path in (*files, *pictures):
-        if path.is_file() and not path.is_symlink():
-            yield path.relative_to(run.path).as_posix(), path
-    yield WEIGHTS, run.path / WEIGHTS
+    return [
+        ("README.md", card(run).encode()),
+        ("bundle.json", (json.dumps(about, indent=1) + "\n").encode()),
+        ("prompts.csv", csv_table(("use", "prompt", "seed"), prompts)),
+        ("metrics.csv", csv_table(METRICS, tests)),
+        ("steps.csv", csv_table(STEPS, steps)),
+    ]
 
 
 def csv_table(heads: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:

@@ -70,8 +70,14 @@ def settings(config: RunConfig) -> dict[str, str]:
 
 def differing(runs: Sequence[Run]) -> dict[str, list[str]]:
     """The settings in which the runs are not all the same: a value for each run."""
-    known = [settings(run.config) for run in runs]
+    known = [settings(run.config) | _cut_short(run) for run in runs]
     return {name: [each[name] for each in known] for name in known[0] if len({each[name] for each in known}) > 1}
+
+
+def _cut_short(run: Run) -> dict[str, str]:
+    """The steps of a run whose training was stopped: as many as its report is about."""
+    report = run.report()
+    return {"steps": report.taken} if report and report.steps < report.planned else {}
 
 
 def sentence(runs: Sequence[Run]) -> str:

@@ -10,6 +10,7 @@ from balign.method.objectives import settle
 from balign.models.catalogue import Entry, find
 from balign.refusal import Refusal
 from balign.runs.folder import Run
+from balign.runs.weights import ERASED, saved_step
 
 HEAD = "| Group | Images | Recognised before | after | Alignment before | after | Change, 95 % interval | p | Verdict |"
 SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
@@ -33,15 +34,18 @@ def card(run: Run, strength: float = 1.0) -> str:
         base = find("unknown/unknown")
     kept, more, versions = "; ".join(config.keep[:20]), len(config.keep) - 20, report.versions if report else {}
     names = ", ".join(f"{c.name} (replaced with {c.replace_with})" if c.replace_with else c.name for c in config.erase)
-    row = settings.objective
+    row, step = settings.objective, report.steps if report else saved_step(run.path / ERASED) or settings.steps
+    ended = step < settings.steps
+    taken = f"{step:,} of {settings.steps:,} steps" if ended else formats.counted(step, "step")
     parts = [
         _front_matter(run, base, report),
         f"# {_text(base.name)} without {_text(names)}",
         f"Weights of {_text(base.id)} that were trained to forget **{_text(names)}** and to keep everything else, by "
-        f"balign with the method *{_text(row.title)}*: {settings.steps} steps, seed {config.seed}, weights trained: "
-        f"{_text(settings.train)}. After {_text(row.cite)}.",
+        f"balign with the method *{_text(row.title)}*: {taken}, seed {config.seed}, "
+        f"weights trained: {_text(settings.train)}. After {_text(row.cite)}.",
         f"Kept on purpose: {_text(kept)}{f' and {more:,} more' if more > 0 else ''}." if kept else "",
         f"**These weights hold {strength:g} times the change.** {WHOLE}" if strength != 1 else "",
+        f"The training ended before its last step: **{taken}**." if ended else "",
         "## Scores",
         _scores(report) if report else "This run has no report yet, so nothing is claimed.",
         "## Use",

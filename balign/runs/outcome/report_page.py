@@ -25,7 +25,7 @@ def page(run: Run) -> Markup:
     """The whole page. Raises Refusal for a run without a readable report."""
     report = run.report()
     if report is None:
-        raise Refusal(f"Run {run.id} has no report.json yet; run `balign evaluate {run.path}` to make one.")
+        raise Refusal(f"Run {run.id} has no report.json yet; `balign evaluate` with its folder makes one.")
     records = run.telemetry()[0]
     steps = [record for record in records if isinstance(record, Step)]
     previews = [record for record in records if isinstance(record, Preview)]
@@ -42,7 +42,7 @@ def page(run: Run) -> Markup:
         summary=charts.ledger_words(cells),
         projected=sum(step.projected for step in steps),
         shown=PAIRS_A_GROUP,
-        picture=lambda name: _embedded(run.path, name),
+        picture=lambda name: _embedded(run.file(name)),
         config=run.config.to_json(),
         facts=json.dumps({name: value for name, value in report.to_dict().items() if name != "groups"}, indent=2),
     )
@@ -60,10 +60,9 @@ def _figures(report: RunReport) -> list[tuple[str, str, str]]:
     return [*rows, (counts, "Steps that raised the forget / retain loss", term)]
 
 
-def _embedded(folder: Path, name: str) -> str:
-    """The picture as a data URI, no larger than a thumbnail; empty if the folder has no such picture."""
-    path = (folder / name).resolve()
-    if not name or not path.is_relative_to(folder.resolve()) or not path.is_file():
+def _embedded(path: Path | None) -> str:
+    """The picture as a data URI, no larger than a thumbnail; empty if there is none."""
+    if path is None:
         return ""
     buffer = io.BytesIO()
     try:

@@ -14,16 +14,18 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from balign import atomic
+from balign import atomic, plain_text
 from balign.measure.report import Reproduction
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
-from balign.runs.config import RunConfig, explain
+from balign.runs.config import MAX_STEPS, SHORT, RunConfig, explain
 from balign.runs.folder import Run
-from balign.runs.outcome.bundle import CHUNK, FORMAT, SUMS, WEIGHTS
+from balign.runs.outcome.bundle import FORMAT, SUMS, WEIGHTS
+from balign.stored_zip import PIECE
 
 NOTE = "reproduces.json"
 MEMBER = re.compile(
@@ -35,6 +37,8 @@ MAX_DIRECTORY = 8_000_000
 """Most bytes of a zip's own list of files; that of 50,000 pictures fits."""
 MAX_TEXT = 8_000_000
 """Most bytes of a file that is read as text."""
+MAX_NOTE = 100_000
+"""Most bytes of reproduces.json; what `note` writes is less."""
 GROWS, ROOM = 4, 64_000_000
 """A zip may hold this many times its size, and this many bytes more; pictures and weights do not compress."""
 DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError)
@@ -42,24 +46,46 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplemented
 END, LOCATOR, END64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 
 
+def _printable(text: str) -> str:
+    plain_text.check(text)
+    return text
+
+
+Fact = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
+Length = Annotated[int, Field(ge=0, lt=2**63)]
+
+
 class MadeWith(BaseModel):
-    """What may explain that two runs of one config differ; None is unknown."""
+    """What may explain that two runs of one config differ; None is unknown. A stranger wrote it, and it is kept."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    steps: int | None = None
-    device: str | None = None
-    fingerprint: str | None = None
+    steps: Annotated[int, Field(ge=0, le=MAX_STEPS)] | None = None
+    device: Fact | None = None
+    fingerprint: Fact | None = None
     """The hash of the base model's files."""
-    versions: dict[str, str] = {}
+    versions: Annotated[dict[Fact, Fact], Field(max_length=50)] = {}
 
 
 class Original(MadeWith):
     """The run that another one repeats (reproduces.json in the folder of that one)."""
 
-    run: str
-    weights: str
+    run: Fact
+    weights: Fact
     """The hash of its tensors."""
+
+
+class StoredTensor(BaseModel):
+    """What the header of the weights says of one tensor."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    dtype: Fact
+    shape: Annotated[list[Length], Field(max_length=16)]
+    data_offsets: Annotated[list[Length], Field(min_length=2, max_length=2)]
+
+
+HEADER = TypeAdapter(dict[str, StoredTensor])
 
 
 class Bundle(NamedTuple):
@@ -76,7 +102,7 @@ def read(path: Path) -> Bundle:
     try:
         file = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:
-        raise Refusal(f"There is no file {path}.") from None
+        raise Refusal(f"There is no file {path.name}.") from None
     with file:
         size = _size(file)
         try:
@@ -102,7 +128,7 @@ def note(run: Run, bundle: Bundle) -> None:
 def original(run: Run) -> Original | None:
     """The run that this one repeats; None if there is none, or the note of it is unreadable."""
     try:
-        return Original.model_validate_json((run.path / NOTE).read_bytes())
+        return Original.model_validate_json(read_plain(run.path / NOTE, MAX_NOTE))
     except (OSError, ValidationError):
         return None
 
@@ -130,8 +156,12 @@ def digest(file: IO[bytes]) -> str:
         raise Refusal("The weights are not a safetensors file; its header is too long.")
     header = _object(file.read(size), "the header of the weights")
     header.pop("__metadata__", None)
+    try:
+        HEADER.validate_python(header)
+    except ValidationError as error:
+        raise Refusal(f"The header of the weights is not that of a safetensors file: {explain(error)}") from None
     tensors = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    while chunk := file.read(CHUNK):
+    while chunk := file.read(PIECE):
         tensors.update(chunk)
     return tensors.hexdigest()
 
@@ -178,16 +208,17 @@ def _read(archive: zipfile.ZipFile, size: int) -> Bundle:
                 raise Refusal(f"{name} is not what its sha256 says; the bundle was damaged or changed.")
     about = _object(archive.read("bundle.json"), "bundle.json")
     if about.get("format") != FORMAT:
-        raise Refusal(f"The bundle's format is {str(about.get('format'))[:40]!r}; {FORMAT!r} is accepted.")
-    config = RunConfig.parse(archive.read("config.json"))
+        raise Refusal(f"The bundle's format is {SHORT.repr(about.get('format'))}; {FORMAT!r} is accepted.")
+    config = RunConfig.parse(_object(archive.read("config.json"), "config.json"))
     with archive.open(WEIGHTS) as file:
         weights = digest(file)
-    name = str(about.get("run"))
+    run = about.get("run")
     try:
         made_with = MadeWith.model_validate(about)
     except ValidationError as error:
         raise Refusal(f"bundle.json is not that of a bundle: {explain(error)}") from None
-    return Bundle(config, name if RUN_NAME.fullmatch(name) else "another run", weights, made_with)
+    known = run if isinstance(run, str) and RUN_NAME.fullmatch(run) else "another run"
+    return Bundle(config, known, weights, made_with)
 
 
 def _refuse_what_no_bundle_holds(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], size: int) -> None:
@@ -217,8 +248,18 @@ def _sums(text: bytes) -> dict[str, str]:
 
 
 def _object(text: bytes, what: str) -> dict[str, Any]:
+    """The json object of a text that readers cannot take for different things: each key once, no nan, utf-8."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key is there twice")
+        return dict(pairs)
+
+    def no_number(name: str) -> None:
+        raise ValueError(f"{name} is no number of json")
+
     with contextlib.suppress(ValueError, RecursionError):
-        value = json.loads(text)
+        value = json.loads(text.decode(), object_pairs_hook=once, parse_constant=no_number)
         if isinstance(value, dict):
             return value
     raise Refusal(f"{what[0].upper()}{what[1:]} is not readable json.")

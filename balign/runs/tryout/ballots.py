@@ -5,7 +5,6 @@ Which sheet is from which model stays in a file that is not served, until the vo
 """
 
 import csv
-import os
 import random
 import re
 import secrets
@@ -19,6 +18,7 @@ from PIL import Image
 
 from balign import atomic
 from balign.measure.report import GroupName
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.outcome.bundle import csv_table
@@ -38,6 +38,7 @@ MOST_VOTES = 10_000
 VOTES = "votes/votes.csv"
 HEADER = ("time", "question", "a", "b", "choice", "chosen", "pictures")
 BALLOT = re.compile(r"[0-9a-f]{32}")
+"""A number that grows, so that it is known which are the oldest, and a secret."""
 
 _lock = threading.Lock()
 
@@ -76,7 +77,9 @@ def new(run: Run, question: str | None = None) -> Ballot:
         raise Refusal(f"The report of run {run.id} has no {group} pictures to vote on.")
     chosen = chance.sample(pairs, min(len(pairs), MOST_PICTURES))
     sides: list[Side] = chance.sample(SIDES, 2)
-    ballot = Ballot(secrets.token_hex(16), question, len(chosen))
+    waiting = sorted(path for path in (run.path / "votes").glob("*") if BALLOT.fullmatch(path.name))
+    number = int(waiting[-1].name[:8], 16) + 1 if waiting else 0
+    ballot = Ballot(f"{min(number, 2**32 - 1):08x}{secrets.token_hex(12)}", question, len(chosen))
     folder = run.path / "votes" / ballot.id
     with atomic.atomic(folder) as draft:
         draft.mkdir(parents=True)
@@ -84,8 +87,7 @@ def new(run: Run, question: str | None = None) -> Ballot:
             _sheet(run, [getattr(pair, side) for pair in chosen]).save(draft / f"{name}.png")
         hidden = HiddenBallot(question=question, pictures=len(chosen), a=sides[0], b=sides[1])
         hidden.write(draft / "ballot.json")
-    waiting = [path for path in folder.parent.iterdir() if BALLOT.fullmatch(path.name) and path != folder]
-    for oldest in sorted(waiting, key=os.path.getmtime, reverse=True)[OPEN - 1 :]:
+    for oldest in waiting[: len(waiting) + 1 - OPEN]:
         shutil.rmtree(oldest, ignore_errors=True)
     return ballot
 
@@ -118,10 +120,10 @@ def cast(run: Run, ballot: object, choice: object) -> str:
 def votes(run: Run) -> list[dict[str, str]]:
     """Every vote cast so far, oldest first."""
     try:
-        with open(run.path / VOTES, encoding="utf-8", errors="replace", newline="") as file:
-            return [row for row in csv.DictReader(file) if set(row) == set(HEADER) and None not in row.values()]
+        lines = read_plain(run.path / VOTES).decode(errors="replace").splitlines()
     except FileNotFoundError:
         return []
+    return [row for row in csv.DictReader(lines) if set(row) == set(HEADER) and None not in row.values()]
 
 
 def tally(run: Run) -> dict[str, dict[str, int]]:
@@ -138,10 +140,10 @@ def _sheet(run: Run, names: Sequence[str]) -> Image.Image:
     """Pictures of the run's folder in rows on one sheet, so that no file name tells which side they are from."""
     pictures = []
     for name in names:
-        path = (run.path / name).resolve()
-        if not path.is_relative_to(run.path.resolve()):
-            raise Refusal(f"The report of run {run.id} names a picture outside its folder.")
+        path = run.file(name)
         try:
+            if path is None:
+                raise FileNotFoundError(name)
             with Image.open(path) as opened:
                 picture = opened.convert("RGB")
         except OSError:

@@ -1,12 +1,13 @@
 """Files of what is drawn with a finished run's weights: own prompts, strengths, probes, exports, and the progress.
 
-Each kind has a folder in the run's folder, `tries`, `strength` and `probes`, written whole or not at all.
+Each kind has a folder in the run's folder, `tries`, `strength` and `probes`. Its json is written again after every
+batch and names only pictures that are there: what was drawn until a stop or a kill is kept.
 """
 
 import re
 import secrets
 import shutil
-import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from balign import atomic
 from balign.measure.report import Pair
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs.config import Prompt, explain
-from balign.runs.folder import Run
+from balign.runs.folder import Run, next_moment
 
 MOST_IMAGES = 8
 KEPT = 48
@@ -25,7 +27,7 @@ KEPT = 48
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 """How much of the change is applied: 0 is the base model, 1 the erased one, more goes beyond."""
 PROGRESS = "tryout.json"
-TRY = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+TRY = re.compile(r"\d{8}-\d{6}(\d{6})?-[0-9a-f]{8}")
 
 
 class DrawingFailed(RuntimeError):
@@ -59,7 +61,7 @@ class StoredResult(BaseModel):
     def read(cls, path: Path) -> Self | None:
         """What the file holds; None if there is none. Raises Refusal if it is unreadable."""
         try:
-            return cls.model_validate_json(path.read_bytes(), strict=True)
+            return cls.model_validate_json(read_plain(path), strict=True)
         except FileNotFoundError:
             return None
         except (OSError, ValidationError):
@@ -71,12 +73,13 @@ class StoredResult(BaseModel):
 
 
 class DrawingProgress(StoredResult):
-    """How many pictures are drawn, or in `failed` the sentence why it ended."""
+    """How many pictures are drawn, or in `failed` the sentence why it ended, even if only because it was stopped."""
 
     verb: str
     done: int = 0
     total: int = 0
     failed: str = ""
+    stopped: bool = False
 
 
 class OwnPrompt(StoredResult):
@@ -87,6 +90,10 @@ class OwnPrompt(StoredResult):
     scorer: str
     seconds: float = 0.0
     images: tuple[Pair, ...]
+    asked: int = 0
+    """How many pairs were asked for; fewer were drawn if it was stopped."""
+    steps: int = 0
+    """How many steps the weights had taken; 0 if unknown."""
 
 
 class StrengthPrompt(StoredResult):
@@ -110,6 +117,24 @@ class StrengthResult(StoredResult):
     scorer: str
     prompts: tuple[StrengthPrompt, ...]
     frames: tuple[StrengthFrame, ...] = Field(min_length=1)
+
+    @property
+    def drawn(self) -> tuple[StrengthFrame, ...]:
+        return self.frames
+
+    @property
+    def total(self) -> int:
+        return len(STRENGTHS)
+
+    @property
+    def partial(self) -> bool:
+        """Whether it was stopped before the last strength."""
+        strengths = tuple(frame.strength for frame in self.frames)
+        return len(strengths) < len(STRENGTHS) and strengths == STRENGTHS[: len(strengths)]
+
+    def goes_on_with(self, prompts: Sequence[StrengthPrompt]) -> bool:
+        """Whether these are the prompts it was drawn for."""
+        return self.prompts == tuple(prompts)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -137,11 +162,27 @@ class ProbeResult(StoredResult):
     scorer: str
     left_out: int = 0
     probes: tuple[ProbePair, ...] = Field(min_length=1)
+    total: int = 0
+    """How many there are to draw; fewer were if it was stopped."""
+
+    @property
+    def drawn(self) -> tuple[ProbePair, ...]:
+        return self.probes
+
+    @property
+    def partial(self) -> bool:
+        """Whether it was stopped before the last probe."""
+        return len(self.probes) < self.total
+
+    def goes_on_with(self, shots: Sequence[Any]) -> bool:
+        """Whether these are the probes, each with its prompt and seed, that it began with."""
+        begun = [(pair.prompt, pair.seed) for pair in self.probes]
+        return self.total == len(shots) and begun == [(shot.prompt, shot.seed) for shot in shots[: len(begun)]]
 
 
 def ready(run: Run) -> bool:
     """Whether the run has the erased weights and the report, without which there is nothing to try or bundle."""
-    return all((run.path / name).is_file() for name in ("erased.safetensors", "report.json"))
+    return all(run.file(name) for name in ("erased.safetensors", "report.json"))
 
 
 def progress(run: Run) -> DrawingProgress | None:
@@ -161,11 +202,15 @@ def remove_drafts(run: Run) -> None:
     for draft in (*run.path.glob(".*.tmp"), *run.path.glob("tries/.*.tmp")):
         if draft.is_dir() and not draft.is_symlink():
             shutil.rmtree(draft, ignore_errors=True)
+    for folder in _tries(run):
+        if not (folder / "try.json").is_file():  # ended before its first pair
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_try(run: Run) -> Path:
     """Where the next own prompt goes; its name is the time, and nothing a visitor wrote is in it."""
-    return run.path / "tries" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+    folder = run.path / "tries"
+    return folder / f"{next_moment(path.name for path in folder.glob('*'))}-{secrets.token_hex(4)}"
 
 
 def drop_oldest(run: Run) -> None:
@@ -201,7 +246,7 @@ def export_name(amount: float, whole: bool = True) -> str:
 def exports(run: Run, whole: bool = True) -> list[str]:
     """Names of the pipelines that were written, or of the files of changed weights."""
     names = (export_name(amount, whole) for amount in STRENGTHS)
-    return [name for name in names if (run.path / name / ("model_index.json" if whole else "")).is_file()]
+    return [name for name in names if run.file(f"{name}/model_index.json" if whole else name)]
 
 
 def _tries(run: Run) -> list[Path]:

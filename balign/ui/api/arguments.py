@@ -20,6 +20,13 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 NO_REPORT = "This run has no report yet; ask for its status to see how far it is."
 
 
+class Told(gr.Error):
+    """What a caller is told; as text it is the sentence and not, as gradio's own, the sentence in quotes."""
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
 def in_a_sentence(endpoint: Endpoint) -> Endpoint:
     """The endpoint, with whatever it raises answered in one sentence, as `page.answering` does for the page."""
 
@@ -35,7 +42,7 @@ def in_a_sentence(endpoint: Endpoint) -> Endpoint:
         except Exception:
             log.exception("endpoint %s", endpoint.__name__)
             message = BUG
-        raise gr.Error(message, print_exception=False)
+        raise Told(message, print_exception=False)
 
     return answer  # type: ignore[return-value]
 

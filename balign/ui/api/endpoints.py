@@ -80,7 +80,7 @@ def status(run: str) -> dict[str, Any]:
         "last_step": view.last_step,
         "fraction": round(view.fraction, 4),
         "seconds_left": None if view.seconds_left is None else round(view.seconds_left, 1),
-        "message": view.last.message if view.last else "",
+        "message": scheduler.trouble(view.run) or (view.last.message if view.last else ""),
         "report": view.report is not None,
     }
 
@@ -107,11 +107,13 @@ def metrics(run: str) -> dict[str, Any]:
 
 @in_a_sentence
 def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
-    """Stop a run at its next batch, or take it out of the queue.
+    """Stop a run at its next batch, or take it out of the queue. What there is is kept, and compared at once.
+
+    Once more ends that comparison.
 
     Args:
         run: The id that start returned.
-        keep: Whether the weights so far are kept; without them the run can only start again.
+        keep: Of no effect: nothing is thrown away. It is accepted for older clients.
         owner_secret: What start returned, on a shared instance.
 
     Returns:
@@ -122,7 +124,7 @@ def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
         return {"run": known.id, "state": "left the line"}
     if not processes.alive(known):
         raise Refusal("This run is not running; there is nothing to stop.")
-    known.request_stop(keep is not False)
+    known.request_stop()
     return {"run": known.id, "state": "stopping"}
 
 
@@ -187,7 +189,7 @@ def export(run: str, what: str = "bundle", owner_secret: str = "") -> dict[str, 
     name = names.get(what) if isinstance(what, str) else None
     if name is None:
         raise Refusal(f"{str(what)[:40]!r} cannot be exported; accepted are {', '.join(names)}.")
-    if not (bundle.ready(known) if name == BUNDLE else (known.path / WEIGHTS).is_file()):
+    if not (bundle.ready(known) if name == BUNDLE else known.file(WEIGHTS)):
         raise Refusal("This run has nothing to export yet; ask for its status to see how far it is.")
     return {"run": known.id, "file": name, "url": keyed(known, name)}
 

@@ -1,4 +1,4 @@
-"""What the events of the Erase tab do: start, stop, resume, open a run, and the tick that reads the run's folder."""
+"""What the events of the Erase tab do: start, stop, resume, discard, open a run, and the tick that reads its folder."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,7 +8,8 @@ import gradio as gr
 from markupsafe import escape
 
 from balign.host import processes, scheduler, visitors, waitlist
-from balign.host.status import RunView, State, look
+from balign.host.discard import DISCARDED
+from balign.host.status import RunView, look
 from balign.refusal import Refusal
 from balign.runs.folder import find
 from balign.ui import form
@@ -29,29 +30,54 @@ def start(caller: Caller, values: Mapping[str, Any]) -> Answer:
     if len(configs) > 1:
         remarks.append(f"{len(configs)} runs, one per seed: this is the first, and all of them are under Runs.")
     message = notice(" ".join(remarks), "remark") if remarks else ""
-    return {"browser": visitors.stored(first.id, visitor), "notice": message}
+    return keep(caller) | {"browser": visitors.stored(first.id, visitor), "notice": message}
 
 
-def stop(caller: Caller, keep: bool) -> Answer:
-    """Ask the run to stop, which it does at its next batch; one that is queued leaves the queue."""
+def stop(caller: Caller) -> Answer:
+    """Ask the run to stop at its next batch and compare what there is; one that is queued leaves the queue."""
     run = caller.run and caller.own()
     if run is None or not (processes.alive(run) or waitlist.ticket(run)):
         return {"notice": notice("Nothing is running here.", "remark")}
     if not scheduler.cancel(run):
-        run.request_stop(keep)
+        run.request_stop()
     return {"notice": ""}
 
 
 def resume(caller: Caller) -> Answer:
     """Go on with a run that was stopped or killed."""
     scheduler.resume(caller.own(), "run", caller.visitor)
-    return {"notice": ""}
+    return keep(caller)
 
 
 def compare(caller: Caller) -> Answer:
     """Compare before and after with the weights that a run has so far."""
     scheduler.resume(caller.own(), "evaluate", caller.visitor)
-    return {"notice": ""}
+    return keep(caller)
+
+
+def ask_discard(caller: Caller) -> Answer:
+    """Ask whether to throw away what a stopped run has."""
+    view = look(caller.own())
+    if not view.discardable:
+        raise Refusal("There is nothing here to discard.")
+    taken = f", {len(view.steps):,} of {view.last_step:,} steps" if view.steps else ""
+    what = "weights and checkpoint" + taken + (", with the comparison" if view.report else "")
+    question = notice(f"Discard this run's {what}? Resume will then begin again.", "refused")
+    return {"notice": "", "sure": gr.update(visible=True), "question": question, "doomed": view.run.id}
+
+
+def keep(caller: Caller) -> Answer:
+    """Discard nothing."""
+    return {"notice": "", "sure": gr.update(visible=False), "doomed": ""}
+
+
+def discard(caller: Caller, doomed: object) -> Answer:
+    """Throw away what the run has that was asked about."""
+    run = caller.own()
+    if run.id != doomed:
+        raise Refusal("Another run is shown than the one that was asked about; nothing was discarded.")
+    scheduler.discard(run)
+    return keep(caller)
 
 
 def attach(caller: Caller) -> Answer:
@@ -84,7 +110,8 @@ def method_info(caller: Caller, name: object) -> Answer:
 
 def refresh(caller: Caller, sent: Sent | None) -> Answer:
     """What changed since this page was last sent something, and what it has been sent now."""
-    view = replace(look(caller.run), own=caller.owned is not None) if caller.run else None
+    run, own = caller.run, caller.owned is not None
+    view = replace(look(run), own=own, trouble=scheduler.trouble(run)) if run else None
     updates, now = changed({name: draw(view) for name, draw in PARTS.items()}, sent)
     return updates | ({"sent": now} if updates else {})
 
@@ -95,18 +122,24 @@ PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "previews": lambda view: gr.update(value=(text := previews.strip(view)), visible=bool(text)),
     "outcome": lambda view: gr.update(value=(text := results.outcome(view)), visible=bool(text)),
     "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
-    "stop_keep": lambda view: _stop_button(view, "starting", "running", "stopping"),
-    "stop": lambda view: _stop_button(view, "queued", "starting", "running", "stopping"),
-    "resume": lambda view: gr.update(visible=_can_resume(view)),
+    "stop": lambda view: _stop_button(view),
+    "resume": lambda view: gr.update(value=_resume_label(view), visible=_can_resume(view)),
     "compare": lambda view: gr.update(visible=_can_resume(view) and view is not None and view.partial),
+    "discard": lambda view: gr.update(visible=bool(view and view.own and view.discardable)),
     "timer": lambda view: gr.Timer(active=bool(view and view.live)),
 }
 """The parts of the page that follow the run, and how each is made."""
 
 
-def _stop_button(view: RunView | None, *states: State) -> Any:
-    able = bool(view and view.live and view.state != "stopping")
-    return gr.update(visible=bool(view and view.own and view.state in states), interactive=able)
+def _stop_button(view: RunView | None) -> Any:
+    able = bool(view and (view.state != "stopping" or view.comparing))
+    return gr.update(visible=bool(view and view.own and view.live), interactive=able)
+
+
+def _resume_label(view: RunView | None) -> str:
+    if view is None or view.working is not None:
+        return "Resume"
+    return "Start again" if view.last is not None and view.last.message == DISCARDED else "Start"
 
 
 def _can_resume(view: RunView | None) -> bool:

@@ -22,10 +22,10 @@ SHOW_RUN = """(browser) => {
 }"""
 """Puts the run's id into the page's address, for a reload or another browser, and shows where it can be watched."""
 BUTTONS: dict[str, tuple[str, str, Callable[..., Answer], str]] = {
-    "stop_keep": ("Stop and keep", "stop-keep", partial(erase_handlers.stop, keep=True), "stopped"),
-    "stop": ("Stop", "stop", partial(erase_handlers.stop, keep=False), "stopped"),
+    "stop": ("Stop", "stop", erase_handlers.stop, "stopped"),
     "compare": ("Compare now", "compare-now", erase_handlers.compare, "compared"),
     "resume": ("Resume", "resume", erase_handlers.resume, "resumed"),
+    "discard": ("Discard", "discard", erase_handlers.ask_discard, "discarded"),
 }
 """The buttons of the dock: label, id, handler, and what cannot be done with the run if it fails."""
 Look = Callable[[Any], Any]
@@ -33,11 +33,15 @@ Look = Callable[[Any], Any]
 
 def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Look]:
     """The tab, inside the tab that is being built: its fields by name, and what refreshes it after an event."""
-    parts: dict[str, Any] = {"browser": browser, "sent": gr.State({})}
+    parts: dict[str, Any] = {"browser": browser, "sent": gr.State({}), "doomed": gr.State("")}
     with gr.Row(elem_classes="dock", equal_height=True):
         parts["progress"] = plain(panels.progress(None), "dock-text", scale=1)
         for name, (label, element, _, _) in BUTTONS.items():
             parts[name] = gr.Button(label, visible=False, min_width=80, scale=0, elem_id=element)
+        with gr.Row(visible=False, elem_classes="sure") as parts["sure"]:
+            parts["question"] = plain("", "discard-question")
+            parts["really"] = gr.Button("Discard", variant="stop", size="sm", scale=0, elem_id="discard-really")
+            parts["keep"] = gr.Button("Keep", size="sm", scale=0, elem_id="discard-keep")
     with gr.Row(elem_classes="desk"):
         with gr.Column(scale=0, min_width=300, elem_classes="side"):
             fields = _form(parts)
@@ -116,11 +120,16 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
         return shown
 
     begin(on(page.load, erase_handlers.attach, "The run could not be opened", outputs=["browser", *fields]))
-    started = on(parts["start"].click, erase_handlers.start, "The run could not be started", fields, ["browser"])
+    failure = "The run could not be started"
+    started = on(parts["start"].click, erase_handlers.start, failure, fields, ["browser", "sure", "doomed"])
     begin(started).then(None, parts["browser"], None, js=SHOW_RUN)
+    question = ["sure", "question", "doomed"]
     for name, (_, _, work, done) in BUTTONS.items():
-        follow = look if done == "stopped" else begin
-        follow(on(parts[name].click, work, f"The run could not be {done}"))
+        follow = begin if name in ("resume", "compare") else look
+        follow(on(parts[name].click, work, f"The run could not be {done}", outputs=question))
+    failure = "The run could not be discarded"
+    on(parts["keep"].click, erase_handlers.keep, failure, outputs=question)
+    look(on(parts["really"].click, erase_handlers.discard, failure, ["doomed"], question))
     look(parts["timer"].tick)
 
     typed = [page.load, *(field.change for field in fields.values())]

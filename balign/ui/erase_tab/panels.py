@@ -20,6 +20,8 @@ PHASES = {
     "evaluate": ("Compare", "Drawing and scoring before and after"),
     "save": ("Save", "Saving"),
 }
+LOGGED = "The process ended before it could say why; log.txt in the run's folder has the details."
+UNLOGGED = "The process ended and could not write why, as on a full disk; free some room, then press Resume."
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
 
 
@@ -33,10 +35,14 @@ def progress(view: RunView | None) -> Markup:
         title = f"{ordinal(view.place)} in the queue"
     elif view.state == "running":
         title = PHASES.get(phase, ("", "Working"))[1]
+    elif view.comparing:
+        title = "Stopped: comparing what there is"
+    elif view.state == "stopping" and phase == "unlearn":
+        title = "Stopping: finishing this step"
     elif view.state == "stopping" and phase in PHASES:
-        title = f"{PHASES[phase][1]}: stopping at the next safe point"
+        title = f"{PHASES[phase][1]}: stopping"
     left = f"about {duration(view.seconds_left)} left" if view.live and view.seconds_left is not None else ""
-    return _bar(view.state, title, _detail(view), left, view.fraction, phase)
+    return _bar(view.state, title, _detail(view), left, view.fraction, "unlearn" if view.cut_short else phase)
 
 
 def _bar(state: str, title: str, detail: str, left: str = "", fraction: float = 0, phase: str = "") -> Markup:
@@ -51,24 +57,37 @@ def _bar(state: str, title: str, detail: str, left: str = "", fraction: float = 
 def _detail(view: RunView) -> str:
     last = view.last
     if view.state == "queued":
-        return "It starts by itself when the runs before it have ended; you may close this page meanwhile."
+        return (
+            view.trouble or "It starts by itself when the runs before it have ended; you may close this page meanwhile."
+        )
     if view.state == "failed":
         message = last.message if last is not None and last.name == "failed" else ""
-        return message or "The process ended before it could say why; log.txt in the run's folder has the details."
+        return message or (LOGGED if view.run.logged() else UNLOGGED)
     if view.state == "new":
-        return "It has not begun; Resume puts it into the queue."
+        return "It has not begun; Start puts it into the queue."
     if view.state == "stopped" and (last is None or last.name != "stopped"):
-        return "The process ended before the run did. Resume goes on from the last checkpoint."
+        return f"The process ended before the run did. {_resuming(view)}"
     if last is None or view.state == "starting":
         return "The first sign of life takes a few seconds."
     if view.state == "done":
-        spent = sum(phase.seconds for phase in view.phases.values())
-        return f"{counted(len(view.steps), 'step')}, {duration(spent)} in all"
+        return f"{counted(len(view.steps), 'step')}, {duration(view.seconds)} in all"
     if last.name in UNITS and last.total > 0:
         done = view.steps[-1].step if last.name == "unlearn" and view.steps else last.done
         count = f"{UNITS[last.name]} {done:,} of {last.total:,}"
-        return f"{count} · {last.message}" if last.message else count
+        then = "Stop once more ends the comparison" if view.comparing else last.message
+        if view.state == "stopping" and last.name == "unlearn":
+            then = "then it compares what there is"
+        return f"{count} · {then}" if then else count
     return last.message
+
+
+def _resuming(view: RunView) -> str:
+    """What Resume does with a run whose process was killed."""
+    if view.resumes_at:
+        return f"Resume goes on from step {view.resumes_at:,}."
+    if view.steps:
+        return "Resume begins the training again, since no step was saved yet; what is drawn is kept."
+    return "Resume goes on with what is drawn."
 
 
 def live(view: RunView | None) -> Markup:

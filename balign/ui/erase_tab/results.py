@@ -32,7 +32,7 @@ def outcome(view: RunView | None) -> Markup:
         rates=[(percent(value), *words) for value, *words in rates],
         shown=SHOWN,
         url=url,
-        downloads=[(text, keyed(view.run, name)) for name, text in files.items() if (view.run.path / name).is_file()],
+        downloads=[(text, keyed(view.run, name)) for name, text in files.items() if view.run.file(name)],
     )
 
 
@@ -40,11 +40,12 @@ def headline(report: RunReport) -> str:
     """What became of the erased concepts, to stand after their names."""
     group = report.groups.get("erased", Group(n=0))
     before, after = group.accuracy_before, group.accuracy_after
+    when = f" after {report.taken}" if report.steps < report.planned else ""
     if before is None or after is None:
-        return ": no pictures were scored"
+        return f"{when}: no pictures were scored"
     seen = f"recognised in {percent(before)} of its pictures before, {percent(after)} after"
     if before < DRAWN:
-        return f": the base model hardly drew it, so little can be said; {seen}"
+        return f"{when}: the base model hardly drew it, so little can be said; {seen}"
     if after <= GONE:
-        return f" is gone: {seen}"
-    return f" is {'weaker' if after < WEAKER * before else 'still there'}: {seen}"
+        return f" is gone{when}: {seen}"
+    return f" is {'weaker' if after < WEAKER * before else 'still there'}{when}: {seen}"

@@ -74,8 +74,10 @@ def keep(caller: Caller) -> Answer:
 
 def delete(caller: Caller, ids: object) -> Answer:
     """Delete the runs that were asked about; one that is running stays."""
-    refusals = []
-    for run in selected(ids, caller.visitor):
+    runs, refusals = selected(ids, caller.visitor), []
+    if not runs:
+        raise Refusal("None of these runs is here any more; nothing was deleted.")
+    for run in runs:
         try:
             scheduler.delete(run)
         except Refusal as refusal:

@@ -34,7 +34,7 @@ def run_card(entry: ListedRun, method: str, made: str) -> Answer:
     offers = {
         BUNDLE: "Everything as zip" if entry.ready else "",
         "report.html": "Report" if entry.report else "",
-        WEIGHTS: "Weights" if (run.path / WEIGHTS).is_file() else "",
+        WEIGHTS: "Weights" if run.file(WEIGHTS) else "",
     }
     card = render(
         "ui/runs_tab/run_card.html",

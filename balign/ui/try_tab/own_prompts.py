@@ -4,6 +4,7 @@ from functools import partial
 
 from markupsafe import Markup
 
+from balign.host.status import readable_report
 from balign.markup.render import render
 from balign.runs.folder import Run
 from balign.runs.tryout import store
@@ -15,4 +16,6 @@ SHOWN = 8
 
 def own_prompts(run: Run) -> Markup:
     """The newest prompts with their pictures and scores; without any, what to do."""
-    return render("ui/try_tab/own_prompts.html", prompts=store.tries(run, SHOWN), address=partial(keyed, run))
+    report, _ = readable_report(run)
+    values = {"prompts": store.tries(run, SHOWN), "steps": report.steps if report else 0}
+    return render("ui/try_tab/own_prompts.html", **values, address=partial(keyed, run))

@@ -57,7 +57,7 @@ def curve(values: Sequence[str], means: Sequence[dict[str, float]], first: int) 
         frame = Markup(' data-frame="{}"{}').format(k, "" if k == first else Markup(" hidden"))
         if len(groups) == len(SHOWN):
             places.append(Place(value, (groups["erased"],) * 3, (groups["kept"],) * 3, frame))
-    return scatter("Erased against kept", AXES, places, joined=True) if places else Markup()
+    return scatter("Erased against kept", AXES, places, joined=True) if len(places) > 1 else Markup()
 
 
 def exports(run: Run) -> Markup:

@@ -60,7 +60,7 @@ def stop(caller: Caller) -> Answer:
     run = caller.owned
     if run is None or not processes.alive(run):
         return {"say": notice("Nothing is being drawn here.", "remark")}
-    run.request_stop(keep=True)  # whatever works on the run, its weights stay
+    run.request_stop()
     return {"say": ""}
 
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import gradio as gr
 
-from balign.host import processes, visitors
+from balign.data import probes as probing
+from balign.host import processes, status, visitors
+from balign.markup.formats import duration
 from balign.markup.render import macro, render
 from balign.refusal import Refusal
 from balign.runs.config import MAX_PROMPT
 from balign.runs.folder import Run
+from balign.runs.prompt_lists import BATCH
 from balign.runs.tryout import store
 from balign.runs.tryout.store import MOST_IMAGES
 from balign.ui.page import Answer, Caller, Page, Sent, bind, changed, notice, plain
@@ -24,6 +27,7 @@ TICK = 1.0
 STRENGTH = "(browser) => [browser, balignStrength()]"
 WORKING = {"try": "Drawing before and after", "strength": "Drawing the strengths", "probe": "Drawing the probes"}
 ENDED = "The drawing ended early; log.txt in the run's folder may say why."
+UNLOGGED = "The drawing ended early and could not write why, as on a full disk; free some room and draw again."
 
 
 def build(page: Page) -> None:
@@ -114,13 +118,26 @@ def shown(caller: Caller) -> dict[str, Any]:
         "draw": gr.update(interactive=not working),
         "own_prompts": own_prompts.own_prompts(run) if run else "",
         "strength": no_strengths or (strength.strength(run, strengths) if run else ""),
-        "frames": gr.update(visible=not strengths, interactive=not working),
+        "frames": _draw_button(run, "strengths", strengths, working, BATCH * (len(store.STRENGTHS) + 1)),
         "export": gr.update(visible=bool(strengths), interactive=not working),
         "exports": gr.update(value=exports, visible=bool(exports)),
         "probes": no_probes or (probe_results.probe_results(run, probes) if run else ""),
-        "probe": gr.update(visible=not probes, interactive=not working),
+        "probe": _draw_button(run, "probes", probes, working, 2 * probing.MOST),
         "timer": gr.Timer(active=working),
     }
+
+
+def _draw_button(run: Run | None, what: str, drawn: Any, working: bool, pictures: int) -> Any:
+    """The button that draws all of it, or what is left of it, with about how long that takes."""
+    label, share = f"Draw the {what}", 1.0
+    if drawn is not None and drawn.partial:
+        label, share = f"Draw the rest of the {what}", 1 - len(drawn.drawn) / drawn.total
+    phases = status.look(run).phases if run else {}
+    compared, loaded = phases.get("evaluate"), phases.get("load")
+    if compared is not None and loaded is not None and compared.done > 0:
+        seconds = loaded.seconds + share * pictures * compared.seconds / compared.done
+        label += f" (about {duration(seconds)})"
+    return gr.update(value=label, visible=drawn is None or drawn.partial, interactive=not working)
 
 
 def _read(read: Callable[[Run], Any], run: Run | None) -> tuple[Any, str]:
@@ -145,8 +162,12 @@ def _progress(run: Run, working: bool) -> str:
     now = store.progress(run)
     if not working:
         failed = now is not None or processes.drawing_failed(run)
-        return notice((now.failed if now else "") or ENDED, "refused") if failed else ""
+        ended = ENDED if run.logged() else UNLOGGED
+        kind = "remark" if now and now.stopped else "refused"
+        return notice((now.failed if now else "") or ended, kind) if failed else ""
     title = WORKING.get(now.verb if now else "", "Getting ready")
+    if run.stop_requested():
+        title = "Stopping after these pictures; what is drawn is kept"
     done, total = (now.done, now.total) if now else (0, 0)
     detail = f"{done:,} of {total:,}" if total > 0 else "The model is being loaded."
     fraction = min(done / total, 1.0) if total > 0 else 0.0

@@ -85,44 +85,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(finished, con
     assert not all(torch.equal(ours[name], strange[name]) for name in ours)
 
 
-@pytest.mark.parametrize("phase", ["load", "check", "data", "unlearn", "evaluate"])
-def test_stop_is_obeyed_within_a_batch_in_every_phase(phase, finished, configure, tmp_path):
-    run = Run.create(configure(), tmp_path)
-    asked_at = None
-    for count, event in enumerate(execute.run(run)):
-        if asked_at is None and isinstance(event, Phase) and event.name == phase:
-            run.request_stop(keep=True)
-            asked_at = count
-    assert isinstance(event, Phase)
-    assert event.name == "stopped"
-    assert count - asked_at <= 3
-    assert run.last_phase().name == "stopped"
-    assert run.stop_requested() is None
-    assert (run.path / "erased.safetensors").exists() == (phase in ("unlearn", "evaluate"))
-
-
-def test_a_stopped_run_goes_on_to_the_same_weights(finished, configure, tmp_path):
-    run = Run.create(configure(), tmp_path)
-    for event in execute.run(run):
-        if isinstance(event, Step) and event.step == 3:
-            run.request_stop(keep=True)
-    assert "Stopped after step 3 of 6" in event.message
-    assert last(list(execute.run(run))).name == "done"
-    assert digest_of(run) == digest_of(finished.run)
-    assert [r.step for r in run.telemetry()[0] if isinstance(r, Step)] == [1, 2, 3, 4, 5, 6]
-
-
-def test_discard_throws_the_weights_away(configure, tmp_path):
-    run = Run.create(configure(preview_every=0), tmp_path)
-    for event in execute.run(run):
-        if isinstance(event, Step) and event.step == 3:
-            run.request_stop(keep=False)
-    assert event.name == "stopped"
-    assert "thrown away" in event.message
-    assert not (run.path / "checkpoint.safetensors").exists()
-    assert not (run.path / "erased.safetensors").exists()
-
-
 def test_a_closed_generator_leaves_a_run_that_goes_on(configure, tmp_path):
     run = Run.create(configure(preview_every=0, n_eval=1), tmp_path)
     events = execute.run(run)
@@ -198,7 +160,7 @@ def test_a_truncated_record_is_no_obstacle(finished, configure, tmp_path):
     run = Run.create(configure(), tmp_path)
     for event in execute.run(run):
         if isinstance(event, Step) and event.step == 5:
-            run.request_stop(keep=True)
+            run.request_stop()
     log = run.path / "telemetry.jsonl"
     log.write_bytes(log.read_bytes()[:-150])
     assert last(list(execute.run(run))).name == "done"

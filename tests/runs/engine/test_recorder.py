@@ -8,7 +8,7 @@ from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.engine.recorder import Recorder, Stopped, sentence
 from balign.runs.folder import Run
-from balign.telemetry import Conflict, Phase, Preview, Step
+from balign.telemetry import Conflict, Phase, Preview, Report, Step
 
 
 @pytest.fixture
@@ -27,17 +27,17 @@ def told(recorder):
 @pytest.mark.parametrize(
     ("back_to", "left"),
     [
-        (-1, ["load", "unlearn"]),
-        (2, ["load", "unlearn", 1, 2]),
-        (3, ["load", "unlearn", 1, 2, "unlearn", 3]),
-        (9, ["load", "unlearn", 1, 2, "unlearn", 3]),
+        (-1, ["load", "unlearn", "unlearn", "evaluate"]),
+        (2, ["load", "unlearn", 1, 2, "unlearn", "evaluate"]),
+        (3, ["load", "unlearn", 1, 2, "unlearn", 3, "evaluate"]),
+        (9, ["load", "unlearn", 1, 2, "unlearn", 3, "evaluate"]),
     ],
 )
 def test_rewinding_keeps_what_the_checkpoint_knows(recorder, back_to, left):
     for event in (
         Phase("load", 1, 1, 0.1), Phase("unlearn", 0, 3, 0.0), Preview(0, "a.png"), step(1), step(2),
         Preview(2, "b.png"), Phase("unlearn", 2, 3, 0.1), step(3), Phase("evaluate", 0, 3, 0.1),
-        Phase("failed", 0, 1, 0.1),
+        Report({}), Phase("failed", 0, 1, 0.1),
     ):  # fmt: skip
         recorder.record(event)
     with recorder.path.open("a") as file:
@@ -60,7 +60,7 @@ def test_rewinding_keeps_everything_before_the_training(recorder):
     recorder.record(Phase("load", 1, 1, 0.1))
     recorder.record(Phase("failed", 0, 1, 0.1))
     recorder.rewind(-1)
-    assert told(recorder) == ["load", "failed"]
+    assert told(recorder) == ["load"]
 
 
 def test_followed_work_reports_while_it_goes_and_returns(recorder):
@@ -98,10 +98,11 @@ def test_followed_work_ends_when_nobody_listens(recorder):
 
 
 def test_followed_work_obeys_the_stop_flag(recorder):
-    recorder.run.request_stop(keep=False)
-    with pytest.raises(Stopped) as stopped:
+    recorder.run.begin_last_comparison()
+    list(recorder.follow("data", lambda progress: progress(0, 1)))
+    recorder.run.request_stop()
+    with pytest.raises(Stopped, match="resuming goes on from here"):
         list(recorder.follow("data", lambda progress: progress(0, 1)))
-    assert not stopped.value.keep
 
 
 def test_errors_become_sentences():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from balign import stored_zip
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.outcome import bundle
@@ -57,7 +58,7 @@ def test_the_same_folder_gives_the_same_bytes(fake: Fake) -> None:
 
 
 def test_it_comes_in_pieces(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "CHUNK", 1000)
+    monkeypatch.setattr(stored_zip, "PIECE", 1000)
     assert max(len(piece) for piece in bundle.stream(fake())) < 10_000
 
 

@@ -141,7 +141,7 @@ def test_a_disturbed_strength_0_is_noticed(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(images, "render", lambda *given: render(*given) + next(turns))
     with pytest.raises(DrawingFailed, match="Strength 0 gave other images than the base model"):
         redraw.draw_strengths(run)
-    assert not (run.path / "strength").exists()
+    assert store.strength(run) is None
     progress = store.progress(run)
     assert progress is not None
     assert "Strength 0 gave other images" in progress.failed
@@ -149,20 +149,92 @@ def test_a_disturbed_strength_0_is_noticed(run: Run, monkeypatch: pytest.MonkeyP
     assert not list(run.path.rglob("*.tmp"))
 
 
-def test_a_stop_ends_it_and_leaves_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    render = images.render
+def stopping(run: Run, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Ask for a stop while the drawing draws its batch of this number."""
+    render, turns = images.render, iter(range(1, 1000))
 
     def asked_meanwhile(*given):  # type: ignore[no-untyped-def]
-        run.request_stop(keep=False)
+        if next(turns) == after:
+            run.request_stop()
         return render(*given)
 
     monkeypatch.setattr(images, "render", asked_meanwhile)
-    with pytest.raises(Refusal, match="Stopped before the end; nothing was written"):
-        redraw.draw_try(run, PromptRequest(prompt="a cat", images=2))
+
+
+def test_a_stop_keeps_whole_pairs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    exaggerate(run)
+    whole = redraw.draw_try(run, PromptRequest(prompt="a cat", images=3))
+    stopping(run, monkeypatch, 3)  # before the second picture's other side
+    with pytest.raises(Refusal, match="every picture that was drawn with both models is kept"):
+        redraw.draw_try(run, PromptRequest(prompt="a cat", images=3))
+    (drawn,) = [drawn for drawn in store.tries(run) if len(drawn.images) == 1]
+    assert drawn.asked == 3
+    assert drawn.steps == 6
+    for side in redraw.SIDES:
+        kept = run.path / getattr(drawn.images[0], side)
+        assert kept.read_bytes() == (whole / f"{side}-0.png").read_bytes()
     assert run.stop_requested() is None
     assert not run.running()
-    assert store.tries(run) == []
     assert run.last_phase().name == "done"
+
+
+def test_a_stop_before_the_first_pair_leaves_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopping(run, monkeypatch, 1)
+    with pytest.raises(Refusal, match="Stopped"):
+        redraw.draw_try(run, PromptRequest(prompt="a cat", images=2))
+    assert store.tries(run) == []
+
+
+@pytest.mark.parametrize(("verb", "at"), [("strength", 3), ("probe", 3)])
+def test_a_drawing_that_was_stopped_goes_on_with_the_rest(
+    verb: str, at: int, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exaggerate(run)
+    other = Run(tmp_path / "other" / run.id)
+    shutil.copytree(run.path, other.path)
+    draw = redraw.draw_strengths if verb == "strength" else redraw.draw_probes
+    read = store.strength if verb == "strength" else store.probes
+    draw(other)
+    with monkeypatch.context() as patch:
+        stopping(run, patch, at)
+        with pytest.raises(Refusal, match="Stopped"):
+            draw(run)
+    part = read(run)
+    assert part is not None
+    assert part.partial
+    assert 0 < len(part.drawn) < part.total
+    first = files(run.path / verb if verb == "strength" else run.path / "probes")
+    draw(run)
+    whole, expected = read(run), read(other)
+    assert whole is not None
+    assert not whole.partial
+    assert whole.drawn[: len(part.drawn)] == part.drawn
+    assert whole == expected
+    folder = "strength" if verb == "strength" else "probes"
+    pictures = {name: content for name, content in files(other.path / folder).items() if name.endswith(".png")}
+    assert {name: content for name, content in files(run.path / folder).items() if name.endswith(".png")} == pictures
+    assert all(pictures[name] == content for name, content in first.items() if name.endswith(".png"))
+
+
+def test_what_was_drawn_stays_when_the_process_is_killed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    render, turns = images.render, iter(range(1, 1000))
+
+    def dies(*given):  # type: ignore[no-untyped-def]
+        if next(turns) == 4:
+            raise KeyboardInterrupt  # as little is tidied up as after a kill
+        return render(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "render", dies)
+        with pytest.raises(KeyboardInterrupt):
+            redraw.draw_probes(run)
+    part = store.probes(run)
+    assert part is not None
+    assert part.partial
+    redraw.draw_probes(run)
+    whole = store.probes(run)
+    assert whole is not None
+    assert (whole.partial, len(whole.probes)) == (False, whole.total)
 
 
 def test_a_run_at_work_and_one_without_weights_are_refused(

@@ -47,17 +47,20 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_the_drafts_of_a_killed_process_are_removed_and_no_more(run: Run) -> None:
-    for name in (".strength.12ab.tmp", "tries/.x.12ab.tmp", "tries/20260101-000000-0123abcd", "strength"):
+    begun, drawn = "tries/20260101-000001-0123abcd", "tries/20260101-000000-0123abcd"
+    for name in (".strength.12ab.tmp", "tries/.x.12ab.tmp", begun, drawn, "strength"):
         (run.path / name).mkdir(parents=True)
+    (run.path / begun / "before-0.png").touch()  # killed before its first pair
+    (run.path / drawn / "try.json").touch()
     (run.path / ".config.json.12ab.tmp").write_text("{}")
     store.remove_drafts(run)
     left = {str(path.relative_to(run.path)) for path in run.path.rglob("*")}
-    assert left == {"tries", "tries/20260101-000000-0123abcd", "strength", ".config.json.12ab.tmp"}
+    assert left == {"tries", drawn, f"{drawn}/try.json", "strength", ".config.json.12ab.tmp"}
 
 
 def test_the_newest_tries_come_first_and_the_oldest_go(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(100))
-    monkeypatch.setattr(time, "strftime", lambda form: f"20260101-{next(clock):06d}")
+    clock = iter(range(100, 0, -1))  # it is set back all the time
+    monkeypatch.setattr(time, "time_ns", lambda: 10**18 + next(clock) * 10**9)
     for k in range(store.KEPT + 2):
         with atomic(store.new_try(run)) as draft:
             draft.mkdir(parents=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from balign import telemetry
@@ -66,20 +67,109 @@ def test_a_refusal_is_one_escaped_sentence_and_makes_no_folder(values: dict[str,
     assert list_runs() == []
 
 
-def test_stop_and_resume(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_PAUSE", "0.05")
+def stopped(monkeypatch: pytest.MonkeyPatch, pause: str = "0.05") -> Caller:
+    """A run that was stopped while it trained, and compared."""
+    monkeypatch.setenv("FAKE_PAUSE", pause)
     who = start(erase="cat")
     run = run_of(who)
-    assert erase_handlers.stop(who, keep=False) == {"notice": ""}
+    wait_for(lambda: len(status.look(run).steps) >= 2)
+    assert erase_handlers.stop(who) == {"notice": ""}
     wait_for(lambda: not processes.alive(run))
-    updates = shown(run)
-    assert "thrown away" in updates["progress"]
-    assert updates["resume"]["visible"] is True
-    assert updates["stop"]["visible"] is False
-    assert "Nothing is running here." in erase_handlers.stop(who, keep=False)["notice"]
-    assert erase_handlers.resume(who) == {"notice": ""}
+    return who
+
+
+def visible(updates: Answer) -> set[str]:
+    """Which of the dock's buttons are shown."""
+    return {name for name in ("stop", "compare", "resume", "discard") if updates[name]["visible"]}
+
+
+def test_a_stop_keeps_and_compares_and_resume_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    who = stopped(monkeypatch)
+    run = run_of(who)
+    updates, view = shown(run), status.look(run)
+    taken = len(view.steps)
+    assert 0 < taken < 10
+    assert f"Stopped after step {taken} of 10 and compared" in updates["progress"]
+    assert f"after {taken} of 10 steps: recognised" in updates["outcome"]["value"]
+    assert 0 < view.fraction < 0.98
+    assert visible(updates) == {"resume", "discard"}
+    assert updates["resume"]["value"] == "Resume"
+    assert "Nothing is running here." in erase_handlers.stop(who)["notice"]
+    assert erase_handlers.resume(who)["notice"] == ""
     wait_for(lambda: not processes.alive(run))
     assert status.state(run) == "done"
+    assert [step.step for step in status.look(run).steps] == list(range(1, 11))
+    assert "is gone: recognised" in shown(run)["outcome"]["value"]
+    assert visible(shown(run)) == set()
+
+
+def test_a_second_stop_ends_the_comparison_which_can_be_made_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.2")
+    who = start(erase="cat")
+    run = run_of(who)
+    wait_for(lambda: len(status.look(run).steps) >= 1)
+    erase_handlers.stop(who)
+    updates = shown(run)
+    assert "finishing this step" in updates["progress"]
+    assert updates["stop"] == {"visible": True, "interactive": False, "__type__": "update"}
+    wait_for(lambda: status.look(run).comparing)
+    updates = shown(run)
+    assert "Stopped: comparing what there is" in updates["progress"]
+    assert updates["stop"] == {"visible": True, "interactive": True, "__type__": "update"}
+    assert erase_handlers.stop(who) == {"notice": ""}
+    wait_for(lambda: not processes.alive(run))
+    updates = shown(run)
+    assert visible(updates) == {"compare", "resume", "discard"}
+    assert "Changed weights" in updates["outcome"]["value"]
+
+
+def test_discard_asks_and_then_nothing_is_left_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    who = stopped(monkeypatch)
+    run = run_of(who)
+    taken = len(status.look(run).steps)
+    asked = erase_handlers.ask_discard(who)
+    words = f"Discard this run&#39;s weights and checkpoint, {taken} of 10 steps, with the comparison? Resume will then"
+    assert words in asked["question"]
+    assert asked["sure"]["visible"] is True
+    assert erase_handlers.keep(who) == {"notice": "", "sure": gr.update(visible=False), "doomed": ""}
+    with pytest.raises(Refusal, match="Another run is shown"):
+        erase_handlers.discard(who, "")
+    assert (run.path / "erased.safetensors").exists()
+    assert erase_handlers.discard(who, asked["doomed"])["sure"]["visible"] is False
+    updates, view = shown(run), status.look(run)
+    assert (view.state, view.fraction, view.steps, view.previews, view.report) == ("stopped", 0.0, [], [], None)
+    assert "Discarded" in updates["progress"]
+    assert 'aria-valuenow="0"' in updates["progress"]
+    assert visible(updates) == {"resume"}
+    assert updates["resume"]["value"] == "Start again"
+    with pytest.raises(Refusal, match="nothing here to discard"):
+        erase_handlers.ask_discard(who)
+    erase_handlers.resume(who)
+    wait_for(lambda: not processes.alive(run))
+    assert status.state(run) == "done"
+
+
+def test_a_run_at_work_is_not_discarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.2")
+    who = start(erase="cat")
+    run = run_of(who)
+    for look in (lambda: erase_handlers.ask_discard(who), lambda: erase_handlers.discard(who, run.id)):
+        with pytest.raises(Refusal, match=r"nothing here to discard|stop it before"):
+            look()
+
+
+def test_what_resume_does_with_a_killed_run_is_said(new_run: Callable[..., Run]) -> None:
+    from tests.host import fake_run
+
+    run = new_run()
+    path = run.path / "telemetry.jsonl"
+    telemetry.append(path, telemetry.Phase("data", 40, 96, 1.0))
+    assert "Resume goes on with what is drawn." in shown(run)["progress"]
+    telemetry.append(path, telemetry.Phase("unlearn", 1, 10, 1.0))
+    telemetry.append(path, telemetry.Step(1, 1.0, 1.0, 1.0, 1.0, 0.0, False, 1.0, 0.0, 0.0, None, None, 1.0))
+    assert "Resume begins the training again" in shown(run)["progress"]
+    (run.path / "checkpoint.safetensors").write_bytes(fake_run.weights(run, 4))
+    assert "Resume goes on from step 4." in shown(run)["progress"]
 
 
 def test_a_queued_run_says_its_place_and_can_leave(new_run: Callable[..., Run], claim: Claim) -> None:
@@ -89,23 +179,12 @@ def test_a_queued_run_says_its_place_and_can_leave(new_run: Callable[..., Run], 
         updates = erase_handlers.refresh(who, {})
         assert f"{place} in the queue" in updates["progress"]
     assert updates["stop"] == {"visible": True, "interactive": True, "__type__": "update"}
-    assert updates["stop_keep"]["visible"] is False
     assert updates["timer"].active is True
-    assert erase_handlers.stop(who, keep=False) == {"notice": ""}
+    assert erase_handlers.stop(who) == {"notice": ""}
     updates = erase_handlers.refresh(who, {})
     assert "Taken out of the queue" in updates["progress"]
-    assert updates["resume"]["visible"] is True
+    assert (updates["resume"]["visible"], updates["resume"]["value"]) == (True, "Start")
     assert len(waitlist.queue()) == 1
-
-
-def test_stop_and_keep_offers_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_PAUSE", "0.05")
-    who = start(erase="cat")
-    erase_handlers.stop(who, keep=True)
-    wait_for(lambda: not processes.alive(run_of(who)))
-    updates = erase_handlers.refresh(who, {})
-    assert updates["compare"]["visible"] is True
-    assert "Changed weights" in updates["outcome"]["value"]
 
 
 def test_failure_shows_its_sentence_escaped(new_run: Callable[..., Run]) -> None:
@@ -122,8 +201,8 @@ def test_failure_shows_its_sentence_escaped(new_run: Callable[..., Run]) -> None
 def test_nothing_is_believed_that_a_browser_says(browser: object) -> None:
     who = caller(browser)
     assert "What will happen" in erase_handlers.refresh(who, None)["live"]
-    assert "Nothing is running here." in erase_handlers.stop(who, keep=True)["notice"]
-    for work in (erase_handlers.resume, erase_handlers.compare):
+    assert "Nothing is running here." in erase_handlers.stop(who)["notice"]
+    for work in (erase_handlers.resume, erase_handlers.compare, erase_handlers.ask_discard):
         with pytest.raises(Refusal, match=NO_RUN[:20]):
             work(who)
     assert erase_handlers.attach(who) == {"browser": {"run": ""}, "notice": ""}
@@ -160,3 +239,23 @@ def test_what_the_page_says_of_a_model_and_a_method() -> None:
     answer = erase_handlers.method_info(NOBODY, "rgd")
     assert answer["method"]["info"]
     assert answer["steps"]["placeholder"].isdigit()
+
+
+def test_a_run_that_cannot_be_started_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(processes.subprocess, "Popen", refuse)
+    run = run_of(start(erase="cat"))
+    assert "It could not be started yet: Cannot allocate memory. It keeps its place" in shown(run)["progress"]
+    assert "1st in the queue" in shown(run)["progress"]
+
+
+@pytest.mark.parametrize(("log", "word"), [("", "as on a full disk"), ("Traceback", "log.txt in the run")])
+def test_a_run_without_a_last_word_names_the_log_only_if_it_says_something(
+    new_run: Callable[..., Run], log: str, word: str
+) -> None:
+    run = new_run()
+    (run.path / processes.STARTER).touch()  # a process was started, and nothing was written
+    (run.path / "log.txt").write_text(log)
+    assert word in shown(run)["progress"].replace("&#39;", "'")

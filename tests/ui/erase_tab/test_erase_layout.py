@@ -19,7 +19,8 @@ EVENTS: dict[str, tuple[str, str, object, str]] = {
     "tick": ("tick", "", erase_handlers, "look"),
     "start": ("click", "erase", form, "configs"),
     "stop": ("click", "stop", processes, "alive"),
-    "stop and keep": ("click", "stop-keep", processes, "alive"),
+    "ask": ("click", "discard", erase_handlers, "look"),
+    "discard": ("click", "discard-really", scheduler, "discard"),
     "resume": ("click", "resume", scheduler, "resume"),
     "compare": ("click", "compare-now", scheduler, "resume"),
     "upload": ("upload", "keep-file", keep_assistant, "read_list"),
@@ -89,7 +90,7 @@ def test_a_bug_of_ours_is_logged_and_never_a_refusal(
     file = tmp_path / "list.txt"
     file.write_text("dog")
     monkeypatch.setattr(module, needed, broken(bug))
-    values = [str(file), ""] if name == "upload" else []
+    values = {"upload": [str(file), ""], "discard": [finished.id]}.get(name, [])
     with caplog.at_level(logging.ERROR):
         answers = [call(event, finished, *values) for event in events(blocks, kind, part)]
     said = [str(value) for answer in answers for value in answer.values() if "notice" in str(value)]

@@ -30,8 +30,23 @@ def test_without_a_selected_run_every_action_is_refused(ids: object, finished: R
     ):
         with pytest.raises(Refusal, match=r"^(No run is|0 runs are) selected; "):
             work(US, ids, *values)
-    run_actions.delete(US, ids)
+    with pytest.raises(Refusal, match="nothing was deleted"):
+        run_actions.delete(US, ids)
     assert list_runs() == [finished]
+
+
+def test_deleted_is_said_of_what_was_deleted_alone(finished: Run, new_run: New) -> None:
+    gone = new_run()
+    run_actions.delete(US, [gone.id])
+    with pytest.raises(Refusal, match="None of these runs is here any more; nothing was deleted"):
+        run_actions.delete(US, [gone.id])
+    assert "Deleted." in run_actions.delete(US, [gone.id, finished.id])["say"]
+
+
+def test_an_upload_that_is_gone_is_named_without_its_folder(tmp_path: Path) -> None:
+    for name in ("gone.zip", "a/b/gone.zip"):
+        with pytest.raises(Refusal, match=r"^There is no file gone\.zip\.$"):
+            run_actions.reproduce_zip(US, str(tmp_path / name))
 
 
 def test_deleting_asks_and_then_does(finished: Run, new_run: New) -> None:

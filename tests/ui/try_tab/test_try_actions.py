@@ -123,7 +123,45 @@ def test_the_owner_draws_and_stops(anns: Run, monkeypatch: pytest.MonkeyPatch) -
     assert "Nothing is being drawn" in try_actions.stop(caller_of(anns, BOB))["say"]
     assert anns.stop_requested() is None
     assert try_actions.stop(caller_of(anns, ANN)) == {"say": ""}
-    assert anns.stop_requested() == "keep"
+    assert anns.stop_requested() == "asked"
+    assert "Stopping after these pictures" in try_layout.shown(caller_of(anns, ANN))["progress"]
+    wait_for(lambda: not processes.alive(anns))
+    parts = try_layout.shown(caller_of(anns, ANN))
+    assert 'class="notice remark"' in parts["progress"]
+    assert "a new cat" in parts["own_prompts"]
+
+
+@pytest.mark.parametrize(("what", "draw"), [("strengths", "draw_strengths"), ("probes", "draw_probes")])
+def test_what_was_stopped_says_how_much_is_drawn_and_goes_on(
+    what: str, draw: str, finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.3")
+    owner, name = caller_of(finished), {"strengths": "frames", "probes": "probe"}[what]
+    before = try_layout.shown(owner)[name]
+    assert before["value"].startswith(f"Draw the {what} (about ")
+    getattr(try_actions, draw)(owner)
+    wait_for(lambda: (now := store.progress(finished)) is not None and now.done >= 3)
+    try_actions.stop(owner)
+    wait_for(lambda: not processes.alive(finished))
+    parts = try_layout.shown(owner)
+    assert f"of 7 {what} drawn." in parts[{"strengths": "strength", "probes": "probes"}[what]]
+    assert parts[name]["value"].startswith(f"Draw the rest of the {what} (about ")
+    assert (parts[name]["visible"], parts[name]["interactive"]) == (True, True)
+    monkeypatch.setenv("FAKE_PAUSE", "0")
+    getattr(try_actions, draw)(owner)
+    wait_for(lambda: not processes.alive(finished))
+    assert try_layout.shown(owner)[name]["visible"] is False
+
+
+@public
+def test_own_prompts_of_a_part_and_of_other_weights_say_so(anns: Run) -> None:
+    fake_tryout.write_try(anns, "a half cat", 0, 4, 0.5)
+    told = try_layout.shown(caller_of(anns, ANN))["own_prompts"]
+    assert "2 of 4 drawn" in told
+    assert "with the weights after" not in told
+    (newest,) = (path for path in anns.path.glob("tries/*/try.json") if "half" in path.read_text())
+    newest.write_text(newest.read_text().replace('"asked"', '"steps": 4, "asked"'))
+    assert "with the weights after 4 steps" in try_layout.shown(caller_of(anns, ANN))["own_prompts"]
 
 
 @public
@@ -191,10 +229,11 @@ def test_the_changeshold_for_drawings(anns: Run, limit: Callable[..., None], mon
 
 def test_addresses_are_counted_too(anns: Run, public: None, limit: Callable[..., None]) -> None:
     limit(drawings=1)
+    drawing = limits.Charge("drawings", 1, 1, "drawings were begun")
     for k in range(3):
-        scheduler._count(Visitor(str(k) * 43, "203.0.113.9"), "drawings", 1)
+        scheduler._count(Visitor(str(k) * 43, "203.0.113.9"), drawing)
     with pytest.raises(ValueError, match=r"^3 drawings were begun from here"):
-        scheduler._count(Visitor("3" * 43, "203.0.113.9"), "drawings", 1)
+        scheduler._count(Visitor("3" * 43, "203.0.113.9"), drawing)
 
 
 def test_while_another_run_works_or_waits_nothing_is_drawn(
@@ -238,13 +277,16 @@ def test_on_a_device_that_is_lent_nothing_is_drawn(anns: Run, monkeypatch: pytes
 
 
 @public
-def test_a_drawing_has_its_own_time_and_is_ended_after_it(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drawing_has_its_own_time_and_is_ended_after_it(
+    anns: Run, monkeypatch: pytest.MonkeyPatch, limit: Callable[..., None]
+) -> None:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
     scheduler.draw(anns, "strength", visitor=ANN)
     housekeeping.restrain(anns)
     assert anns.stop_requested() is None
     assert processes.alive(anns)
-    housekeeping.restrain(anns, time.time() + limits.LIMITS.seconds + housekeeping.GRACE + 5)
+    limit(seconds=-housekeeping.GRACE - 1)
+    housekeeping.restrain(anns)
     wait_for(lambda: not processes.alive(anns))
     assert processes.drawing_failed(anns)
 

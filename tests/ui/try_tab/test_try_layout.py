@@ -104,7 +104,7 @@ def test_while_it_draws_the_run_stays_done(finished: Run, monkeypatch: pytest.Mo
     assert parts["draw"]["interactive"] is False
     assert parts["timer"].active is True
     assert try_actions.stop(shows(finished)) == {"say": ""}
-    assert finished.stop_requested() == "keep"
+    assert finished.stop_requested() == "asked"
 
 
 def test_why_it_failed_is_shown_until_the_next(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,72 @@
+"""The folders of all runs, each looked into again only when something was put into it or taken out of it.
+
+A server looks for new runs all the time; with a thousand of them in the root, one date of each is all it can read.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+SETTLED = 3.0
+"""Seconds after which the date of a folder tells every change of it; some disks count in steps of two."""
+
+
+class RunFolder(NamedTuple):
+    """A folder in which there is a config; the same object until something in it is put there, replaced or removed."""
+
+    path: Path
+    stamp: tuple[int, int, int] | None
+    """Which folder it is, and its dates; None if they are of a moment ago and may not tell the next change."""
+
+
+_known: dict[str, RunFolder] = {}
+
+
+def run_folders(root: Path) -> dict[str, RunFolder]:
+    """The folders of the runs in this root by path, the last by name first. Hidden ones and links are none."""
+    global _known
+    known, seen, settled = _known, {}, (time.time() - SETTLED) * 1e9
+    try:
+        entries = os.scandir(root.absolute())
+    except OSError:  # no root
+        return {}
+    with entries:
+        for entry in entries:
+            path = entry.path
+            try:
+                facts, before = entry.stat(follow_symlinks=False), known.get(path)
+            except OSError:  # deleted at this moment
+                continue
+            stamp = (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
+            if before is not None and before.stamp == stamp:
+                seen[path] = before
+            elif stat.S_ISDIR(facts.st_mode) and not entry.name.startswith(".") and _holds_config(path):
+                seen[path] = RunFolder(Path(path), stamp if max(stamp[1:]) < settled else None)
+    _known = {path: seen[path] for path in sorted(seen, reverse=True)}
+    return _known
+
+
+def _holds_config(path: str) -> bool:
+    return os.path.isfile(os.path.join(path, "config.json"))
+
+
+class FolderSearch:
+    """Finds the folders that a question is answered yes for; a no is believed until the folder changes."""
+
+    def __init__(self, ask: Callable[[Path], bool]) -> None:
+        self._ask = ask
+        self._no: dict[str, RunFolder] = {}
+
+    def found(self, root: Path) -> list[Path]:
+        """The folders, the last by name first."""
+        found, no, before = [], {}, self._no
+        for path, folder in run_folders(root).items():
+            if before.get(path) is folder or not self._ask(folder.path):
+                no[path] = folder
+            else:
+                found.append(folder.path)
+        self._no = no
+        return found

@@ -1,0 +1,22 @@
+"""The queue of events rests while nobody uses the page, and wakes up with the first event."""
+
+import asyncio
+
+import pytest
+
+from balign.ui import event_queue, studio
+
+
+def test_it_looks_often_only_while_events_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = studio.build()._queue
+    assert queue.sleep_when_free == event_queue.ASLEEP
+    assert queue.progress_update_sleep_when_free == event_queue.PROGRESS
+
+    async def take(self: object, body: object) -> object:
+        return body
+
+    monkeypatch.setattr(event_queue.Queue, "push", take)
+    assert asyncio.run(queue.push("an event")) == "an event"
+    assert queue.sleep_when_free == event_queue.AWAKE
+    queue.pushed -= event_queue.WHILE
+    assert queue.sleep_when_free == event_queue.ASLEEP

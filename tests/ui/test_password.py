@@ -1,0 +1,113 @@
+"""The optional password: page, files, endpoints, tools and uploads of a real server, and what wrong ones cost."""
+
+import base64
+import logging
+from collections.abc import Callable, Iterator
+
+import gradio_client
+import httpx
+import pytest
+
+from balign.host import limits
+from balign.refusal import Refusal
+from balign.ui import password
+from balign.ui.studio import header
+from tests.ui.served import client_at, serving, tool
+
+SECRET = "späte Zeit: 7"
+PATHS = ("/", "/config", "/files/x/report.html", "/gradio_api/info", "/gradio_api/mcp/", "/gradio_api/queue/data", "/x")
+
+
+def basic(text: str, user: str = "me") -> dict[str, str]:
+    return {"authorization": f"Basic {base64.b64encode(f'{user}:{text}'.encode()).decode()}"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with serving(BALIGN_PASSWORD=SECRET, BALIGN_PUBLIC="1") as address:
+        yield address
+
+
+@pytest.fixture(autouse=True)
+def _locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_PASSWORD", SECRET)
+    monkeypatch.setenv("BALIGN_PUBLIC", "1")
+    monkeypatch.setattr(password, "WRONG", limits.Rate())
+
+
+def test_nothing_is_there_without_it(server: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for headers in ({}, basic("wrong"), {"authorization": "Bearer x"}):
+        for path in PATHS[:-1]:
+            answer = httpx.get(server + path, headers=headers)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"].startswith("Basic realm=")
+        assert httpx.get(server + PATHS[-1], headers=headers).status_code == 404
+    assert httpx.post(f"{server}/gradio_api/upload", files={"files": b"x"}).status_code == 401
+    with httpx.Client() as nobody:
+        assert tool(nobody, server, "status", run="x").status_code == 401
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("user", ["me", "", "anybody: else"[:7]])
+def test_with_it_everything_is(server: str, user: str) -> None:
+    right = basic(SECRET, user)
+    page = httpx.get(server, headers=right)
+    assert page.status_code == 200
+    assert SECRET not in page.text
+    client = gradio_client.Client(server, headers=right, verbose=False)
+    with pytest.raises(Exception, match="There is no run 'x'"):
+        client.predict("x", api_name="/status")
+    with httpx.Client(headers=right) as known:
+        assert "There is no run 'x'" in tool(known, server, "status", run="x").text
+        assert known.get(f"{server}/files/x/report.html").status_code == 404
+        assert known.post(f"{server}/gradio_api/upload", files={"files": b"x"}).status_code == 200
+
+
+def test_another_page_may_not_use_what_the_browser_knows(server: str) -> None:
+    for headers in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
+        assert httpx.post(f"{server}/gradio_api/queue/join", headers=basic(SECRET) | headers).status_code == 403
+
+
+def test_an_address_that_guesses_is_not_listened_to(server: str, limit: Callable[..., None]) -> None:
+    limit(passwords=3)
+    with client_at("127.0.0.21") as guesser, client_at("127.0.0.22") as other:
+        told = [guesser.get(f"{server}/config", headers=basic(str(k))).status_code for k in range(5)]
+        assert told == [401, 401, 401, 429, 429]
+        assert guesser.get(f"{server}/config", headers=basic(SECRET)).status_code == 429
+        assert other.get(f"{server}/config", headers=basic(SECRET)).status_code == 200
+        assert guesser.get(f"{server}/config").status_code == 401
+
+
+RIGHT = basic(SECRET)["authorization"]
+WRONG = (
+    "",
+    "Basic",
+    "Basic x",
+    "Basic é",
+    "Basic " + "=" * 9,
+    "Digest x",
+    "Basic bWU6",
+    basic(SECRET + " ")["authorization"],
+)
+
+
+@pytest.mark.parametrize("given", [*WRONG, RIGHT.replace("Basic", "Bearer"), RIGHT + "!", RIGHT[:-4]])
+def test_what_is_not_the_password_is_wrong(given: str) -> None:
+    assert password.refusal("/", given, "8.8.8.8")[0] == 401
+    with pytest.raises(Refusal):
+        password.WRONG.check([limits.Charge("8.8.8.8", 1)])
+
+
+def test_without_one_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_PASSWORD", "")
+    assert password.refusal("/", None, "") == (0, "")
+    assert not password.needed()
+
+
+def test_the_head_says_who_may_do_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_PUBLIC", "0")
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    words = " ".join(header().split())
+    assert "Whoever can reach it and has its password sees every run and may do everything." in words
+    assert SECRET not in words
