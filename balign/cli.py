@@ -1,4 +1,4 @@
-"""The command line: erase, run, evaluate, export, try, compare and so on. Its flags are those of the config, by tyro.
+"""The command line: erase, run, evaluate, export, try, attack and so on. Its flags are those of the config, by tyro.
 
 A refusal, and an error of the disk, is one sentence on standard error with exit code 2; any other exception is a bug
 and ends the command with its traceback.
@@ -145,6 +145,49 @@ def probe(folder: Folder, /) -> int:
     return _wrote(redraw.draw_probes(_open(folder)))
 
 
+def attack(
+    folder: Folder,
+    /,
+    attacks: tuple[str, ...] = (),
+    control: Path | None = None,
+    tokens: tuple[int, ...] = (1, 2, 4),
+    steps: int = 250,
+    pictures: int = 24,
+    seed: int = 0,
+    concept: str | None = None,
+    judge: str | None = None,
+) -> int:
+    """Try to bring back what was erased, from the weights, and report how often that succeeds; goes on if stopped.
+
+    Args:
+        attacks: which; left out, all of synonyms, rounding, null_text, inversion, relearn_kept, relearn_concept.
+        control: a model folder that never knew the concept, to be attacked the same way.
+        tokens: how many tokens textual inversion learns; several are several attacks.
+        steps: of textual inversion; relearning takes two fifths of them.
+        pictures: drawn at every point.
+        seed: everything random follows from it.
+        concept: which of the erased concepts; left out, the first.
+        judge: a second scorer, beside that of the report.
+    """
+    from balign.attack import attack_store, attacker
+    from balign.terminal import attack_point, attack_table
+
+    request = attack_store.AttackRequest.parse(
+        concept=concept,
+        attacks=attacks or attack_store.CHOICES,
+        tokens=tokens,
+        steps=steps,
+        pictures=pictures,
+        seed=seed,
+        control=str(control.absolute()) if control else None,
+        judge=judge,
+    )
+    opened = _open(folder)
+    result = attacker.attack(opened, request, attack_point)
+    Terminal().print(attack_table(result))
+    return _wrote(opened.path / result.folder)
+
+
 def compare(folders: Folders, /) -> int:
     """Compare runs: in which settings they differ, and what that did to the same pictures.
 
@@ -205,7 +248,7 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     plain_text.guard_output()
-    commands = (erase, run, evaluate, export, try_, strength, probe, compare, bundle, reproduce, studio)
+    commands = (erase, run, evaluate, export, try_, strength, probe, attack, compare, bundle, reproduce, studio)
     try:
         _check(sys.argv[1:] if arguments is None else arguments)
         return tyro.extras.subcommand_cli_from_dict(

@@ -15,12 +15,14 @@ from rich.table import Table
 
 from balign.host import status
 from balign.markup import formats
+from balign.measure.recovery import SUBJECTS
 from balign.measure.report import GROUPS, RunReport
 from balign.plain_text import harmless
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Preview, Record, Report, Step
 
 if TYPE_CHECKING:
+    from balign.attack.attack_store import AttackCurve, AttackPoint, AttackResult
     from balign.runs.outcome.comparison import ComparedRun
 
 NAMES = {
@@ -151,6 +153,36 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
         title = "\n".join([each.name, each.run.id, *([] if state == "done" else [status.STATES[state]])])
         drawn.add_row(escape(title), each.method, formats.percent(ua), *cells, seconds)
     return drawn
+
+
+def attack_point(curve: "AttackCurve", point: "AttackPoint") -> None:
+    """Print one finished point of an attack."""
+    what = ", ".join(filter(None, (SUBJECTS[curve.subject], curve.title.lower(), curve.about.budget(point.budget))))
+    Terminal().sentence(f"{what}: {point.share} recognised, {point.seconds:.0f} s")
+
+
+def attack_table(result: "AttackResult") -> Table:
+    """What every attack brought back at each budget, beside the base and the control, with the verdict below."""
+    whose = [subject for subject in SUBJECTS if any(curve.subject == subject for curve in result.curves)]
+    judges = " and ".join(filter(None, (result.scorer, result.judge)))
+    drawn = Table(title=escape(f"Taken for {result.concept} by {judges}"), title_justify="left", show_lines=True)
+    drawn.add_column("Attack")
+    for head in ("Budget", *(SUBJECTS[subject] for subject in whose)):
+        drawn.add_column(head, justify="right", no_wrap=True)
+    drawn.add_column("What it says")
+    for row in result.rows():
+        cells = ["\n".join(map(_shares, points)) for points in zip(*row.points(whose), strict=True)]
+        drawn.add_row(row.title, "\n".join(map(row.about.budget, row.budgets)), *cells, row.about.says)
+    moved = f"The trained weights moved by {result.moved:.3g} ({formats.percent(result.moved_share)} of their norm)."
+    drawn.caption = escape("\n".join([f"{result.concept}: {result.verdict}.", moved, *result.skipped]))
+    drawn.caption_style, drawn.caption_justify = "", "left"
+    return drawn
+
+
+def _shares(point: "AttackPoint | None") -> str:
+    """What each judge counted."""
+    shares = [point.share, point.second_share] if point else []
+    return " | ".join(f"{formats.percent(s.rate)} ({formats.percents(*s.interval)})" for s in shares if s)
 
 
 def _interval(mean: float | None, low: float | None, high: float | None) -> str:

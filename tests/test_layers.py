@@ -23,6 +23,7 @@ FLOORS = [
     ["method"],
     ["measure"],
     ["runs"],
+    ["attack"],
     ["host"],
     ["cli", "terminal", "ui"],
     ["app", "__main__"],

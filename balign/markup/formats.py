@@ -30,6 +30,11 @@ def percent(value: Any) -> str:
     return NONE if known is None else f"{100 * known:.0f}\N{NO-BREAK SPACE}%"
 
 
+def percents(low: float, high: float) -> str:
+    """An interval of a share from 0 to 1, in whole percent."""
+    return f"{100 * low:.0f}{NONE}{100 * high:.0f}\N{NO-BREAK SPACE}%"
+
+
 def between(low: Any, high: Any) -> str:
     """An interval of a change."""
     return f"[{signed(low)}, {signed(high)}]"

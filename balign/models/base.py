@@ -1,20 +1,25 @@
-"""The interface of a family of base models: seven verbs and six facts. Everything above this floor sees only this.
+"""The interface of a family of base models: nine verbs and six facts. Everything above this floor sees only this.
 
 Tensors that are kept (conditions, latents, images) are returned on the CPU; what goes into the denoiser is moved to the
 model's device by the model.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
+
+from balign.refusal import Refusal
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """The number formats a model may compute in. Weights always stay in fp32: small steps would vanish in the others."""
 
 Progress = Callable[[int, int], None]
 """Called after each batch with how many are done and how many there are; an exception it raises ends the work."""
+
+NO_WORDS = "This model's conditions are not made of words, so no word can be learned by textual inversion."
 
 
 class BaseModel(ABC):
@@ -53,6 +58,20 @@ class BaseModel(ABC):
     @abstractmethod
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
         """The denoiser's conditions (N, L, D) for these prompts; "" gives the empty condition."""
+
+    def word_vectors(self, text: str) -> Tensor:
+        """The vectors (K, E) of this text's tokens, as the text encoder first reads them.
+
+        Raises Refusal, as does `learned`, for a family that reads no words.
+        """
+        raise Refusal(NO_WORDS)
+
+    def learned(self, vectors: Mapping[str, Tensor]) -> AbstractContextManager[None]:
+        """Within the block each of these words, wherever it stands in a prompt, is read as its vectors (K, E).
+
+        `encode_text` then passes gradients on to those that require them.
+        """
+        raise Refusal(NO_WORDS)
 
     @abstractmethod
     def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ SPACE = "\N{NO-BREAK SPACE}"
         (formats.signed(-0.2067), f"{MINUS}0.207"),
         (formats.percent(0.966), f"97{SPACE}%"),
         (formats.percent(0), f"0{SPACE}%"),
+        (formats.percents(0.023, 0.258), f"2{formats.NONE}26{SPACE}%"),
         (formats.between(-0.3, 0.1), f"[{MINUS}0.300, +0.100]"),
         (formats.between(None, None), f"[{NONE}, {NONE}]"),
         (formats.p_value(0.0002), "< 0.001"),

@@ -30,7 +30,7 @@ OnProgress = Callable[[int, int], None]
 
 
 @contextmanager
-def drawing(run: Run, verb: str) -> Iterator[OnProgress]:
+def drawing(run: Run, verb: str, stopped: str = STOPPED) -> Iterator[OnProgress]:
     """Claim the run without changing it, and keep in its folder how far the drawing is or why it ended.
 
     Yields a function to call before each batch with how many pictures are done and how many there are. What was drawn
@@ -53,7 +53,7 @@ def drawing(run: Run, verb: str) -> Iterator[OnProgress]:
             store.clear_progress(run)
         except Exception as error:  # whatever it is, the page gets one sentence and log.txt the rest
             refused = isinstance(error, Stopped | Refusal)
-            message = STOPPED if isinstance(error, Stopped) else sentence(error)
+            message = stopped if isinstance(error, Stopped) else sentence(error)
             if not refused:
                 log(run, error)
             ended = DrawingProgress(verb=verb, failed=message, stopped=isinstance(error, Stopped))
