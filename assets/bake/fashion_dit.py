@@ -41,6 +41,7 @@ def built(classes: int = len(CLASSES)) -> DiTTransformer2DModel:
     model = DiTTransformer2DModel(
         sample_size=SIZE,
         in_channels=1,
+        out_channels=1,  # the stock pipeline asks for it by name
         patch_size=4,
         num_layers=6,
         num_attention_heads=6,
