@@ -1,7 +1,8 @@
 """The denoiser of clothes: a DiTTransformer2DModel that predicts v on pixels, with classes dropped for guidance.
 
 It is trained with a label table of ten classes and one for none; `fashion_assemble.py` widens it to the thousand that
-the stock pipeline counts on. Timesteps are logit-normal (Esser et al., 2024): most of them where the picture is decided.
+the stock pipeline counts on. Timesteps are logit-normal (Esser et al., 2024): most of them in the middle, where the
+picture is decided.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """The judge of clothes: a stock RegNetForImageClassification of the ten classes and of "noise", which is none of them.
 
-Trained on the 60,000 training photographs only; it sees no picture of the diffusion model. Without the eleventh class a
-classifier calls whatever is left of an erased class by one fixed name (the paper, section 5). Grey pictures come as RGB,
-as a pipeline draws them. `--second` trains a judge of another shape, start and order, which is never shipped.
+Trained on the 60,000 training photographs only; it sees no picture of the diffusion model. Without the eleventh class
+a classifier calls whatever is left of an erased class by one fixed name (the paper, section 5). Grey pictures come as
+RGB, as a pipeline draws them. `--second` trains a judge of another shape, start and order, which is never shipped.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def moved(real: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def noise(real: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Pictures of nothing, a quarter each: noise of every grain, grey discs, drowned pictures, pictures cut in tiles."""
+    """Pictures of nothing, a quarter each: noise of every grain, discs, drowned pictures, pictures cut in tiles."""
     n = len(real)
     kind = torch.arange(n)[:, None, None, None] % 4
     grain = torch.randn(real.shape, generator=generator)
@@ -111,9 +111,9 @@ def main() -> None:
     folder = WORK / name if options.second else MODELS / name
     # Half on disk; fp32 again as it loads, so what is tested is what is shipped.
     judge.half().save_pretrained(folder)
-    ViTImageProcessor(
-        size={"height": SIZE, "width": SIZE}, image_mean=[0.5] * 3, image_std=[0.5] * 3
-    ).save_pretrained(folder)
+    ViTImageProcessor(size={"height": SIZE, "width": SIZE}, image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(
+        folder
+    )
     judge = RegNetForImageClassification.from_pretrained(folder, torch_dtype=torch.float32)
     images, labels = pictures("t10k")
     taken = named(judge, floats(images))

@@ -115,12 +115,12 @@ class DiT(DiffusersModel):
             raise Refusal(f"The id2label of {self.folder} is no json object; accepted are numbers with their labels.")
         odd = [key for key in id2label or {} if not (key.isdecimal() and int(key) < classes)]
         if odd:
-            raise Refusal(
-                f"The id2label of {self.folder} names the class {odd[0]!r}; accepted are 0 to {classes - 1}."
-            )
+            raise Refusal(f"The id2label of {self.folder} names the class {odd[0]!r}; accepted are 0 to {classes - 1}.")
         drawn = loading.config(self.folder / "vae" / "config.json").get("out_channels", 3)
         if drawn != 3:
-            raise Refusal(f"The autoencoder in {self.folder} draws {drawn} channels; accepted are 3 (red, green, blue).")
+            raise Refusal(
+                f"The autoencoder in {self.folder} draws {drawn} channels; accepted are 3 (red, green, blue)."
+            )
 
 
 def _folded(word: str) -> str:
