@@ -172,10 +172,9 @@ def _same_text_encoder(folder: Path, bundled: Path) -> bool:
 def _size(folder: Path) -> int | None:
     """Width of an image, from the configuration; None if that is unreadable, which loading will then report."""
     denoiser = _json(folder / "unet" / "config.json") or _json(folder / "transformer" / "config.json")
+    vae = _json(folder / "vae" / "config.json")
     try:
-        return int(denoiser["sample_size"]) * 2 ** (
-            len(_json(folder / "vae" / "config.json")["block_out_channels"]) - 1
-        )
+        return int(denoiser["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1)
     except (ValueError, KeyError, TypeError):
         return None
 

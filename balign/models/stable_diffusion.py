@@ -54,11 +54,11 @@ class StableDiffusion(DiffusersModel):
 
     def save(self, folder: str) -> None:
         """A ``StableDiffusionPipeline`` folder. Raises OSError if a folder with files in it is there already."""
-        self._denoiser.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # all safetensors writes
+        self._denoiser.to(memory_format=torch.contiguous_format)  # safetensors writes no other
         try:
             super().save(folder)
         finally:
-            self._denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._denoiser.to(memory_format=torch.channels_last)
 
     # ---- the parts of the pipeline
 
