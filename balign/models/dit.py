@@ -5,7 +5,8 @@ with the same initial noise, and with the folder's own scheduler if that adds no
 predicts a variance only the noise or velocity is used, as by the stock pipeline.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +26,8 @@ class DiT(DiffusersModel):
     PIPELINE = "DiTPipeline"
     FAMILY = "class-conditional DiT"
     PART = "transformer"
+
+    _learned: Mapping[str, Tensor] = {}
 
     def _load_denoiser(self, device: str | torch.device) -> Any:
         from diffusers import DiTTransformer2DModel
@@ -48,14 +51,45 @@ class DiT(DiffusersModel):
     # ---- verbs
 
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
-        """The classes (N, 1, 1) of these prompts. Raises Refusal for one that is no label."""
-        return torch.tensor([self._class_of(prompt) for prompt in prompts], dtype=torch.long).reshape(-1, 1, 1)
+        """The classes (N, 1, 1) of these prompts, or vectors (N, 1, E) while labels are learned.
+
+        Raises Refusal for a prompt that is no label.
+        """
+        if not self._learned:
+            return torch.tensor([self._class_of(prompt) for prompt in prompts], dtype=torch.long).reshape(-1, 1, 1)
+        rows = [self._learned.get(prompt.strip()) for prompt in prompts]
+        vectors = [
+            self.word_vectors(prompt) if row is None else row.cpu().mean(dim=0, keepdim=True)
+            for prompt, row in zip(prompts, rows, strict=True)
+        ]
+        return torch.stack(vectors) if vectors else torch.empty(0, 1, self.word_vectors("").shape[1])
+
+    def word_vectors(self, text: str) -> Tensor:
+        """One vector (1, E) for a label: its rows in the tables of all blocks, one after the other."""
+        number = self._class_of(text)
+        return torch.cat([table.embedding_table.weight[number].detach().cpu() for table in self._tables])[None]
+
+    @contextmanager
+    def learned(self, vectors: Mapping[str, Tensor]) -> Iterator[None]:
+        """Within the block each of these words is a label whose vector is the mean of its vectors (K, E).
+
+        `encode_text` then passes gradients on to those that require them.
+        """
+        before, self._learned = self._learned, vectors
+        try:
+            yield
+        finally:
+            self._learned = before
 
     def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
         noisy, timesteps, conditions = (tensor.to(self.device) for tensor in (noisy, timesteps, conditions))
-        classes, timesteps = conditions.reshape(-1), timesteps.expand(len(noisy))
-        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
-            prediction: Tensor = self._denoiser(noisy, timesteps, classes, return_dict=False)[0]
+        vectors = conditions.is_floating_point()
+        classes = torch.zeros_like(noisy[:, 0, 0, 0], dtype=torch.long) if vectors else conditions.reshape(-1)
+        with (
+            self._labels_as(conditions.flatten(1)) if vectors else nullcontext(),
+            torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32),
+        ):
+            prediction: Tensor = self._denoiser(noisy, timesteps.expand(len(noisy)), classes, return_dict=False)[0]
         return prediction[:, : noisy.shape[1]].float()
 
     # ---- the parts of the pipeline
@@ -75,6 +109,23 @@ class DiT(DiffusersModel):
         if self._id2label:
             pipeline.register_to_config(id2label=self._id2label)  # the stock class reads it and forgets to write it
         return pipeline
+
+    @property
+    def _tables(self) -> list[Any]:
+        """What turns a label into a vector, in each block."""
+        denoiser: Any = self._denoiser
+        return [block.norm1.emb.class_embedder for block in denoiser.transformer_blocks]
+
+    @contextmanager
+    def _labels_as(self, vectors: Tensor) -> Iterator[None]:
+        """Within the block the tables give these vectors (N, E), whatever class they are asked for."""
+        parts = zip(self._tables, vectors.chunk(len(self._tables), dim=1), strict=True)
+        handles = [table.register_forward_hook(lambda *of, part=part: part.to(of[2])) for table, part in parts]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
     @cached_property
     def _id2label(self) -> dict[str, str]:

@@ -112,6 +112,31 @@ def test_what_is_no_class_is_refused_with_what_is(folder: str, prompt: str) -> N
     assert repr(prompt) in str(caught.value)
 
 
+def test_a_learned_label_is_its_vector(folder: str) -> None:
+    model = DiT.load(folder)
+    plain = model.generate(["crane", "top"], [1, 2], steps=2, guidance=3.0)
+    with model.learned({"<new>": model.word_vectors("crane").repeat(3, 1)}):
+        learned = model.generate([" <new>", "top"], [1, 2], steps=2, guidance=3.0)
+        assert model.encode_text([]).shape == (0, *model.encode_text(["<new>"]).shape[1:])
+        with pytest.raises(Refusal, match="no class 'zebra'"):
+            model.encode_text(["zebra"])
+    torch.testing.assert_close(learned, plain, rtol=1e-5, atol=1e-5)
+    assert not torch.equal(plain[0], model.generate(["top"], [1], steps=2, guidance=3.0)[0])
+    with pytest.raises(Refusal, match="no class '<new>'"):
+        model.encode_text(["<new>"])
+
+
+def test_a_label_learns_and_no_weight_does(folder: str) -> None:
+    model = DiT.load(folder)
+    vectors = model.word_vectors("top").repeat(2, 1).requires_grad_(True)
+    noisy, timesteps = torch.randn(2, 4, 8, 8), torch.tensor([10, 900])
+    with model.learned({"<new>": vectors}):
+        model.predict(noisy, timesteps, model.encode_text(["<new>", "<new>"])).square().sum().backward()
+    assert vectors.grad is not None
+    assert (vectors.grad.unflatten(1, (2, -1)).norm(dim=2) > 0).all()  # in the tables of both blocks
+    assert all(weight.grad is None for weight in model.denoiser.parameters())
+
+
 def test_batch_size_changes_no_picture(pair) -> None:
     ours, _ = pair
     latents = {n: ours.generate(PROMPTS, SEEDS, steps=5, guidance=4.0, batch=n) for n in (1, 3, 4)}
