@@ -21,9 +21,11 @@ def load(entry: Entry, device: "str | torch.device" = "cpu", dtype: "torch.dtype
     """
     import torch
 
+    from balign.models.diffusers_model import DiffusersModel
+    from balign.models.dit import DiT
     from balign.models.stable_diffusion import StableDiffusion
 
-    families: dict[str, type[StableDiffusion]] = {"Stable Diffusion": StableDiffusion}
+    families: dict[str, type[DiffusersModel]] = {"Stable Diffusion": StableDiffusion, "DiT": DiT}
     if entry.family not in families:
         raise Refusal(f"The model {entry.id!r} is of the family {entry.family!r}; accepted are {', '.join(families)}.")
     return families[entry.family].load(locate(entry), device, dtype or torch.float32)

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from balign.refusal import Refusal
 
@@ -64,6 +65,21 @@ SD14 = Entry(
     lexicon="objects",
     note="The model of the paper and of most work on erasing. Needs a graphics card.",
 )
+DIT = Entry(
+    id="facebook/DiT-XL-2-256",
+    name="DiT-XL/2, 256 px",
+    family="DiT",
+    licence="CC-BY-NC-4.0",
+    bundled=False,
+    memory_gb=16,
+    size_px=256,
+    steps=25,
+    guidance=4.0,
+    scorer=PAPER_SCORER,
+    lexicon="imagenet",
+    note="Draws the thousand classes of ImageNet; a prompt is one of their names. Not for commercial use. "
+    "Needs a graphics card.",
+)
 CATALOGUE = (
     EMOJI,
     SD14,
@@ -82,6 +98,7 @@ CATALOGUE = (
         size_px=768,
         note="Larger images, another text encoder, v prediction. Needs a large graphics card.",
     ),
+    DIT,
 )
 
 
@@ -132,7 +149,8 @@ def locate(entry: Entry) -> Path | str:
 
 def _of_folder(folder: Path) -> Entry:
     """A general entry for a local folder. A child of the bundled model (same text encoder) keeps its settings."""
-    alike = EMOJI if _same_text_encoder(folder, MODELS / EMOJI.id) else SD14
+    classes = _json(folder / "model_index.json").get("_class_name") == "DiTPipeline"
+    alike = DIT if classes else EMOJI if _same_text_encoder(folder, MODELS / EMOJI.id) else SD14
     return replace(
         alike,
         id=str(folder),
@@ -153,9 +171,18 @@ def _same_text_encoder(folder: Path, bundled: Path) -> bool:
 
 def _size(folder: Path) -> int | None:
     """Width of an image, from the configuration; None if that is unreadable, which loading will then report."""
+    denoiser = _json(folder / "unet" / "config.json") or _json(folder / "transformer" / "config.json")
+    vae = _json(folder / "vae" / "config.json")
     try:
-        unet = json.loads((folder / "unet" / "config.json").read_text())
-        vae = json.loads((folder / "vae" / "config.json").read_text())
-        return int(unet["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1)
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(denoiser["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1)
+    except (ValueError, KeyError, TypeError):
         return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """The json object in this file; empty if there is none."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -17,8 +17,15 @@ FILES = (
     "unet/diffusion_pytorch_model.safetensors",
     "unet/diffusion_pytorch_model-*-of-*.safetensors",
     "unet/diffusion_pytorch_model.safetensors.index.json",
+    "transformer/config.json",
+    "transformer/diffusion_pytorch_model.safetensors",
+    "transformer/diffusion_pytorch_model-*-of-*.safetensors",
+    "transformer/diffusion_pytorch_model.safetensors.index.json",
 )
 """All files that are read of a pipeline. Pickled weights, half-precision copies and the safety checker are not."""
+
+REVISIONS = {"facebook/DiT-XL-2-256": "refs/pr/1"}
+"""Where a pipeline's weights are as safetensors, if its main branch has them pickled."""
 
 
 def files(folder: Path) -> list[Path]:
@@ -32,7 +39,7 @@ def fetch(name: str) -> Path:
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(FILES)))
+        return Path(snapshot_download(name, revision=REVISIONS.get(name), allow_patterns=list(FILES)))
     except GatedRepoError as error:
         raise Refusal(
             f"The hub gives {name} only to people who have accepted its terms; accept them at "

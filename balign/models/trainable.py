@@ -1,4 +1,8 @@
-"""Which of the denoiser's weights train. The names are those of diffusers: `attn2` is a block's cross-attention."""
+"""Which of the denoiser's weights train. The names are those of diffusers: `attn2` is a block's cross-attention.
+
+A transformer of classes has none: what reads its class is each block's table of labels (`class_embedder`), and the
+layer that turns label and timestep into shifts, scales and gates (`norm1.linear`).
+"""
 
 import re
 
@@ -7,9 +11,16 @@ from torch import nn
 from balign.refusal import Refusal
 
 TRAINABLE = ("cross_attention_kv", "cross_attention", "all")
-"""From few to many: the keys and values that read the prompt, all of the cross-attention, every weight."""
+"""From few to many: the keys and values that read the prompt, all of the cross-attention, every weight.
 
-_PATTERNS = {"cross_attention_kv": r"\.attn2\.to_[kv]\.", "cross_attention": r"\.attn2\.", "all": r""}
+For classes: the tables of labels, these and what shifts and scales by them, every weight.
+"""
+
+_PATTERNS = {
+    "cross_attention_kv": r"\.attn2\.to_[kv]\.|\.norm1\.emb\.class_embedder\.",
+    "cross_attention": r"\.attn2\.|\.norm1\.emb\.class_embedder\.|\.norm1\.linear\.",
+    "all": r"",
+}
 
 
 def select(denoiser: nn.Module, which: str) -> dict[str, nn.Parameter]:

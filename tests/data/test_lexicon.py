@@ -104,5 +104,7 @@ def test_a_concept_is_found_by_any_of_its_names(said: str, lexicon: str, word: s
 
 
 def test_an_unknown_lexicon_is_one_sentence() -> None:
-    with pytest.raises(ValueError, match="There is no lexicon 'x'; there are emoji, objects, people, styles"):
+    with pytest.raises(
+        ValueError, match="There is no lexicon 'x'; there are emoji, fashion, imagenet, objects, people, styles"
+    ):
         load("x")

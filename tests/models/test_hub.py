@@ -16,7 +16,9 @@ from huggingface_hub import constants
 
 from balign.models import hub
 from balign.models.catalogue import CATALOGUE
+from balign.models.dit import DiT
 from balign.models.stable_diffusion import StableDiffusion
+from tests.models.tiny_dit import tiny_dit
 
 SHA = "a" * 40
 
@@ -97,7 +99,9 @@ def server(tiny_model: Callable[..., str], tmp_path: Path, monkeypatch: pytest.M
     [
         (entry.id, *kind)
         for entry, kind in zip(
-            CATALOGUE[1:], [("sd1", "epsilon"), ("sd1", "epsilon"), ("sd2", "v_prediction")], strict=True
+            [entry for entry in CATALOGUE[1:] if entry.family == "Stable Diffusion"],
+            [("sd1", "epsilon"), ("sd1", "epsilon"), ("sd2", "v_prediction")],
+            strict=True,
         )
     ],
 )
@@ -110,6 +114,21 @@ def test_a_hub_id_is_the_folder_it_names(
     drawn = [model.generate(["a cat"], [1], steps=2, guidance=3.0) for model in (fetched, local)]
     assert torch.equal(*drawn)
     assert not any("safety" in name or "feature_extractor" in name for name in server.asked)
+
+
+def test_classes_come_from_the_hub_by_the_revision_that_has_safetensors(
+    server: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    answer = server._answer
+    monkeypatch.setattr(server, "_answer", lambda self, body: (asked.append(self.path), answer(self, body))[1])
+    server.folder = Path(tiny_dit(tmp_path / "dit"))
+    (server.folder / "transformer" / "diffusion_pytorch_model.bin").write_bytes(b"pickled")
+    fetched, local = DiT.load("facebook/DiT-XL-2-256"), DiT.load(server.folder)
+    assert fetched.fingerprint == local.fingerprint
+    assert torch.equal(*(model.generate(["crane"], [1], steps=2, guidance=3.0) for model in (fetched, local)))
+    assert any("refs%2Fpr%2F1" in path for path in asked)
+    assert not any(name.endswith(".bin") for name in server.asked)
 
 
 def test_what_was_fetched_is_there_without_the_hub(server: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,178 @@
+"""Class-conditional diffusion transformers: every stock ``DiTPipeline``, from a diffusers folder or hub id.
+
+A prompt is a label: one of the model's own words for a class, or its number. It draws what the stock pipeline draws
+with the same initial noise, and with the folder's own scheduler if that adds no noise of its own. Of a model that also
+predicts a variance only the noise or velocity is used, as by the stock pipeline.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from balign.models import loading
+from balign.models.diffusers_model import DiffusersModel
+from balign.refusal import Refusal
+
+SAMPLERS = ("DDIMScheduler", "DPMSolverMultistepScheduler")
+
+
+class DiT(DiffusersModel):
+    """A diffusion transformer that draws one of a fixed set of classes."""
+
+    PIPELINE = "DiTPipeline"
+    FAMILY = "class-conditional DiT"
+    PART = "transformer"
+
+    _learned: Mapping[str, Tensor] = {}
+
+    def _load_denoiser(self, device: str | torch.device) -> Any:
+        from diffusers import DiTTransformer2DModel
+
+        return loading.weights(DiTTransformer2DModel, self.folder, self.PART).to(device)
+
+    # ---- facts
+
+    @property
+    def num_classes(self) -> int:
+        """Classes are numbered from 0; the number after the last stands for none of them."""
+        config: Any = self._denoiser.config
+        return int(config.num_embeds_ada_norm)
+
+    @cached_property
+    def labels(self) -> Mapping[str, int]:
+        """Every word for a class, and the class: where two classes share a word it is the later one's, as in stock."""
+        named = self._id2label.items()
+        return {word: int(number) for number, words in named for word in map(str.strip, words.split(",")) if word}
+
+    # ---- verbs
+
+    def encode_text(self, prompts: Sequence[str]) -> Tensor:
+        """The classes (N, 1, 1) of these prompts, or vectors (N, 1, E) while labels are learned.
+
+        Raises Refusal for a prompt that is no label.
+        """
+        if not self._learned:
+            return torch.tensor([self._class_of(prompt) for prompt in prompts], dtype=torch.long).reshape(-1, 1, 1)
+        rows = [self._learned.get(prompt.strip()) for prompt in prompts]
+        vectors = [
+            self.word_vectors(prompt) if row is None else row.cpu().mean(dim=0, keepdim=True)
+            for prompt, row in zip(prompts, rows, strict=True)
+        ]
+        return torch.stack(vectors) if vectors else torch.empty(0, 1, self.word_vectors("").shape[1])
+
+    def word_vectors(self, text: str) -> Tensor:
+        """One vector (1, E) for a label: its rows in the tables of all blocks, one after the other."""
+        number = self._class_of(text)
+        return torch.cat([table.embedding_table.weight[number].detach().cpu() for table in self._tables])[None]
+
+    @contextmanager
+    def learned(self, vectors: Mapping[str, Tensor]) -> Iterator[None]:
+        """Within the block each of these words is a label whose vector is the mean of its vectors (K, E).
+
+        `encode_text` then passes gradients on to those that require them.
+        """
+        before, self._learned = self._learned, vectors
+        try:
+            yield
+        finally:
+            self._learned = before
+
+    def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
+        noisy, timesteps, conditions = (tensor.to(self.device) for tensor in (noisy, timesteps, conditions))
+        vectors = conditions.is_floating_point()
+        classes = torch.zeros_like(noisy[:, 0, 0, 0], dtype=torch.long) if vectors else conditions.reshape(-1)
+        with (
+            self._labels_as(conditions.flatten(1)) if vectors else nullcontext(),
+            torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32),
+        ):
+            prediction: Tensor = self._denoiser(noisy, timesteps.expand(len(noisy)), classes, return_dict=False)[0]
+        return prediction[:, : noisy.shape[1]].float()
+
+    # ---- the parts of the pipeline
+
+    def _sampler(self) -> Any:
+        import diffusers
+
+        config = self._scheduler.config
+        own = type(self._scheduler).__name__
+        random = config.get("algorithm_type", "").startswith("sde")
+        return getattr(diffusers, own if own in SAMPLERS and not random else SAMPLERS[0]).from_config(config)
+
+    def _pipeline(self) -> Any:
+        from diffusers import DiTPipeline
+
+        pipeline = DiTPipeline(self._denoiser, self._vae, self._scheduler, self._id2label)
+        if self._id2label:
+            pipeline.register_to_config(id2label=self._id2label)  # the stock class reads it and forgets to write it
+        return pipeline
+
+    @property
+    def _tables(self) -> list[Any]:
+        """What turns a label into a vector, in each block."""
+        denoiser: Any = self._denoiser
+        return [block.norm1.emb.class_embedder for block in denoiser.transformer_blocks]
+
+    @contextmanager
+    def _labels_as(self, vectors: Tensor) -> Iterator[None]:
+        """Within the block the tables give these vectors (N, E), whatever class they are asked for."""
+        parts = zip(self._tables, vectors.chunk(len(self._tables), dim=1), strict=True)
+        handles = [table.register_forward_hook(lambda *of, part=part: part.to(of[2])) for table, part in parts]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    @cached_property
+    def _id2label(self) -> dict[str, str]:
+        """Number -> its words with commas between them, as the folder has it; empty if it names no class."""
+        return {str(k): str(words) for k, words in (self._index.get("id2label") or {}).items()}
+
+    @cached_property
+    def _folded(self) -> Mapping[str, int]:
+        """The words in small letters, for prompts that are no word to the letter."""
+        return {_folded(word): number for word, number in self.labels.items()}
+
+    @property
+    def _index(self) -> dict[str, Any]:
+        return loading.config(self.folder / "model_index.json")
+
+    def _class_of(self, prompt: str) -> int:
+        text = prompt.strip()
+        if not text:
+            return self.num_classes
+        found = self.labels.get(text, self._folded.get(_folded(text)))
+        if found is None and text.isdecimal() and int(text) < self.num_classes:
+            found = int(text)
+        if found is None:
+            shown = ", ".join(list(self.labels)[:10]) or "none by name"
+            raise Refusal(
+                f"The model has no class {prompt[:100]!r}; accepted are its labels ({shown}"
+                f"{', …' if len(self.labels) > 10 else ''}) and the numbers 0 to {self.num_classes - 1}."
+            )
+        return found
+
+    def _check(self) -> None:
+        super()._check()
+        id2label = self._index.get("id2label")
+        classes = loading.config(self.folder / self.PART / "config.json").get("num_embeds_ada_norm")
+        if not isinstance(classes, int) or classes < 1:
+            raise Refusal(f"The denoiser in {self.folder} has {classes!r} classes; accepted is a whole number from 1.")
+        if not isinstance(id2label, dict | None):
+            raise Refusal(f"The id2label of {self.folder} is no json object; accepted are numbers with their labels.")
+        odd = [key for key in id2label or {} if not (key.isdecimal() and int(key) < classes)]
+        if odd:
+            raise Refusal(f"The id2label of {self.folder} names the class {odd[0]!r}; accepted are 0 to {classes - 1}.")
+        drawn = loading.config(self.folder / "vae" / "config.json").get("out_channels", 3)
+        if drawn != 3:
+            raise Refusal(
+                f"The autoencoder in {self.folder} draws {drawn} channels; accepted are 3 (red, green, blue)."
+            )
+
+
+def _folded(word: str) -> str:
+    return " ".join(word.casefold().split())
