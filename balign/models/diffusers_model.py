@@ -7,7 +7,8 @@ applies to the denoiser's arithmetic; images are always coded in fp32.
 import gc
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -36,6 +37,7 @@ class DiffusersModel(BaseModel):
     """The parts that are loaded when they are needed."""
 
     _denoiser: nn.Module
+    _learned: Mapping[str, Tensor] = {}
 
     def __init__(self, folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> None:
         self.folder = folder
@@ -93,6 +95,14 @@ class DiffusersModel(BaseModel):
         return whole.hexdigest()
 
     # ---- verbs
+
+    @contextmanager
+    def learned(self, vectors: Mapping[str, Tensor]) -> Iterator[None]:
+        before, self._learned = self._learned, vectors
+        try:
+            yield
+        finally:
+            self._learned = before
 
     def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         latents, noise, timesteps = (tensor.to(self.device) for tensor in (latents, noise, timesteps))

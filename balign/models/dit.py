@@ -27,8 +27,6 @@ class DiT(DiffusersModel):
     FAMILY = "class-conditional DiT"
     PART = "transformer"
 
-    _learned: Mapping[str, Tensor] = {}
-
     def _load_denoiser(self, device: str | torch.device) -> Any:
         from diffusers import DiTTransformer2DModel
 
@@ -68,18 +66,6 @@ class DiT(DiffusersModel):
         """One vector (1, E) for a label: its rows in the tables of all blocks, one after the other."""
         number = self._class_of(text)
         return torch.cat([table.embedding_table.weight[number].detach().cpu() for table in self._tables])[None]
-
-    @contextmanager
-    def learned(self, vectors: Mapping[str, Tensor]) -> Iterator[None]:
-        """Within the block each of these words is a label whose vector is the mean of its vectors (K, E).
-
-        `encode_text` then passes gradients on to those that require them.
-        """
-        before, self._learned = self._learned, vectors
-        try:
-            yield
-        finally:
-            self._learned = before
 
     def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
         noisy, timesteps, conditions = (tensor.to(self.device) for tensor in (noisy, timesteps, conditions))
