@@ -202,7 +202,7 @@ def test_downloads_that_break_off_leave_no_file_open(heavy: Run, url: str) -> No
             download.take(1_000_000)
             download.socket.close()
         wait_for(lambda: len(os.listdir("/proc/self/fd")) <= before + 2)
-        wait_for(lambda: not [one for one in gc.get_objects() if isinstance(one, GeneratorType) and alive(one)])
+        wait_for(lambda: not [one for one in gc.get_objects() if type(one) is GeneratorType and alive(one)])
     finally:
         gc.enable()
 
