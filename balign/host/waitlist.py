@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt, StrictStr, TypeAdapter
 from balign.atomic import write
 from balign.host import limits, visitors
 from balign.host.visitors import NOBODY, Visitor
-from balign.plain_file import read_plain
+from balign.plain_file import raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs.folder import Run, runs_root
 from balign.runs.run_folders import FolderSearch
@@ -44,10 +44,11 @@ def leave(run: Run) -> None:
 
 
 def ticket(run: Run) -> Ticket | None:
-    """The run's marker, if it is queued."""
+    """The run's marker, if it is queued. Raises OSError if the system cannot tell at this moment."""
     try:
         return TICKET.validate_json(read_plain(run.path / FILE))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise_shortage(error)
         return None
 
 
