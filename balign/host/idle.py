@@ -55,7 +55,7 @@ def idle(file: Path, marks: Mapping[str, str]) -> dict[str, float]:
 def _boot() -> str:
     """What names this boot of the machine; where the system has no such name, this process alone."""
     try:
-        return read_plain("/proc/sys/kernel/random/boot_id").decode().strip()
+        return read_plain("/proc/sys/kernel/random/boot_id", 100).decode().strip()  # it refuses to be asked for more
     except OSError as error:
         raise_shortage(error)
         return uuid.uuid4().hex
