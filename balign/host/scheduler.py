@@ -144,13 +144,15 @@ def delete(run: Run) -> None:
 
 
 def discard(run: Run) -> None:
-    """Throw away a run's weights and what was made with them. Raises Refusal while it works or is queued."""
+    """Throw away what a run that stopped has so far. Raises Refusal for one that works, is queued or has finished."""
     _let_leave(run)
     with _alone():
         if processes.alive(run) or waitlist.ticket(run):
             raise Refusal(
                 f"{run.label or f'Run {run.id}'} is running or queued; stop it before discarding its weights."
             )
+        if (last := run.last_phase()) is not None and last.name == "done":
+            raise Refusal(f"{run.label or f'Run {run.id}'} has finished meanwhile; nothing was discarded.")
         discarding.discard(run)
 
 

@@ -209,7 +209,7 @@ def _state(run: Run, queued: bool, process: RunProcess | None, last: telemetry.P
     if queued and (ended or process is None):  # queued to go on, though its last process may not have left yet
         return "queued"
     if process is not None and (last is None or process.records == records_of(run.path)):
-        return "starting"
+        return "stopping" if run.stop_requested() else "starting"
     if last is None:
         return "failed" if processes.ended_early(run) else "new"
     if last.name == "done" or last.name == "failed":

@@ -175,7 +175,7 @@ CHUNKED = """
 import itertools, sys
 from pathlib import Path
 from tests.ui import lent
-sys.modules["spaces"] = lent
+sys.modules["spaces"], lent.PATIENCE = lent, 20.0
 from balign.host import scheduler, status, visitors, waitlist
 from balign.ui import studio
 from balign.ui.erase_tab import zerogpu
