@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from balign import locks, telemetry
-from balign.host import charges, disk, limits, processes, visitors, waitlist
+from balign.host import charges, disk, limits, processes, waitlist
 from balign.host import discard as discarding
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
@@ -72,18 +72,7 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
         _sweep()
         disk.check()
         charges.count_runs(visitor, configs)
-        runs: list[Run] = []
-        try:
-            for config in configs:
-                runs.append(Run.create(config))
-                visitors.sign(runs[-1], visitor)
-                waitlist.join(runs[-1], "run", visitor)
-        except OSError:
-            for run in runs:
-                waitlist.leave(run)
-            for run in runs:
-                run.delete()
-            raise
+        runs = waitlist.create(configs, visitor)
         _begin_next()
     return runs
 
