@@ -101,7 +101,7 @@ def test_a_server_that_hangs_while_it_decides_is_waited_for_only_so_long(
     servers[0].ask("hold")
     assert servers[0].answer() == "held"
     monkeypatch.setattr(scheduler, "PATIENCE", 0.2)
-    with pytest.raises(Refusal, match=r"^Another server is at work on these runs; try again"):
+    with pytest.raises(Refusal, match=r"^These runs are being worked on; try again"):
         scheduler.begin(CONFIG)
     assert list_runs() == [run]
 
