@@ -222,8 +222,9 @@ def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
         bundle: the zip. Nothing in it is executed; the exit code is 1 if the weights differ.
     """
     from balign.runs.outcome import reproduce as reproducing
+    from balign.runs.outcome import zip_check
 
-    opened = reproducing.begin(reproducing.read(bundle))
+    opened = reproducing.begin(zip_check.read(bundle))
     code = _follow(opened)
     report = opened.report()
     if code or report is None or report.reproduces is None:

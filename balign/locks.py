@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from balign.plain_file import plain
+from balign.plain_file import plain, raise_shortage
 from balign.refusal import Refusal
 
 POLL = 0.01
@@ -51,12 +51,15 @@ def unlock(file: IO[bytes]) -> None:
 
 
 def held(path: Path) -> bool:
-    """Whether somebody holds the lock of this file. To ask is to share it for a moment."""
+    """Whether somebody holds the lock of this file. To ask is to share it for a moment.
+
+    Raises OSError if the system cannot tell at this moment.
+    """
     try:
         with open(path, "rb", opener=plain) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # there is no such file, or no lock on this disk
-        return False
+    except OSError as error:  # there is no such file, or no lock on this disk
+        raise_shortage(error)
     return False

@@ -1,4 +1,7 @@
-"""Open a file of a folder in which anything may lie: a plain file, without following a link or waiting."""
+"""Open a file of a folder in which anything may lie: a plain file, without following a link or waiting.
+
+A system that is short of something says nothing about the file, so nobody may take that for "there is no such file".
+"""
 
 import errno
 import os
@@ -6,6 +9,10 @@ import stat
 
 MOST = 64_000_000
 """Bytes that are read of a file at most; those of a run that are read whole have far fewer."""
+
+
+SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT)
+"""What the system says when it is short of something at this moment, whichever file was asked for."""
 
 
 def plain(path: str, flags: int) -> int:
@@ -24,3 +31,18 @@ def read_plain(path: str | os.PathLike[str], most: int = MOST) -> bytes:
     if len(content) > most:
         raise OSError(errno.EFBIG, "File too large", str(path))
     return content
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a file here. Raises OSError if the system cannot tell at this moment."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        raise_shortage(error)
+        return False
+
+
+def raise_shortage(error: Exception) -> None:
+    """Raise the error again if it says nothing about the file: the system is short of something, or the disk failed."""
+    if isinstance(error, OSError) and error.errno in (*SHORTAGES, errno.EIO):
+        raise error

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from balign.plain_file import MOST, plain
+from balign.plain_file import MOST, plain, raise_shortage
 
 PHASES = ("load", "check", "data", "unlearn", "evaluate", "save", "done")
 """The phases of a run in order; it may also end in ``stopped`` or ``failed``."""
@@ -132,7 +132,7 @@ def read(path: str | Path, offset: int = 0) -> tuple[list[Record], int]:
 
     A last line without its newline is still being written: it is left for the next call. A line that is no record is
     passed over. A file that is not there yet holds no records; one shorter than ``offset`` was begun anew and is read
-    from its start.
+    from its start. Raises OSError if the system cannot read it at this moment.
     """
     try:
         with open(path, "rb", opener=plain) as file:
@@ -140,7 +140,8 @@ def read(path: str | Path, offset: int = 0) -> tuple[list[Record], int]:
                 offset = 0
             file.seek(offset)
             data = file.read(MOST)
-    except OSError:  # not there yet, or nothing that can be read
+    except OSError as error:  # not there yet, or nothing that can be read
+        raise_shortage(error)
         return [], 0
     whole = data[: data.rfind(b"\n") + 1]
     records = [record for record in map(_parse, whole.splitlines()) if record is not None]

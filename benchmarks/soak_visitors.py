@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from balign.host.status import LIVE, STATES
 from balign.refusal import Refusal
-from balign.runs.outcome import reproduce
+from balign.runs.outcome import zip_check
 from benchmarks.soak_checks import Known
 from benchmarks.soak_guest import Guest
 
@@ -130,7 +130,7 @@ class Visitor(Guest):
         with tempfile.NamedTemporaryFile(suffix=".zip") as file:
             Path(file.name).write_bytes(content)
             try:
-                run = reproduce.read(Path(file.name)).run
+                run = zip_check.read(Path(file.name)).run
             except Refusal as refusal:
                 self.book.breach("a download is not whole", f"{known.id}: {refusal}")
             else:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from balign.host import listing, status
 from balign.runs.engine import execute
 from balign.runs.folder import Run
-from balign.runs.outcome import bundle, report_page, reproduce
+from balign.runs.outcome import bundle, report_page, reproduce, zip_check
 from balign.telemetry import Phase
 
 OLD = Path(__file__).with_name("at_eeb0edf")
@@ -63,7 +63,7 @@ def test_it_exports(old: Run, tmp_path: Path) -> None:
 
 
 def test_it_is_bundled_and_a_zip_of_then_is_read(old: Run, tmp_path: Path) -> None:
-    now, then = (reproduce.read(path) for path in (bundle.write(old, tmp_path / "now.zip"), OLD / "run.zip"))
+    now, then = (zip_check.read(path) for path in (bundle.write(old, tmp_path / "now.zip"), OLD / "run.zip"))
     assert now == then
 
 
@@ -89,7 +89,7 @@ def test_an_unreadable_report_is_replaced_by_evaluating(old: Run) -> None:
 @pytest.mark.slow
 def test_the_zip_is_reproduced() -> None:
     """On the processor that made it bit for bit; another one may round otherwise, and then the report says so."""
-    run = reproduce.begin(reproduce.read(OLD / "run.zip"))
+    run = reproduce.begin(zip_check.read(OLD / "run.zip"))
     assert end(execute.run(run)).name == "done"
     report = run.report()
     assert report is not None

@@ -10,6 +10,7 @@ from pathlib import Path
 from balign.data import latent_cache
 from balign.host import limits, visitors
 from balign.host.idle import idle
+from balign.plain_file import raise_shortage
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, runs_root
 from balign.runs.run_folders import RunFolder, run_folders
@@ -96,7 +97,7 @@ def check_growth(run: Run, more: int) -> None:
 def size(folder: Path) -> int:
     """Bytes in a folder. A file that disappears meanwhile counts nothing."""
     total = 0
-    for parent, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder, onerror=raise_shortage):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 total += os.lstat(os.path.join(parent, name)).st_size
@@ -113,7 +114,10 @@ def _mark(folder: Path, names: Collection[str]) -> str:
     """What is another text once one of these files in a folder has changed."""
     facts = []
     for name in names:
-        with contextlib.suppress(OSError):
+        try:
             known = os.lstat(folder / name)
+        except OSError as error:
+            raise_shortage(error)
+        else:
             facts.append(f"{name} {known.st_mtime_ns} {known.st_size} {known.st_ino}")
     return ", ".join(facts)

@@ -48,9 +48,7 @@ def round_of(number: int) -> None:
     """One round. What goes wrong in one task holds up no other, and is tried again in the next round."""
     _attempt(scheduler.dispatch)
     if limits.public() and number % ROUNDS == 0:
-        for run in processes.working():
-            if visitors.of_a_visitor(run):
-                _attempt(restrain, run)
+        _attempt(restrain_all)
     if number % ROUNDS == 0:
         _attempt(disk.sweep_uploads)
     if number % SWEEPS == 0:
@@ -69,6 +67,13 @@ def _attempt(task: Callable[..., object], *about: Run) -> None:
         if _failures.get((task, about)) != repr(error):
             log.exception("a round of housekeeping failed")
         _failures[task, about] = repr(error)
+
+
+def restrain_all() -> None:
+    """Restrain every run of a visitor that is worked on."""
+    for run in processes.working():
+        if visitors.of_a_visitor(run):
+            _attempt(restrain, run)
 
 
 def restrain(run: Run) -> None:

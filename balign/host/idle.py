@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from balign.atomic import write
-from balign.plain_file import read_plain
+from balign.plain_file import raise_shortage, read_plain
 
 
 class IdleTimes(BaseModel):
@@ -35,7 +35,8 @@ def idle(file: Path, marks: Mapping[str, str]) -> dict[str, float]:
     """
     try:
         known = IdleTimes.model_validate_json(read_plain(file))
-    except (OSError, ValidationError):
+    except (OSError, ValidationError) as error:
+        raise_shortage(error)
         known = IdleTimes()
     now, boot = time.monotonic(), _boot()
     passed = max(now - known.moment, 0.0) if known.boot == boot else 0.0
@@ -54,6 +55,7 @@ def idle(file: Path, marks: Mapping[str, str]) -> dict[str, float]:
 def _boot() -> str:
     """What names this boot of the machine; where the system has no such name, this process alone."""
     try:
-        return read_plain("/proc/sys/kernel/random/boot_id").decode().strip()
-    except OSError:
+        return read_plain("/proc/sys/kernel/random/boot_id", 100).decode().strip()  # it refuses to be asked for more
+    except OSError as error:
+        raise_shortage(error)
         return uuid.uuid4().hex

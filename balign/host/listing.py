@@ -157,5 +157,5 @@ def _outcome(run: Run) -> _Outcome:
 def _config(run: Run) -> RunConfig | None:
     try:
         return run.config
-    except (Refusal, OSError):
+    except Refusal:
         return None

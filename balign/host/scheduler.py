@@ -4,7 +4,6 @@ Whatever is decided is decided under a lock in the folder of the runs, so that s
 """
 
 import contextlib
-import errno
 import logging
 import os
 import time
@@ -12,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from balign import locks, telemetry
+from balign.host import charges, disk, limits, processes, waitlist
 from balign.host import discard as discarding
-from balign.host import disk, limits, processes, visitors, waitlist
-from balign.host.limits import Charge
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
+from balign.plain_file import SHORTAGES
 from balign.refusal import Refusal
-from balign.runs import prompt_lists
+from balign.runs import leftovers
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, runs_root
 
@@ -29,9 +28,7 @@ LONGEST_WAIT = 60.0
 
 PATIENCE = 20.0
 """Seconds that a decision waits while another one is made."""
-SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT)
-"""What the system says when it could start no process of any run; everything else lies in the run's own folder."""
-
+BUSY = "These runs are being worked on; try again in a moment."
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +51,7 @@ def _alone() -> Iterator[None]:
     """
     root = runs_root()
     root.mkdir(parents=True, exist_ok=True)
-    with locks.hold(root / ".lock", "Another server is at work on these runs; try again in a moment.", PATIENCE):
+    with locks.hold(root / ".lock", BUSY, PATIENCE):
         yield
 
 
@@ -64,19 +61,19 @@ def begin(config: RunConfig, visitor: Visitor = NOBODY) -> Run:
 
 
 def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[Run]:
-    """Create a run for each config and queue them in this order. Raises Refusal for all if one is not possible."""
+    """Create a run for each config and queue them in this order.
+
+    Raises Refusal for all if one is not possible, and OSError if the disk refuses one of them.
+    """
     for config in configs:
         limits.check(config)
     with _alone():
         waitlist.admit(len(configs), visitor, _free())
         _sweep()
         disk.check()
-        _count_runs(visitor, configs)
-        runs = [Run.create(config) for config in configs]
-        for run in runs:
-            visitors.sign(run, visitor)
-            waitlist.join(run, "run", visitor)
-        _next()
+        charges.count_runs(visitor, configs)
+        runs = waitlist.create(configs, visitor)
+        _begin_next()
     return runs
 
 
@@ -87,10 +84,10 @@ def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> 
         if waitlist.ticket(run) or (processes.alive(run) and not _leaving(run)):
             return
         waitlist.admit(1, visitor, _free())
-        _count_runs(visitor, [run.config])
+        charges.count_runs(visitor, [run.config])
         run.clear_stop()
         waitlist.join(run, verb, visitor)
-        _next()
+        _begin_next()
 
 
 def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
@@ -106,13 +103,15 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
         if processes.working() or waitlist.queue():
             raise Refusal("Another run is using this machine or waits for it; try again when it has finished.")
         disk.check()
-        _count(visitor, Charge("drawings", limits.LIMITS.drawings, 1, "drawings were begun"))
+        charges.count_drawing(visitor)
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
 
 
 def cancel(run: Run) -> bool:
-    """Take a run out of the queue; whether it was queued."""
+    """Take a run out of the queue; whether it was queued. For one that is not, as one at work, nobody is waited for."""
+    if not waitlist.ticket(run):
+        return False
     with _alone():
         if not waitlist.ticket(run):
             return False
@@ -134,13 +133,15 @@ def delete(run: Run) -> None:
 
 
 def discard(run: Run) -> None:
-    """Throw away a run's weights and what was made with them. Raises Refusal while it works or is queued."""
+    """Throw away what a run that stopped has so far. Raises Refusal for one that works, is queued or has finished."""
     _let_leave(run)
     with _alone():
         if processes.alive(run) or waitlist.ticket(run):
             raise Refusal(
                 f"{run.label or f'Run {run.id}'} is running or queued; stop it before discarding its weights."
             )
+        if (last := run.last_phase()) is not None and last.name == "done":
+            raise Refusal(f"{run.label or f'Run {run.id}'} has finished meanwhile; nothing was discarded.")
         discarding.discard(run)
 
 
@@ -151,7 +152,7 @@ def dispatch() -> None:
 
 
 def sweep() -> None:
-    """Delete runs that have expired, but none that is queued or worked on."""
+    """Delete runs that have expired, but none that is queued or worked on, and what a killed process left behind."""
     with _alone():
         _sweep()
 
@@ -162,32 +163,13 @@ def inline() -> bool:
 
 
 def _sweep() -> None:
+    leftovers.clear_root(runs_root())
     disk.sweep([*waitlist.queue(), *processes.working()])
 
 
 def _free() -> bool:
     """Whether the machine is free for the process of a run."""
     return not inline() and not processes.working()
-
-
-def _count_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> None:
-    """Count a start for each config, and the images that it may draw."""
-    drawn = [prompt_lists.pictures(config) for config in configs]
-    images = sum(p.training + p.compared + p.checked + p.previews * p.in_preview for p in drawn)
-    what = "runs were begun" if len(configs) == 1 else f"runs may be begun, and {len(configs)} were asked for,"
-    starts = Charge("starts", limits.LIMITS.starts, len(configs), what)
-    _count(visitor, starts, Charge("images", limits.LIMITS.images_each, images, "images may be drawn"))
-
-
-def _count(visitor: Visitor, *charges: Charge) -> None:
-    """Refuse who begins too often; a new secret costs nothing, so addresses are counted too."""
-    if not limits.public():
-        return
-    whose = {f"of {visitor.secret}": 1} | (
-        {f"from {visitor.address}": limits.LIMITS.sharing} if visitor.address else {}
-    )
-    each = [(charge, who, times) for charge in charges for who, times in whose.items()]
-    limits.RATE.charge([c._replace(key=f"{c.key} {who}", most=c.most * times) for c, who, times in each])
 
 
 def _leaving(run: Run) -> bool:
@@ -209,9 +191,15 @@ def _let_leave(run: Run | None = None) -> None:
 def trouble(run: Run) -> str:
     """Why this server could not start a queued run yet, in a sentence; empty if it has not failed to."""
     known = _troubles.get(run)
-    return (
-        f"It could not be started yet: {known.error.strerror}. It keeps its place and is tried again." if known else ""
-    )
+    if known is None or not waitlist.ticket(run):
+        return ""
+    return f"It could not be started yet: {known.error.strerror}. It keeps its place and is tried again."
+
+
+def _begin_next() -> None:
+    """Start the first run in the queue for who has just put one there, and who has got what was asked for already."""
+    with contextlib.suppress(OSError):  # the next round tries again, and logs it
+        _next()
 
 
 def _next() -> None:
@@ -220,10 +208,10 @@ def _next() -> None:
     One that cannot keeps its place. Others pass it only if the trouble is its own.
     """
     queue = waitlist.queue()
-    if inline() or not queue or processes.working():  # an empty queue spares the second look at all folders
-        return
     for run in _troubles.keys() - queue:
         del _troubles[run]
+    if inline() or not queue or processes.working():  # an empty queue spares the second look at all folders
+        return
     for run in queue:
         known = _troubles.get(run)
         if known is None or time.monotonic() >= known.until:
@@ -234,10 +222,12 @@ def _next() -> None:
 
 def _start(run: Run) -> _Trouble | None:
     """Start a run and take it out of the queue. What the system refuses is returned, and remembered."""
-    ticket, before = waitlist.ticket(run), _troubles.pop(run, None)
+    before = _troubles.pop(run, None)
     try:
-        if ticket is not None:
-            processes.start(run, ticket.verb)
+        ticket = waitlist.ticket(run)
+        if ticket is None:  # it left the queue meanwhile
+            return None
+        processes.start(run, ticket.verb)
     except FileNotFoundError as error:  # the run has gone, or there is no Python to start: waiting helps neither
         log.exception("run %s cannot be started and leaves the queue", run.id)
         failed = telemetry.Phase("failed", 0, 1, 0.0, f"The run could not be started: {error.strerror}.")

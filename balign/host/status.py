@@ -10,10 +10,12 @@ from typing import Literal
 
 from balign import telemetry
 from balign.host import processes, waitlist
+from balign.host.tail import Tail
 from balign.measure.pace import FIXED, SHARES, Pace
 from balign.measure.report import RunReport
 from balign.method.objectives import settle
 from balign.models.catalogue import find
+from balign.plain_file import raise_shortage
 from balign.refusal import Refusal
 from balign.runs.claims import RunProcess, records_of
 from balign.runs.estimate.forecast import LEARN
@@ -42,35 +44,7 @@ REMEMBERED = 64
 """How many runs' records are kept in memory at once."""
 
 
-@dataclass
-class _Tail:
-    """The records of one run read so far, and where to read on."""
-
-    inode: int = 0
-    offset: int = 0
-    phases: dict[str, telemetry.Phase] = field(default_factory=dict)
-    last: telemetry.Phase | None = None
-    steps: dict[int, telemetry.Step] = field(default_factory=dict)
-    previews: dict[int, telemetry.Preview] = field(default_factory=dict)
-    conflicts: dict[tuple[int, int], telemetry.Conflict] = field(default_factory=dict)
-    pace: Pace = field(default_factory=Pace)
-
-    def read(self, run: Run) -> None:
-        records, self.offset = run.telemetry(self.offset)
-        for record in records:
-            match record:
-                case telemetry.Phase():
-                    self.last = self.phases[record.name] = record
-                    self.pace.take(record)
-                case telemetry.Step():
-                    self.steps[record.step] = record
-                case telemetry.Preview():
-                    self.previews[record.step] = record
-                case telemetry.Conflict():
-                    self.conflicts[record.step, record.quarter] = record
-
-
-_tails: OrderedDict[Path, _Tail] = OrderedDict()
+_tails: OrderedDict[Path, Tail] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -147,7 +121,7 @@ def look(run: Run) -> RunView:
         inode = _telemetry(run).st_ino
         tail = _tails.pop(run.path, None)
         if tail is None or tail.inode != inode:  # a resumed run writes the file again, without what it will repeat
-            tail = _Tail(inode, pace=Pace(_shares(run)))
+            tail = Tail(inode, pace=Pace(_shares(run)))
         _tails[run.path] = tail
         while len(_tails) > REMEMBERED:
             _tails.popitem(last=False)
@@ -215,7 +189,8 @@ def _shares(run: Run) -> Mapping[str, float]:
         config = run.config
         drawn, settings = pictures(config, prompt_sets(config, resolve(config))), settle(config)
         sampling = config.sampling_steps or find(config.model).steps
-    except (Refusal, OSError):
+    except (Refusal, OSError) as error:
+        raise_shortage(error)
         return SHARES
     tests = drawn.compared // 2
     learnt = settings.steps * (settings.batch_forget + settings.batch_retain) * LEARN / sampling
@@ -234,7 +209,7 @@ def _state(run: Run, queued: bool, process: RunProcess | None, last: telemetry.P
     if queued and (ended or process is None):  # queued to go on, though its last process may not have left yet
         return "queued"
     if process is not None and (last is None or process.records == records_of(run.path)):
-        return "starting"
+        return "stopping" if run.stop_requested() else "starting"
     if last is None:
         return "failed" if processes.ended_early(run) else "new"
     if last.name == "done" or last.name == "failed":
@@ -248,7 +223,8 @@ def _telemetry(run: Run) -> os.stat_result:
     """Which file the run's records are in, and when the last was written; all 0 if there is none."""
     try:
         return (run.path / "telemetry.jsonl").stat()
-    except OSError:
+    except OSError as error:
+        raise_shortage(error)
         return os.stat_result((0,) * 10)
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from balign.atomic import write
 from balign.host.limits import public
-from balign.plain_file import read_plain
+from balign.plain_file import raise_shortage, read_plain
 from balign.runs.folder import Run
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -129,6 +129,7 @@ def _hash(run: Run, secret: str) -> str:
 def _noted(run: Run) -> str:
     try:
         text = read_plain(run.path / FILE).decode("ascii").strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise_shortage(error)
         return ""
     return text if re.fullmatch("[0-9a-f]{64}", text) else ""

@@ -1,6 +1,7 @@
 """The queue of runs that wait for the machine: a marker in the folder of each, first come, first served."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StrictInt, StrictStr, TypeAdapter
@@ -8,8 +9,9 @@ from pydantic import Field, StrictInt, StrictStr, TypeAdapter
 from balign.atomic import write
 from balign.host import limits, visitors
 from balign.host.visitors import NOBODY, Visitor
-from balign.plain_file import read_plain
+from balign.plain_file import raise_shortage, read_plain
 from balign.refusal import Refusal
+from balign.runs.config import RunConfig
 from balign.runs.folder import Run, runs_root
 from balign.runs.run_folders import FolderSearch
 
@@ -38,16 +40,37 @@ def join(run: Run, verb: Verb = "run", visitor: Visitor = NOBODY) -> None:
     write(run.path / FILE, json.dumps(Ticket(min(last + 1, LAST), verb, visitors.hashed_address(run, visitor))))
 
 
+def create(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[Run]:
+    """Create a visitor's run for each config at the end of the queue, or none. Raises OSError if the disk refuses.
+
+    Whoever calls this holds the lock of the scheduler.
+    """
+    runs: list[Run] = []
+    try:
+        for config in configs:
+            runs.append(Run.create(config))
+            visitors.sign(runs[-1], visitor)
+            join(runs[-1], "run", visitor)
+    except OSError:
+        for run in runs:
+            leave(run)
+        for run in runs:
+            run.delete()
+        raise
+    return runs
+
+
 def leave(run: Run) -> None:
     """Take the run out of the queue."""
     (run.path / FILE).unlink(missing_ok=True)
 
 
 def ticket(run: Run) -> Ticket | None:
-    """The run's marker, if it is queued."""
+    """The run's marker, if it is queued. Raises OSError if the system cannot tell at this moment."""
     try:
         return TICKET.validate_json(read_plain(run.path / FILE))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise_shortage(error)
         return None
 
 

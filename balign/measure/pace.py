@@ -15,7 +15,7 @@ SHARES = {"load": 4.0, "check": 4.0, "data": 35.0, "unlearn": 37.0, "evaluate": 
 FIXED = ("load", "save")
 DRAWN = ("data", "check")
 """Phases that draw pictures and nothing else, so that their speed is that of any picture; the better known first."""
-GUESSED, MEASURED = 0.01, 0.03
+GUESSED, MEASURED = 0.01, 0.02
 """Share of a phase after which its own speed counts as much as a guessed one, or as one that an earlier session had."""
 
 

@@ -9,7 +9,7 @@ from typing import IO, NamedTuple, Self
 import psutil
 
 from balign import locks
-from balign.plain_file import read_plain
+from balign.plain_file import raise_shortage, read_plain
 
 
 class RunProcess(NamedTuple):
@@ -21,20 +21,25 @@ class RunProcess(NamedTuple):
     since: float
     """When it took up the run, in seconds of the clock that no one sets (time.monotonic), which all processes share."""
     records: str
-    """What `records_of` said of the run's telemetry then."""
+    """What `records_of` said of the run's telemetry then; empty in a note of a balign of before."""
     drawing: bool = False
     """Whether it only draws with the weights and leaves the run as it is."""
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """The process that holds the lock of this note; None if none does. An unreadable note still has a holder."""
+        """The process that holds the lock of this note; None if none does. An unreadable note still has a holder.
+
+        Raises OSError if the system cannot tell at this moment.
+        """
         alive = locks.held(path)
-        with contextlib.suppress(OSError, ValueError, OverflowError):
+        try:
             pid, since, *more = read_plain(path).decode().split()
             if alive and len(more) == 2:
                 return cls(path, int(pid), float(since), more[0], more[1] == "draw")
             if not alive and len(more) < 2 and _of_old(int(pid), float(since)):
-                return cls(path, int(pid), time.monotonic(), "", more == ["draw"])
+                return cls(path, int(pid), float(since) - _since_1970(), "", more == ["draw"])
+        except (OSError, ValueError, OverflowError) as error:
+            raise_shortage(error)
         return cls(path, 0, time.monotonic(), "") if alive else None
 
     def write(self, file: IO[bytes]) -> None:
@@ -45,12 +50,20 @@ class RunProcess(NamedTuple):
         os.fsync(file.fileno())
 
     def kill(self) -> None:
-        """Kill the process, if it is the one of this number here that has the note open."""
-        with contextlib.suppress(psutil.Error, ValueError, OverflowError):
-            process = psutil.Process(self.pid)
-            opened = [file.path for file in process.open_files()] if self.pid != os.getpid() else []
-            if os.path.realpath(self.path) in opened:
-                process.kill()
+        """Kill the process of this number and what is in its session, if one of them here has the note open."""
+        if self.pid in (0, os.getpid()):
+            return
+        session = [process for process in psutil.process_iter() if self.pid in (process.pid, _session(process.pid))]
+        if any(map(self._opened, session)) or (not self.records and _of_old(self.pid, self.since + _since_1970())):
+            for process in session:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+
+    def _opened(self, process: psutil.Process) -> bool:
+        """Whether this process has the note open."""
+        with contextlib.suppress(psutil.Error):
+            return os.path.realpath(self.path) in [file.path for file in process.open_files()]
+        return False
 
 
 def records_of(folder: Path) -> str:
@@ -58,8 +71,22 @@ def records_of(folder: Path) -> str:
     try:
         facts = os.stat(folder / "telemetry.jsonl")
         return f"{facts.st_ino}:{facts.st_size}"
-    except OSError:
+    except OSError as error:
+        raise_shortage(error)
         return "none"
+
+
+def _since_1970() -> float:
+    """What the date is ahead of the clock that no one sets, in seconds."""
+    return time.time() - time.monotonic()
+
+
+def _session(pid: int) -> int:
+    """The number of the process that began the session of this one; 0 if it has gone."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
 
 
 def _of_old(pid: int, began: float) -> bool:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from balign.plain_file import raise_shortage
 from balign.runs.folder import Run
 
 Reader = TypeVar("Reader", bound=Callable[..., Any])
@@ -36,6 +37,7 @@ def stamp(runs: Sequence[Run], names: Sequence[str]) -> tuple[tuple[int, int, in
             try:
                 facts = os.stat(os.path.join(folder, name))
                 stamps.append((facts.st_mtime_ns, facts.st_size, facts.st_ino))
-            except OSError:
+            except OSError as error:
+                raise_shortage(error)
                 stamps.append((0, 0, 0))
     return tuple(stamps)

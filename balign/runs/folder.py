@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +15,14 @@ from typing import Literal, Self
 from balign import locks, plain_text, telemetry
 from balign.atomic import atomic, write
 from balign.measure.report import RunReport
-from balign.plain_file import read_plain
+from balign.plain_file import is_file, raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs.claims import RunProcess, records_of
 from balign.runs.config import RunConfig
-from balign.runs.run_folders import run_folders
+from balign.runs.leftovers import LOCK, remove_folder
+from balign.runs.run_folders import next_moment, run_folders
 from balign.telemetry import Phase, Record
 
-MOMENT = re.compile(r"(2\d{7})-(\d{6})(\d{6})?-")
-"""How the name of a run begins: date, time and millionths of a second; of an older one without these, in local time."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
 MAX_LABEL = 80
 TAILS = (1_024, 65_536)
@@ -43,15 +42,19 @@ class Run:
 
     @classmethod
     def create(cls, config: RunConfig, root: Path | None = None) -> Self:
-        """A new folder with its config. Its name is the time and a secret; nothing a visitor wrote is in it."""
+        """A new folder with its config. Its name is the time and a secret; nothing a visitor wrote is in it.
+
+        Raises OSError if the disk refuses.
+        """
         root = Path(root or runs_root())
         root.mkdir(parents=True, exist_ok=True)
         name = f"{next_moment(entry.name for entry in root.iterdir())}-{secrets.token_urlsafe(16)}"
         hidden = root / f".{name}"
         hidden.mkdir(mode=0o700)
         try:
-            write(hidden / "config.json", config.to_json())
-            hidden.rename(root / name)
+            with locks.hold(hidden / LOCK, "", 0.0):  # else it is taken for what a kill left behind
+                write(hidden / "config.json", config.to_json())
+                hidden.rename(root / name)
         except OSError:
             shutil.rmtree(hidden, ignore_errors=True)
             raise
@@ -66,7 +69,7 @@ class Run:
         if folder.name in ("", ".", "..") or folder.is_symlink() or folder.resolve().parent != root.resolve():
             raise Refusal(f"{str(path)[:200]!r} is not a run in {root}; give the name of a folder there.")
         config = folder / "config.json"
-        if config.is_symlink() or not config.is_file():
+        if config.is_symlink() or not is_file(config):
             raise Refusal(f"{str(path)[:200]!r} is not a run; a run is a folder with a config.json in it.")
         return cls(folder)
 
@@ -81,6 +84,7 @@ class Run:
         except ValueError as error:
             raise Refusal(f"The config.json of run {self.id} is not a valid config: {error}") from None
         except OSError as error:
+            raise_shortage(error)
             raise Refusal(f"The config.json of run {self.id} is unreadable: {error.strerror}.") from None
 
     def file(self, name: str) -> Path | None:
@@ -89,14 +93,15 @@ class Run:
             path = Path(os.path.realpath(self.path / name))
         except ValueError:  # a name that no file can have
             return None
-        return path if path.is_relative_to(os.path.realpath(self.path)) and os.path.isfile(path) else None
+        return path if path.is_relative_to(os.path.realpath(self.path)) and is_file(path) else None
 
     @property
     def label(self) -> str:
         """The name somebody gave the run; empty if nobody did."""
         try:
             text = read_plain(self.path / "label").decode(errors="replace")
-        except OSError:
+        except OSError as error:
+            raise_shortage(error)
             return ""
         return " ".join(text.split())[:MAX_LABEL]
 
@@ -125,6 +130,7 @@ class Run:
         except FileNotFoundError:
             return None
         except OSError as error:
+            raise_shortage(error)
             raise Refusal(f"The report of run {self.id} is unreadable: {error.strerror}.") from None
 
     def last_phase(self) -> Phase | None:
@@ -133,7 +139,8 @@ class Run:
         for tail in TAILS:
             try:
                 start = max(path.stat().st_size - tail, 0)
-            except OSError:
+            except OSError as error:
+                raise_shortage(error)
                 return None
             for record in reversed(telemetry.read(path, start)[0]):
                 if isinstance(record, Phase):
@@ -174,10 +181,10 @@ class Run:
         gone = Refusal(f"Run {self.id} is not here any more.")
         with contextlib.ExitStack() as lock:
             try:
-                lock.enter_context(locks.hold(self.path / ".lock", refusal))
+                lock.enter_context(locks.hold(self.path / LOCK, refusal))
             except FileNotFoundError:
                 raise gone from None
-            if not (self.path / "config.json").is_file():  # deleted a moment before
+            if not is_file(self.path / "config.json"):  # deleted a moment before
                 raise gone
             if self.running():  # for a balign of before, which held no lock
                 raise Refusal(refusal)
@@ -210,26 +217,7 @@ class Run:
         hidden = self.path.with_name(f".{self.id}.deleted")
         with self._locked(f"{self.label or f'Run {self.id}'} is running; stop it before deleting it."):
             self.path.rename(hidden)
-        for parent, folders, _ in os.walk(hidden):  # one that may not be entered can still be deleted
-            for name in folders:
-                if not os.path.islink(os.path.join(parent, name)):
-                    os.chmod(os.path.join(parent, name), 0o700)
-        shutil.rmtree(hidden, ignore_errors=True)
-        if hidden.exists():  # a process that was about to claim it has put its lock there meanwhile
-            shutil.rmtree(hidden)
-
-
-def next_moment(names: Iterable[str]) -> str:
-    """The time in UTC to a millionth of a second as a name begins with it, later than that of any of these names.
-
-    A clock that was set back, or stands still, thus leaves everything in the order in which it was made.
-    """
-    now = time.time_ns() // 1000
-    moment = time.strftime("%Y%m%d%H%M%S", time.gmtime(now // 10**6)) + f"{now % 10**6:06d}"
-    known = ("".join(part or "999999" for part in found.groups()) for found in map(MOMENT.match, names) if found)
-    after = max((int(digits) + 1 for digits in known), default=0)
-    digits = str(max(int(moment), after))
-    return f"{digits[:8]}-{digits[8:]}"
+        remove_folder(hidden)
 
 
 def list_runs(root: Path | None = None) -> list[Run]:
@@ -243,5 +231,6 @@ def find(run_id: object) -> Run | None:
         return None
     try:
         return Run.open(run_id)
-    except (Refusal, OSError):
+    except (Refusal, OSError) as error:
+        raise_shortage(error)
         return None

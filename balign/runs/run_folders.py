@@ -1,15 +1,20 @@
-"""The folders of all runs, each looked into again only when something was put into it or taken out of it.
+"""The folders of all runs, each looked into again only when something was put into it or taken out of it; their names.
 
 A server looks for new runs all the time; with a thousand of them in the root, one date of each is all it can read.
 """
 
 import os
+import re
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from balign.plain_file import is_file, raise_shortage
+
+MOMENT = re.compile(r"(2\d{7})-(\d{6})(\d{6})?-")
+"""How the name of a run begins: date, time and millionths of a second; of an older one without these, in local time."""
 SETTLED = 3.0
 """Seconds after which the date of a folder tells every change of it; some disks count in steps of two."""
 
@@ -26,19 +31,24 @@ _known: dict[str, RunFolder] = {}
 
 
 def run_folders(root: Path) -> dict[str, RunFolder]:
-    """The folders of the runs in this root by path, the last by name first. Hidden ones and links are none."""
+    """The folders of the runs in this root by path, the last by name first. Hidden ones and links are none.
+
+    Raises OSError if the system cannot tell at this moment.
+    """
     global _known
     known, seen, settled = _known, {}, (time.time() - SETTLED) * 1e9
     try:
         entries = os.scandir(root.absolute())
-    except OSError:  # no root
+    except OSError as error:  # no root
+        raise_shortage(error)
         return {}
     with entries:
         for entry in entries:
             path = entry.path
             try:
                 facts, before = entry.stat(follow_symlinks=False), known.get(path)
-            except OSError:  # deleted at this moment
+            except OSError as error:  # deleted at this moment
+                raise_shortage(error)
                 continue
             stamp = (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
             if before is not None and before.stamp == stamp:
@@ -50,7 +60,7 @@ def run_folders(root: Path) -> dict[str, RunFolder]:
 
 
 def _holds_config(path: str) -> bool:
-    return os.path.isfile(os.path.join(path, "config.json"))
+    return is_file(os.path.join(path, "config.json"))
 
 
 class FolderSearch:
@@ -70,3 +80,16 @@ class FolderSearch:
                 found.append(folder.path)
         self._no = no
         return found
+
+
+def next_moment(names: Iterable[str]) -> str:
+    """The time in UTC to a millionth of a second as a name begins with it, later than that of any of these names.
+
+    A clock that was set back, or stands still, thus leaves everything in the order in which it was made.
+    """
+    now = time.time_ns() // 1000
+    moment = time.strftime("%Y%m%d%H%M%S", time.gmtime(now // 10**6)) + f"{now % 10**6:06d}"
+    known = ("".join(part or "999999" for part in found.groups()) for found in map(MOMENT.match, names) if found)
+    after = max((int(digits) + 1 for digits in known), default=0)
+    digits = str(max(int(moment), after))
+    return f"{digits[:8]}-{digits[8:]}"

@@ -7,7 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
-from balign.plain_file import plain
+from balign.plain_file import plain, raise_shortage
 from balign.runs.folder import Run
 
 CHECKPOINT, ERASED = "checkpoint.safetensors", "erased.safetensors"
@@ -19,12 +19,16 @@ MOST_HEADER = 100_000_000
 
 
 def saved_step(path: Path) -> int:
-    """After which step these weights were saved, by the header of their file; 0 if it does not say."""
+    """After which step these weights were saved, by the header of their file; 0 if it does not say.
+
+    Raises OSError if the system cannot tell at this moment.
+    """
     try:
         with open(path, "rb", opener=plain) as file:
             header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), MOST_HEADER)))
         return int(header["__metadata__"]["step"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise_shortage(error)
         return 0
 
 

@@ -103,7 +103,8 @@ def serve_bundle(request: Request) -> Response:
             raise HTTPException(416, "There are not so many bytes.", {"Content-Range": f"bytes */{whole.size}"})
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{whole.size}"
     headers["Content-Length"] = str(end - start)
-    return PiecesResponse(whole.pieces(start, end), status, headers, "application/zip")
+    pieces = whole.pieces(start, start if request.method == "HEAD" else end)
+    return PiecesResponse(pieces, status, headers, "application/zip")
 
 
 class PiecesResponse(StreamingResponse):

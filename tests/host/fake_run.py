@@ -18,7 +18,7 @@ from balign import telemetry
 from balign.atomic import write
 from balign.runs.engine.recorder import Recorder, Stopped
 from balign.runs.folder import Run
-from balign.runs.outcome import reproduce
+from balign.runs.outcome import reproduce, zip_check
 from balign.runs.weights import CHECKPOINT, ERASED, saved_step
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # started as a script, it is in no package
@@ -216,7 +216,7 @@ def weights(run: Run, step: int = 0) -> bytes:
 
 
 def _report(run: Run, groups: dict[str, dict[str, object]], reached: int, steps: int) -> None:
-    made_with = reproduce.MadeWith(steps=reached, device="cpu", fingerprint="f" * 64)
+    made_with = zip_check.MadeWith(steps=reached, device="cpu", fingerprint="f" * 64)
     repeated = reproduce.outcome(run, made_with)
     report = {
         "model": run.config.model,

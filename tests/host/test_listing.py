@@ -9,7 +9,7 @@ from balign.host import listing, waitlist
 from balign.measure.report import RunReport
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
-from balign.runs.outcome import reproduce
+from balign.runs.outcome import reproduce, zip_check
 from tests.conftest import Claim
 
 New = Callable[..., Run]
@@ -106,7 +106,7 @@ def test_of_a_report_the_list_keeps_only_first_images(finished: Run) -> None:
 
 
 def test_a_reproduction_names_its_original(finished: Run) -> None:
-    reproduce.note(finished, reproduce.Bundle(finished.config, "20260101-000000-abc", "f", reproduce.MadeWith()))
+    reproduce.note(finished, zip_check.Bundle(finished.config, "20260101-000000-abc", "f", zip_check.MadeWith()))
     assert listing.entry(finished).original == "20260101-000000-abc"
 
 

@@ -60,6 +60,9 @@ def test_a_living_run(new_run: New, claim: Claim) -> None:
     run = new_run()
     claim(run)
     assert state_of(run) == "starting"
+    run.request_stop()
+    assert state_of(run) == "stopping"
+    run.clear_stop()
     tell(run, phase("load", 1, 1, 10))
     assert state_of(run) == "running"
     run.request_stop()

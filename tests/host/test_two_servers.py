@@ -84,9 +84,9 @@ def test_a_run_is_started_by_one_of_two_servers_that_look_at_once(
 
 def test_a_server_that_is_killed_while_it_decides_holds_up_nobody(new_run: New, servers: list[OtherServer]) -> None:
     run = new_run()
+    waitlist.join(run)
     servers[0].ask("hold")
     assert servers[0].answer() == "held"
-    waitlist.join(run)
     os.kill(servers[0].process.pid, signal.SIGKILL)
     servers[0].process.wait()
     scheduler.dispatch()
@@ -94,14 +94,16 @@ def test_a_server_that_is_killed_while_it_decides_holds_up_nobody(new_run: New, 
 
 
 def test_a_server_that_hangs_while_it_decides_is_waited_for_only_so_long(
-    servers: list[OtherServer], monkeypatch: pytest.MonkeyPatch
+    new_run: New, servers: list[OtherServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run = new_run()
+    waitlist.join(run)
     servers[0].ask("hold")
     assert servers[0].answer() == "held"
     monkeypatch.setattr(scheduler, "PATIENCE", 0.2)
-    with pytest.raises(Refusal, match=r"^Another server is at work on these runs; try again"):
+    with pytest.raises(Refusal, match=r"^These runs are being worked on; try again"):
         scheduler.begin(CONFIG)
-    assert list_runs() == []
+    assert list_runs() == [run]
 
 
 def test_a_fork_of_the_server_keeps_no_lock(new_run: New) -> None:

@@ -37,7 +37,7 @@ PLANTS: list[tuple[Callable[..., Answer], tuple[Any, ...], str]] = [
     (run_actions.ask_delete, ("{run}",), "balign.host.listing.entry"),
     (run_actions.delete, ("{run}",), "balign.host.scheduler.delete"),
     (run_actions.run_methods, ("{run}", ["esd"]), "balign.host.scheduler.begin_all"),
-    (run_actions.reproduce_zip, ("x.zip",), "balign.runs.outcome.reproduce.read"),
+    (run_actions.reproduce_zip, ("x.zip",), "balign.runs.outcome.zip_check.read"),
 ]
 
 

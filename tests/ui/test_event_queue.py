@@ -12,11 +12,11 @@ def test_it_looks_often_only_while_events_come(monkeypatch: pytest.MonkeyPatch) 
     assert queue.sleep_when_free == event_queue.ASLEEP
     assert queue.progress_update_sleep_when_free == event_queue.PROGRESS
 
-    async def take(self: object, body: object) -> object:
+    async def take(self: object, body: object, request: object, username: str | None) -> object:
         return body
 
     monkeypatch.setattr(event_queue.Queue, "push", take)
-    assert asyncio.run(queue.push("an event")) == "an event"
+    assert asyncio.run(queue.push("an event", None, None)) == "an event"
     assert queue.sleep_when_free == event_queue.AWAKE
     queue.pushed -= event_queue.WHILE
     assert queue.sleep_when_free == event_queue.ASLEEP

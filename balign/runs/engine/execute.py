@@ -10,7 +10,7 @@ from balign.atomic import write
 from balign.method.training import Unlearner
 from balign.models import lora, weight_file
 from balign.refusal import Refusal
-from balign.runs import weights
+from balign.runs import leftovers, weights
 from balign.runs.config import RunConfig
 from balign.runs.engine import checkpoint, images, phases
 from balign.runs.engine.job import Job, load_job, load_model
@@ -79,6 +79,7 @@ def export_lora(folder: Run, out: Path, rank: int) -> float:
 def _guarded(folder: Run, work: Callable[[Recorder], Iterator[Record]]) -> Iterator[Record]:
     """The events of the work, and a last one if it is stopped or fails."""
     recorder = Recorder(folder)
+    leftovers.clear_run(folder.path)
     if folder.stop_requested() == "comparing":  # killed while it did
         folder.clear_stop()
     try:

@@ -11,7 +11,7 @@ from statistics import median
 
 from balign.method.objectives import settle
 from balign.models.catalogue import find
-from balign.plain_file import read_plain
+from balign.plain_file import raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.file_cache import until_changed
@@ -57,7 +57,8 @@ def _timings(run: Run, model: str, device: str, precision: str) -> Timings | Non
     try:
         config = run.config
         return _read(run) if (config.model, config.device, config.precision) == (model, device, precision) else None
-    except (OSError, Refusal):
+    except (OSError, Refusal) as error:
+        raise_shortage(error)
         return None
 
 
@@ -91,5 +92,6 @@ def _drawn(manifest: Path) -> frozenset[str]:
         return frozenset()
     try:
         return frozenset(image["prompt"] for image in json.loads(read_plain(manifest))["images"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise_shortage(error)
         raise Refusal(f"The manifest {manifest} is unreadable.") from None

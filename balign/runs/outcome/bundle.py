@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from balign.atomic import atomic
 from balign.measure.report import Pair
-from balign.plain_file import read_plain
+from balign.plain_file import raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
@@ -98,7 +98,8 @@ def _tables(run: Run) -> list[tuple[str, bytes]]:
     tests = [{"group": name} | image.model_dump() for name, group in report.groups.items() for image in group.images]
     try:
         made = Manifest.model_validate_json(read_plain(run.path / "manifest.json")).images
-    except (OSError, ValidationError):
+    except (OSError, ValidationError) as error:
+        raise_shortage(error)
         made = ()
     prompts = [image.model_dump() | {"use": image.side} for image in made]
     prompts += [test | {"use": test["group"]} for test in tests]

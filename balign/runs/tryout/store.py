@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from balign import atomic
 from balign.measure.report import Pair
-from balign.plain_file import read_plain
+from balign.plain_file import raise_shortage, read_plain
 from balign.refusal import Refusal
+from balign.runs import leftovers
 from balign.runs.config import Prompt, explain
-from balign.runs.folder import Run, next_moment
+from balign.runs.folder import Run
+from balign.runs.run_folders import next_moment
 
 MOST_IMAGES = 8
 KEPT = 48
@@ -64,7 +66,8 @@ class StoredResult(BaseModel):
             return cls.model_validate_json(read_plain(path), strict=True)
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError):
+        except (OSError, ValidationError) as error:
+            raise_shortage(error)
             raise Refusal(f"{path.name} of this run is unreadable; draw it again.") from None
 
     def write(self, path: Path) -> None:
@@ -199,6 +202,7 @@ def clear_progress(run: Run) -> None:
 
 def remove_drafts(run: Run) -> None:
     """Remove what a killed process left half written. Only for the process that has claimed the run."""
+    leftovers.clear_run(run.path)
     for draft in (*run.path.glob(".*.tmp"), *run.path.glob("tries/.*.tmp")):
         if draft.is_dir() and not draft.is_symlink():
             shutil.rmtree(draft, ignore_errors=True)
@@ -236,17 +240,6 @@ def strength(run: Run) -> StrengthResult | None:
 def probes(run: Run) -> ProbeResult | None:
     """The probes and what they showed; None before they are drawn. Raises Refusal if they are unreadable."""
     return ProbeResult.read(run.path / "probes" / "probes.json")
-
-
-def export_name(amount: float, whole: bool = True) -> str:
-    """Where, inside the run's folder, a whole pipeline of this strength is written, or its changed weights alone."""
-    return f"exports/strength-{amount:.2f}{'' if whole else '.safetensors'}"
-
-
-def exports(run: Run, whole: bool = True) -> list[str]:
-    """Names of the pipelines that were written, or of the files of changed weights."""
-    names = (export_name(amount, whole) for amount in STRENGTHS)
-    return [name for name in names if run.file(f"{name}/model_index.json" if whole else name)]
 
 
 def _tries(run: Run) -> list[Path]:

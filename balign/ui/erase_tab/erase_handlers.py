@@ -62,7 +62,7 @@ def ask_discard(caller: Caller) -> Answer:
         raise Refusal("There is nothing here to discard.")
     taken = f", {len(view.steps):,} of {view.last_step:,} steps" if view.steps else ""
     what = "weights and checkpoint" + taken + (", with the comparison" if view.report else "")
-    question = notice(f"Discard this run's {what}? Resume will then begin again.", "refused")
+    question = notice(f"Discard this run's {what}? The run can then only start again.", "refused")
     return {"notice": "", "sure": gr.update(visible=True), "question": question, "doomed": view.run.id}
 
 
@@ -137,9 +137,10 @@ def _stop_button(view: RunView | None) -> Any:
 
 
 def _resume_label(view: RunView | None) -> str:
-    if view is None or view.working is not None:
-        return "Resume"
-    return "Start again" if view.last is not None and view.last.message == DISCARDED else "Start"
+    if view is not None and view.state == "new":
+        return "Start"
+    discarded = view is not None and view.last is not None and view.last.message == DISCARDED
+    return "Start again" if discarded else "Resume"
 
 
 def _can_resume(view: RunView | None) -> bool:

@@ -23,8 +23,6 @@ CHUNK = 60
 """Seconds of the visitor's quota that one click asks for."""
 MARGIN = 15
 """Seconds before their end at which the run is stopped: a batch and a checkpoint fit in."""
-LAST = 5
-"""Seconds before their end at which the comparison is ended that follows a stop."""
 PAUSED = "The device was lent for a minute and the run is not finished; press Resume to go on from here."
 TROUBLES = {
     "illegal duration": "Your quota of the device does not allow a minute at once; sign in to the Hub, or come later.",
@@ -45,17 +43,15 @@ def borrowed() -> Chunk:
 
 
 def chunk(folder: str, verb: waitlist.Verb, seconds: float) -> Generator[dict[str, Any], None, None]:
-    """Go on with a run and yield its events as plain values; when the time is up it is stopped as by its owner."""
+    """Go on with a run and yield its events as plain values; when the time is up it stops, and keeps what it has."""
     from balign.runs.engine import execute
 
     run, until, stopping = Run.open(folder, Path(folder).parent), time.monotonic() + seconds, False
-    last = until + MARGIN - LAST
     for event in execute.run(run) if verb == "run" else execute.evaluate(run):
         waitlist.leave(run)
         yield event.to_dict()
-        now, asked = time.monotonic(), run.stop_requested()
-        if (now >= until and asked is None and not stopping) or (now >= last and asked == "comparing"):
-            run.request_stop()
+        if not stopping and time.monotonic() >= until:
+            run.request_stop(now=True)  # a comparison would use up what the visitor may have of the device
             stopping = True
     if stopping:
         run.clear_stop()  # left over if the run came to its end by itself

@@ -12,7 +12,7 @@ from balign.host.visitors import Visitor
 from balign.markup.render import render
 from balign.refusal import Refusal
 from balign.runs.folder import Run, find
-from balign.runs.outcome import reproduce
+from balign.runs.outcome import reproduce, zip_check
 from balign.runs.outcome.comparison import MOST
 from balign.ui import form
 from balign.ui.page import Answer, Caller, notice, uploaded
@@ -100,7 +100,7 @@ def run_methods(caller: Caller, ids: object, methods: object) -> Answer:
 def reproduce_zip(caller: Caller, file: object) -> Answer:
     """Check an uploaded bundle and start its run again; the upload itself is not kept."""
     with uploaded(file, "zip") as path:
-        bundle = reproduce.read(path)
+        bundle = zip_check.read(path)
         run = scheduler.begin(bundle.config, caller.visitor)
         reproduce.note(run, bundle)
     return {"say": render("ui/runs_tab/reproducing.html", original=bundle.run, run=run)}

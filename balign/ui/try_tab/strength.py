@@ -10,6 +10,7 @@ from balign.markup.render import render
 from balign.measure.report import GROUPS
 from balign.runs.folder import Run
 from balign.runs.tryout import store
+from balign.runs.tryout.exports import exported
 from balign.runs.tryout.store import StrengthResult
 from balign.ui.files import keyed
 
@@ -62,5 +63,5 @@ def curve(values: Sequence[str], means: Sequence[dict[str, float]], first: int) 
 
 def exports(run: Run) -> Markup:
     """The strengths that were exported, and where they are."""
-    folders, files = store.exports(run), store.exports(run, whole=False)
+    folders, files = exported(run), exported(run, whole=False)
     return render("ui/try_tab/exports.html", folders=folders, files=files, address=partial(keyed, run))

@@ -4,6 +4,7 @@ from balign.host import disk, limits, processes, scheduler
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout import store
+from balign.runs.tryout.exports import export_name
 from balign.runs.tryout.store import STRENGTHS, PromptRequest
 from balign.ui.files import WEIGHTS
 from balign.ui.page import Answer, Caller, notice
@@ -48,7 +49,7 @@ def export(caller: Caller, amount: object) -> Answer:
     accepted = {f"{strength:.2f}": strength for strength in STRENGTHS}
     if not isinstance(amount, str) or amount not in accepted:
         raise Refusal(f"The strength {str(amount)[:20]!r} is not one of {', '.join(accepted)}.")
-    name = store.export_name(accepted[amount], whole=not limits.public())
+    name = export_name(accepted[amount], whole=not limits.public())
     if (run.path / name).exists():
         raise Refusal(f"This strength was exported before: {name} in the run's folder.")
     disk.check_growth(run, (run.path / WEIGHTS).stat().st_size)

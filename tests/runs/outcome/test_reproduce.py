@@ -17,8 +17,8 @@ from balign.measure.report import Reproduction
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, list_runs
-from balign.runs.outcome import bundle, reproduce
-from balign.runs.outcome.reproduce import MadeWith
+from balign.runs.outcome import bundle, reproduce, zip_check
+from balign.runs.outcome.zip_check import MadeWith
 from tests.runs.small import digest
 
 Fake = Callable[..., Run]
@@ -50,10 +50,10 @@ def about(content: Files, **changes: object) -> bytes:
 
 def test_a_bundle_is_read_as_what_it_was_made_of(fake: Fake, tmp_path: Path) -> None:
     run = fake(keep=["a dog"])
-    read = reproduce.read(bundle.write(run, tmp_path / "run.zip"))
+    read = zip_check.read(bundle.write(run, tmp_path / "run.zip"))
     assert (read.config, read.run) == (run.config, run.id)
     with open(run.path / "erased.safetensors", "rb") as file:
-        assert read.weights == reproduce.digest(file)
+        assert read.weights == zip_check.digest(file)
     assert read.made_with == MadeWith(steps=6, device="cpu", fingerprint="f" * 64, versions={"python": "3.11.0"})
 
 
@@ -98,7 +98,7 @@ def test_what_no_bundle_holds_is_a_sentence(fake: Fake, tmp_path: Path, name: st
     path = zipped(tmp_path / "evil.zip", HOSTILE[name](files(fake())))
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(Refusal, match=r"\.$") as refusal:
-        reproduce.read(path)
+        zip_check.read(path)
     assert "\n" not in str(refusal.value)
     assert len(str(refusal.value)) < 400
     assert sorted(tmp_path.rglob("*")) == before
@@ -110,7 +110,7 @@ def test_a_changed_file_is_named(fake: Fake, tmp_path: Path, name: str) -> None:
     content = files(fake())
     content[name] = content[name][:-1] + bytes([content[name][-1] ^ 1])
     with pytest.raises(Refusal, match=f"{name} is not what its sha256 says"):
-        reproduce.read(zipped(tmp_path / "run.zip", content, good_sums=False))
+        zip_check.read(zipped(tmp_path / "run.zip", content, good_sums=False))
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "images/after/0001.png"])
@@ -118,7 +118,7 @@ def test_a_missing_file_is_named(fake: Fake, tmp_path: Path, name: str) -> None:
     content = files(fake())
     del content[name]
     with pytest.raises(Refusal, match=f"'{name}' is in the zip or in its SHA256SUMS, not in both"):
-        reproduce.read(zipped(tmp_path / "run.zip", content, good_sums=False))
+        zip_check.read(zipped(tmp_path / "run.zip", content, good_sums=False))
 
 
 def test_two_files_of_one_name_are_refused(fake: Fake, tmp_path: Path) -> None:
@@ -126,13 +126,13 @@ def test_two_files_of_one_name_are_refused(fake: Fake, tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("config.json", "{}")
     with pytest.raises(Refusal, match="two files of one name"):
-        reproduce.read(path)
+        zip_check.read(path)
 
 
 @pytest.mark.parametrize("pack", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_ways_of_packing_are_refused(fake: Fake, tmp_path: Path, pack: int) -> None:
     with pytest.raises(Refusal, match="packed in a way that no bundle is"):
-        reproduce.read(zipped(tmp_path / "run.zip", files(fake()), pack=pack))
+        zip_check.read(zipped(tmp_path / "run.zip", files(fake()), pack=pack))
 
 
 def test_a_zip_of_a_million_names_is_refused_before_they_are_read(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_zip_of_a_million_names_is_refused_before_they_are_read(tmp_path: Path
     path.write_bytes(many + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, len(many), 0, 0))
     tracemalloc.start()
     with pytest.raises(Refusal, match="lists far more files"):
-        reproduce.read(path)
+        zip_check.read(path)
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
 
@@ -153,15 +153,15 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
         path = tmp_path / "x.zip"
         path.write_bytes(content)
         with pytest.raises(Refusal, match="not a bundle"):
-            reproduce.read(path)
+            zip_check.read(path)
     with pytest.raises(Refusal, match="There is no file"):
-        reproduce.read(tmp_path / "none.zip")
+        zip_check.read(tmp_path / "none.zip")
 
 
 def test_damage_anywhere_is_noticed_or_does_not_matter(fake: Fake, tmp_path: Path) -> None:
     """Bytes turned, cut off and put in: the outcome is a sentence, or the very bundle."""
     path = bundle.write(fake(), tmp_path / "run.zip")
-    good, whole = reproduce.read(path), path.read_bytes()
+    good, whole = zip_check.read(path), path.read_bytes()
     chance = random.Random(0)
     ends = [*range(len(whole) - 200, len(whole)), *(chance.randrange(len(whole)) for _ in range(150))]
     for place in ends:
@@ -175,7 +175,7 @@ def test_damage_anywhere_is_noticed_or_does_not_matter(fake: Fake, tmp_path: Pat
             hurt[place:place] = chance.randbytes(5)
         path.write_bytes(hurt)
         with contextlib.suppress(Refusal):
-            assert reproduce.read(path) == good
+            assert zip_check.read(path) == good
 
 
 def test_the_name_of_a_run_is_a_name(fake: Fake, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_the_name_of_a_run_is_a_name(fake: Fake, tmp_path: Path) -> None:
     about = json.loads(content["bundle.json"])
     for name in ("<b>x</b>", "../x", 7, None, "x" * 500):
         content["bundle.json"] = json.dumps(about | {"run": name}).encode()
-        assert reproduce.read(zipped(tmp_path / "run.zip", content)).run in ("another run", "7", "None")
+        assert zip_check.read(zipped(tmp_path / "run.zip", content)).run in ("another run", "7", "None")
 
 
 def weights(notes: dict[str, str], last: int = 2) -> io.BytesIO:
@@ -193,15 +193,15 @@ def weights(notes: dict[str, str], last: int = 2) -> io.BytesIO:
 
 
 def test_weights_are_equal_by_their_bits_and_not_by_their_notes() -> None:
-    assert reproduce.digest(weights({"step": "1"})) == reproduce.digest(weights({"step": "2", "a": "b"}))
-    assert reproduce.digest(weights({})) != reproduce.digest(weights({}, last=3))
+    assert zip_check.digest(weights({"step": "1"})) == zip_check.digest(weights({"step": "2", "a": "b"}))
+    assert zip_check.digest(weights({})) != zip_check.digest(weights({}, last=3))
 
 
 def test_a_reproduction_says_whether_it_is_one(fake: Fake, tmp_path: Path) -> None:
     from tests.host import fake_run
 
     first = fake()
-    read = reproduce.read(bundle.write(first, tmp_path / "run.zip"))
+    read = zip_check.read(bundle.write(first, tmp_path / "run.zip"))
     again = reproduce.begin(read)
     assert again.id != first.id
     assert again.config == first.config
@@ -228,7 +228,7 @@ def test_a_real_run_is_made_again_bit_for_bit(configure: Callable[..., RunConfig
 
     first = Run.create(configure())
     list(execute.run(first))
-    again = reproduce.begin(reproduce.read(bundle.write(first, tmp_path / "run.zip")))
+    again = reproduce.begin(zip_check.read(bundle.write(first, tmp_path / "run.zip")))
     list(execute.run(again))
     report = again.report()
     assert report is not None

@@ -14,8 +14,8 @@ from balign.host import listing
 from balign.plain_text import harmless
 from balign.refusal import Refusal
 from balign.runs.folder import Run
-from balign.runs.outcome import reproduce
-from balign.runs.outcome.reproduce import MadeWith
+from balign.runs.outcome import reproduce, zip_check
+from balign.runs.outcome.zip_check import MadeWith
 from tests.runs.outcome.test_reproduce import Files, about, files, zipped
 
 Fake = Callable[..., Run]
@@ -89,7 +89,7 @@ STRANGE: dict[str, Callable[[Files], Files]] = {
 def test_what_no_bundle_says_is_one_printable_sentence(fake: Fake, tmp_path: Path, name: str) -> None:
     path = zipped(tmp_path / "strange.zip", STRANGE[name](files(fake())))
     with pytest.raises(Refusal, match=r"\.$") as refusal:
-        reproduce.read(path)
+        zip_check.read(path)
     assert str(refusal.value).isprintable()
     assert len(str(refusal.value)) < 500
 
@@ -106,11 +106,11 @@ facts = st.dictionaries(key, anything) | st.builds(
 @given(facts)
 def test_whatever_is_kept_is_small_and_printable(fake: Fake, tmp_path: Path, values: dict[str, Any]) -> None:
     try:
-        made_with = MadeWith.model_validate(reproduce._object(json.dumps(values).encode(), "bundle.json"))
+        made_with = MadeWith.model_validate(zip_check._object(json.dumps(values).encode(), "bundle.json"))
     except ValueError:
         return
     run = Run(tmp_path)
-    reproduce.note(run, reproduce.Bundle(None, "another run", "0" * 64, made_with))  # type: ignore[arg-type]
+    reproduce.note(run, zip_check.Bundle(None, "another run", "0" * 64, made_with))  # type: ignore[arg-type]
     kept = (tmp_path / reproduce.NOTE).read_text()
     assert len(kept) < reproduce.MAX_NOTE
     assert reproduce.original(run) is not None
@@ -131,5 +131,5 @@ def test_a_note_that_is_none_costs_nobody_the_list(fake: Fake, content: bytes) -
 
 def test_the_digest_of_good_weights_is_what_it_was() -> None:
     header = b'{"__metadata__": {"a": "b"}, "w": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}}'
-    digest = reproduce.digest(io.BytesIO(len(header).to_bytes(8, "little") + header + b"\1\2"))
+    digest = zip_check.digest(io.BytesIO(len(header).to_bytes(8, "little") + header + b"\1\2"))
     assert digest == "ff7caca18ed2e19ada64e547253c0b7af1c5b8ae813de69b45bef4614eb3d7ba"

@@ -20,6 +20,7 @@ from balign.runs.config import RunConfig
 from balign.runs.engine import images
 from balign.runs.folder import Run
 from balign.runs.tryout import redraw, store
+from balign.runs.tryout.exports import export_name, exported
 from balign.runs.tryout.store import STRENGTHS, DrawingFailed, PromptRequest
 from tests.conftest import Claim
 from tests.runs.conftest import Finished
@@ -94,17 +95,17 @@ def test_strength_0_is_the_base_and_1_the_erased_model_bit_for_bit(run: Run) -> 
 def test_an_export_holds_that_much_of_the_change(run: Run) -> None:
     from diffusers import UNet2DConditionModel
 
-    out = run.path / store.export_name(0.25)
+    out = run.path / export_name(0.25)
     assert cli.main(["export", str(run.path), f"--out={out}", "--strength=0.25"]) == 0
-    assert store.exports(run) == ["exports/strength-0.25"]
+    assert exported(run) == ["exports/strength-0.25"]
     written = UNet2DConditionModel.from_pretrained(out / "unet").state_dict()
     base = redraw.load(run).model.denoiser.state_dict()
     for name, tensor in load_file(run.path / "erased.safetensors").items():
         assert torch.equal(written[name], torch.lerp(base[name], tensor, 0.25))
     assert not torch.equal(written[name], base[name])
-    alone = run.path / store.export_name(0.25, whole=False)
+    alone = run.path / export_name(0.25, whole=False)
     assert cli.main(["export", str(run.path), f"--out={alone}", "--strength=0.25"]) == 0
-    assert store.exports(run, whole=False) == ["exports/strength-0.25.safetensors"]
+    assert exported(run, whole=False) == ["exports/strength-0.25.safetensors"]
     changed, facts = read_changed(alone)
     assert changed.keys() == load_file(run.path / "erased.safetensors").keys()
     assert all(torch.equal(tensor, written[name]) for name, tensor in changed.items())

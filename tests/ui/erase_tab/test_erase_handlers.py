@@ -128,13 +128,18 @@ def test_discard_asks_and_then_nothing_is_left_to_show(monkeypatch: pytest.Monke
     run = run_of(who)
     taken = len(status.look(run).steps)
     asked = erase_handlers.ask_discard(who)
-    words = f"Discard this run&#39;s weights and checkpoint, {taken} of 10 steps, with the comparison? Resume will then"
+    words = f"Discard this run&#39;s weights and checkpoint, {taken} of 10 steps, with the comparison? The run can"
     assert words in asked["question"]
     assert asked["sure"]["visible"] is True
     assert erase_handlers.keep(who) == {"notice": "", "sure": gr.update(visible=False), "doomed": ""}
     with pytest.raises(Refusal, match="Another run is shown"):
         erase_handlers.discard(who, "")
     assert (run.path / "erased.safetensors").exists()
+    kept = (run.path / "telemetry.jsonl").read_bytes()
+    telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("done", 1, 1, 0.0))  # it was resumed elsewhere
+    with pytest.raises(Refusal, match="has finished meanwhile; nothing was discarded"):
+        erase_handlers.discard(who, asked["doomed"])
+    (run.path / "telemetry.jsonl").write_bytes(kept)
     assert erase_handlers.discard(who, asked["doomed"])["sure"]["visible"] is False
     updates, view = shown(run), status.look(run)
     assert (view.state, view.fraction, view.steps, view.previews, view.report) == ("stopped", 0.0, [], [], None)
@@ -183,7 +188,7 @@ def test_a_queued_run_says_its_place_and_can_leave(new_run: Callable[..., Run], 
     assert erase_handlers.stop(who) == {"notice": ""}
     updates = erase_handlers.refresh(who, {})
     assert "Taken out of the queue" in updates["progress"]
-    assert (updates["resume"]["visible"], updates["resume"]["value"]) == (True, "Start")
+    assert (updates["resume"]["visible"], updates["resume"]["value"]) == (True, "Resume")
     assert len(waitlist.queue()) == 1
 
 

@@ -7,7 +7,7 @@ import pytest
 from balign import telemetry
 from balign.host import listing
 from balign.runs.folder import Run
-from balign.runs.outcome import reproduce
+from balign.runs.outcome import reproduce, zip_check
 from balign.ui.runs_tab import run_cards
 
 New = Callable[..., Run]
@@ -23,7 +23,7 @@ def test_a_card_has_picture_numbers_and_files(finished: Run) -> None:
 
 
 def test_a_reproduction_is_told(finished: Run) -> None:
-    reproduce.note(finished, reproduce.Bundle(finished.config, "20260101-000000-abc", "f", reproduce.MadeWith()))
+    reproduce.note(finished, zip_check.Bundle(finished.config, "20260101-000000-abc", "f", zip_check.MadeWith()))
     assert "Reproduces 20260101-000000-abc; not finished yet." in run_cards.run_list(listing.entries(), 1)
 
 

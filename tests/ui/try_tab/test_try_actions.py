@@ -10,7 +10,7 @@ from markupsafe import escape
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from balign.host import disk, housekeeping, limits, processes, scheduler, status, visitors, waitlist
+from balign.host import charges, disk, housekeeping, limits, processes, scheduler, status, visitors, waitlist
 from balign.host.visitors import NOT_YOURS, Visitor
 from balign.refusal import Refusal
 from balign.runs.config import MAX_PROMPT
@@ -229,11 +229,10 @@ def test_the_changeshold_for_drawings(anns: Run, limit: Callable[..., None], mon
 
 def test_addresses_are_counted_too(anns: Run, public: None, limit: Callable[..., None]) -> None:
     limit(drawings=1)
-    drawing = limits.Charge("drawings", 1, 1, "drawings were begun")
     for k in range(3):
-        scheduler._count(Visitor(str(k) * 43, "203.0.113.9"), drawing)
+        charges.count_drawing(Visitor(str(k) * 43, "203.0.113.9"))
     with pytest.raises(ValueError, match=r"^3 drawings were begun from here"):
-        scheduler._count(Visitor("3" * 43, "203.0.113.9"), drawing)
+        charges.count_drawing(Visitor("3" * 43, "203.0.113.9"))
 
 
 def test_while_another_run_works_or_waits_nothing_is_drawn(
