@@ -29,6 +29,8 @@ ROUTES = re.compile(
     r"|mcp(/.*)?)"
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
+HOST = re.compile(r"(?P<name>[a-z0-9_.-]+|\[(?P<v6>[0-9a-f:.]+)\])(:(?P<port>[1-9][0-9]{0,4}))?")
+"""A Host header in small letters: no user, no zone, no empty port."""
 PASSED = ("doors.py", "frontpage.py", "event_queue.py", "events.py")
 """The files through which every request or event goes."""
 UPLOAD, MCP = "/gradio_api/upload", "/gradio_api/mcp"
@@ -131,13 +133,14 @@ def _listed() -> set[str]:
 
 def _this_machine(host: str) -> bool:
     """Whether a Host header names this machine. An address cannot be rebound; a name can, `x.localhost` too."""
+    parts = HOST.fullmatch(host.lower())
+    if not parts or int(parts["port"] or 1) > 65_535:
+        return False
+    if parts["name"] in {re.sub(r":\d+$", "", name) for name in _listed()} | {"localhost"}:
+        return True
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        if urlsplit(f"//{host}").port == 0:
-            return False
-        if name not in _listed() | {"localhost"}:
-            ipaddress.ip_address(name)
-    except ValueError:  # no address, or no port
+        ipaddress.IPv6Address(parts["v6"]) if parts["v6"] else ipaddress.IPv4Address(parts["name"])
+    except ValueError:
         return False
     return True
 
@@ -145,10 +148,11 @@ def _this_machine(host: str) -> bool:
 def _same_page(headers: Mapping[str, str], method: str) -> bool:
     """Whether a request comes from the studio's own page, from a program, or from a link that somebody followed.
 
-    A proxy may have another name than the host that it hands on: the names in BALIGN_HOSTS are the page's own too.
+    A proxy may have another name than the host that it hands on: what stands in BALIGN_HOSTS is the page's own too,
+    with its port, since another port of the same name is another program.
     """
     origin = urlsplit(headers.get("origin", f"//{headers.get('host', '')}"))
-    if origin.netloc.lower() != headers.get("host", "").lower() and origin.hostname not in _listed():
+    if origin.netloc.lower() != headers.get("host", "").lower() and origin.netloc.lower() not in _listed():
         return False
     shown = ("document", "iframe") if os.environ.get("SPACE_ID") else ("document",)  # the hub frames its Spaces
     followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in shown

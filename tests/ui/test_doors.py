@@ -81,7 +81,10 @@ def test_this_machine_by_its_names_and_addresses(client: TestClient, host: str) 
 
 
 @pytest.mark.parametrize(
-    "host", ["x.localhost:7860", "localhost.", "evil.example", "mybox", "rebound.test:7860", "127.0.0.1:x", "[::1"]
+    "host",
+    ["x.localhost:7860", "localhost.", "evil.example", "mybox", "rebound.test:7860", "127.0.0.1:x", "[::1", "::1"]
+    + ["evil.test@127.0.0.1:7860", "localhost/@x", "localhost?x", "localhost#x", "[::1%25lo]", "[fe80::1%evil.test]"]
+    + ["127.0.0.1:", "localhost:0", "localhost:080", "localhost:65536", "127.1", "[v1.x]", "a, localhost", ""],
 )
 def test_another_name_is_refused(client: TestClient, host: str) -> None:
     answer = client.get("/config", headers={"host": host})
@@ -95,6 +98,22 @@ def test_a_listed_name_is_taken(client: TestClient, monkeypatch: pytest.MonkeyPa
     assert client.get("/", headers={"host": "lab.example"}).status_code == 200
     proxied = {"origin": "https://lab.example", "sec-fetch-site": "same-origin"}  # and the Host is the inner address
     assert client.post("/gradio_api/queue/join", headers=proxied).status_code == 200
+
+
+def test_another_port_of_a_listed_name_is_another_page(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_HOSTS", "mybox, Lab.example:8443")
+    path = "/gradio_api/queue/join"
+    for host in ("mybox:7860", "127.0.0.1:7860"):
+        for origin, status in (
+            ("http://mybox:8888", 403),
+            ("http://lab.example", 403),
+            ("https://lab.example:8444", 403),
+            ("https://LAB.example:8443", 200),
+            ("http://mybox", 200),
+        ):
+            assert client.post(path, headers={"host": host, "origin": origin}).status_code == status
+    for host, status in (("lab.example:8443", 200), ("lab.example", 200), ("sub.lab.example", 403), ("mybox.", 403)):
+        assert client.get("/config", headers={"host": host}).status_code == status
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
