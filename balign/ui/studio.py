@@ -7,8 +7,11 @@ from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
+import gradio.routes
+from gradio.route_utils import CustomCORSMiddleware
 from markupsafe import Markup
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from balign.host import disk, housekeeping
 from balign.host.limits import LIMITS, alone, public
@@ -30,10 +33,18 @@ SESSIONS = 100
 """Pages whose state is kept in memory at once, each a few hundred kB; the oldest goes first."""
 
 
+class GuardedCors(Doors):
+    """The doors around gradio's answers to other pages, which would else be given before any door is passed."""
+
+    def __init__(self, app: ASGIApp, **options: Any) -> None:
+        super().__init__(CustomCORSMiddleware(app, **options))
+
+
 def build() -> gr.Blocks:
     """The page as gradio blocks. Raises Refusal if BALIGN_PUBLIC cannot be understood."""
     guard_output()
     logging.getLogger("uvicorn.error").addFilter(_first_line)
+    gradio.routes.CustomCORSMiddleware = GuardedCors  # type: ignore[assignment,misc]
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
@@ -93,7 +104,7 @@ def options(host: str | None = None, port: int | None = None, share: bool | None
         "enable_monitoring": False,
         "app_kwargs": {
             "routes": list(ROUTES),
-            "middleware": [Middleware(Doors), Middleware(Frontpage)],
+            "middleware": [Middleware(Frontpage)],
             "lifespan": housekeeping.lifespan,
         }
         | dict.fromkeys(("docs_url", "redoc_url", "openapi_url")),

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -16,6 +17,7 @@ from balign.host import limits
 from balign.markup.render import render
 from balign.ui import doors
 from balign.ui.frontpage import Frontpage
+from tests.ui.served import serving
 
 OPEN = ("/", "/config", "/files/some-run/report.html", "/gradio_api/queue/join", "/gradio_api/mcp/", "/assets/x.js")
 OPEN += (
@@ -130,6 +132,20 @@ def test_another_port_of_a_listed_name_is_another_page(client: TestClient, monke
 )
 def test_another_web_page_is_refused(client: TestClient, method: str, headers: dict[str, str]) -> None:
     assert client.request(method, "/gradio_api/queue/join", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_a_preflight_passes_the_same_doors(public: bool) -> None:
+    with serving(BALIGN_PUBLIC=str(int(public))) as server:
+        for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"host": "evil.example"}):
+            asked = {"origin": server, "access-control-request-method": "POST"} | headers
+            for path in ("/gradio_api/queue/join", "/gradio_api/mcp/"):
+                answer = httpx.request("OPTIONS", server + path, headers=asked)
+                assert answer.status_code == (200 if public else 403)
+                assert "content-security-policy" in answer.headers
+            assert httpx.request("OPTIONS", f"{server}/monitoring", headers=asked).status_code == 404
+        own = {"origin": server, "access-control-request-method": "POST"}
+        assert httpx.request("OPTIONS", f"{server}/config", headers=own).status_code == 200
 
 
 def test_the_own_page_programs_and_links_are_not(client: TestClient) -> None:
