@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
+import gradio.route_utils
 import gradio.routes
 from gradio.route_utils import CustomCORSMiddleware
 from markupsafe import Markup
@@ -27,6 +28,7 @@ from balign.ui.page import Page, plain
 from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
 from balign.ui.try_tab import try_layout
+from balign.ui.uploads import OneFile
 
 SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 SESSIONS = 100
@@ -44,7 +46,8 @@ def build() -> gr.Blocks:
     """The page as gradio blocks. Raises Refusal if BALIGN_PUBLIC cannot be understood."""
     guard_output()
     logging.getLogger("uvicorn.error").addFilter(_first_line)
-    gradio.routes.CustomCORSMiddleware = GuardedCors  # type: ignore[assignment,misc]
+    gradio.routes.CustomCORSMiddleware = GuardedCors
+    gradio.route_utils.GradioMultiPartParser = OneFile
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
