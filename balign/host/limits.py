@@ -71,6 +71,10 @@ class Limits:
     """Uploaded from one address within an hour."""
     upload_bytes_all: int = 4_000_000_000
     """Uploaded by everybody within an hour."""
+    uploads_each: int = 200
+    """Files uploaded from one address within an hour."""
+    uploads_all: int = 2_000
+    """Files uploaded by everybody within an hour."""
     upload_seconds: float = 3_600
     """Uploaded files that are older are deleted; it holds everywhere."""
 
@@ -151,6 +155,7 @@ class Charge(NamedTuple):
     most: int
     amount: int = 1
     what: str = "runs were begun"
+    where: str = "from here"
 
 
 class Rate:
@@ -185,11 +190,11 @@ class Rate:
             self._check(charges, time.monotonic())
 
     def _check(self, charges: Sequence[Charge], now: float) -> None:
-        for key, most, amount, what in charges:
+        for key, most, amount, what, where in charges:
             recent = sorted(self._recent(key, now) + self._recent(_shared(key), now))
             over = sum(n for _, n in recent) + amount - most
             if over > 0:
-                raise Refusal(f"{most:,} {what} from here within an hour; {_later(recent, over, now)}.")
+                raise Refusal(f"{most:,} {what} {where} within an hour; {_later(recent, over, now)}.")
 
     def _count(self, charge: Charge, now: float) -> None:
         """What comes within a minute is one entry, so that many small amounts cost no more than few large ones."""

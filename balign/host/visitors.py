@@ -21,6 +21,7 @@ from balign.runs.folder import Run
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 FILE = "owner"
 SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+PORT = re.compile(r"\[([^]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 NOT_YOURS = "This run is somebody else's; it can be watched here, but not changed."
 
 
@@ -58,23 +59,28 @@ def stored(run_id: str, known: Visitor) -> dict[str, str]:
 def address(request: Any) -> str:
     """The address a request came from; an IPv6 network of 64 bits is one, since one household has all of it.
 
-    It is the other end of the connection. Behind the proxies of a Space it is the last public address that they name.
+    It is the other end of the connection. Behind the proxies of a Space it is the last public address that they name,
+    unless something stands after it that is no address: what is before that may be the visitor's own word.
     """
     if request is None:
         return ""
     if os.environ.get("SPACE_ID"):
         forwarded = ",".join(value for name, value in request.headers.items() if name.lower() == "x-forwarded-for")
-        addresses = [known for text in forwarded.split(",") if (known := _parsed(text)) and known.is_global]
-        if addresses:
-            return _counted(addresses[-1])
+        named = (_parsed(text) for text in reversed(forwarded.split(",")))
+        last = next((known for known in named if known is None or known.is_global), None)
+        if last:
+            return _counted(last)
     host = str(getattr(getattr(request, "client", None), "host", "") or "")
     known = _parsed(host)
     return _counted(known) if known else host
 
 
 def _parsed(text: str) -> Address | None:
+    """The address that a text is, with a port or without."""
+    text = text.strip()
+    with_port = PORT.fullmatch(text)
     try:
-        known = ipaddress.ip_address(text.strip())
+        known = ipaddress.ip_address(with_port[1] or with_port[2] if with_port else text)
     except ValueError:
         return None
     return getattr(known, "ipv4_mapped", None) or known

@@ -19,7 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import balign
 from balign.host import limits, visitors
 from balign.refusal import Refusal
-from balign.ui import password
+from balign.ui import password, uploads
+from balign.ui.uploads import UPLOAD
 
 log = logging.getLogger(__name__)
 ROUTES = re.compile(
@@ -29,11 +30,11 @@ ROUTES = re.compile(
     r"|mcp(/.*)?)"
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
+HOST = re.compile(r"(?P<name>[a-z0-9_.-]+|\[(?P<v6>[0-9a-f:.]+)\])(:(?P<port>[1-9][0-9]{0,4}))?")
+"""A Host header in small letters: no user, no zone, no empty port."""
 PASSED = ("doors.py", "frontpage.py", "event_queue.py", "events.py")
 """The files through which every request or event goes."""
-UPLOAD, MCP = "/gradio_api/upload", "/gradio_api/mcp"
-UPLOADED = limits.Rate()
-"""Bytes that each address, and everybody together, has uploaded to a public instance."""
+MCP = "/gradio_api/mcp"
 BUSY = "{} presses or calls from your address are not answered yet; wait until they are, and try again."
 UNREADABLE = "The request cannot be read; see the API page of the documentation for what is accepted."
 MAX_BODY = 1_000_000
@@ -45,6 +46,10 @@ POLICY = (
     "connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors {frames}"
 )
 """The page is gradio's, whose scripts stand in the html itself; nothing is fetched from, or sent to, elsewhere."""
+
+
+class TooLong(Refusal):
+    """A body has more bytes than are accepted."""
 
 
 class Doors:
@@ -101,7 +106,8 @@ class Doors:
 
 def _refusal(scope: Scope, address: str) -> tuple[int, str]:
     """The status and the sentence that this request is refused with; 0 if it is not."""
-    headers, upload = Headers(scope=scope), scope["path"].rstrip("/") == UPLOAD
+    headers = Headers(scope=scope)
+    upload = scope["path"].rstrip("/") == UPLOAD and scope["method"] == "POST"
     if not ROUTES.fullmatch(scope["path"]):
         return 404, "There is no such page."
     host = headers.get("host", "")
@@ -113,13 +119,12 @@ def _refusal(scope: Scope, address: str) -> tuple[int, str]:
     status, words = password.refusal(scope["path"], headers.get("authorization"), address)
     if status:
         return status, words
-    length = headers.get("content-length", "none" if upload and scope["method"] == "POST" else "0")
+    length = headers.get("content-length", "none" if upload else "0")
     if not length.isdecimal() or int(length) > _most(scope["path"]):
         return 413, f"The request has {length[:20]} bytes; at most {_most(scope['path']):,} are accepted here."
     if upload and limits.public():
         try:
-            most = {address: limits.LIMITS.upload_bytes_each, "": limits.LIMITS.upload_bytes_all}
-            UPLOADED.admit(most, "bytes may be uploaded", int(length))
+            uploads.admit(address, int(length))
         except Refusal as refusal:
             return 429, str(refusal)
     return 0, ""
@@ -131,13 +136,14 @@ def _listed() -> set[str]:
 
 def _this_machine(host: str) -> bool:
     """Whether a Host header names this machine. An address cannot be rebound; a name can, `x.localhost` too."""
+    parts = HOST.fullmatch(host.lower())
+    if not parts or int(parts["port"] or 1) > 65_535:
+        return False
+    if parts["name"] in {re.sub(r":\d+$", "", name) for name in _listed()} | {"localhost"}:
+        return True
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        if urlsplit(f"//{host}").port == 0:
-            return False
-        if name not in _listed() | {"localhost"}:
-            ipaddress.ip_address(name)
-    except ValueError:  # no address, or no port
+        ipaddress.IPv6Address(parts["v6"]) if parts["v6"] else ipaddress.IPv4Address(parts["name"])
+    except ValueError:
         return False
     return True
 
@@ -145,10 +151,11 @@ def _this_machine(host: str) -> bool:
 def _same_page(headers: Mapping[str, str], method: str) -> bool:
     """Whether a request comes from the studio's own page, from a program, or from a link that somebody followed.
 
-    A proxy may have another name than the host that it hands on: the names in BALIGN_HOSTS are the page's own too.
+    A proxy may have another name than the host that it hands on: what stands in BALIGN_HOSTS is the page's own too,
+    with its port, since another port of the same name is another program.
     """
     origin = urlsplit(headers.get("origin", f"//{headers.get('host', '')}"))
-    if origin.netloc.lower() != headers.get("host", "").lower() and origin.hostname not in _listed():
+    if origin.netloc.lower() != headers.get("host", "").lower() and origin.netloc.lower() not in _listed():
         return False
     shown = ("document", "iframe") if os.environ.get("SPACE_ID") else ("document",)  # the hub frames its Spaces
     followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in shown
@@ -160,15 +167,19 @@ def _most(path: str) -> int:
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """The body as it comes, which ends with an error when it is longer than accepted."""
+    """The body as it comes, which ends with an error when it is longer than accepted, and counts if it is an upload."""
     left = _most(scope["path"])
+    counted = scope["path"].rstrip("/") == UPLOAD and limits.public()
 
     async def read() -> Message:
         nonlocal left
         message = await receive()
-        left -= len(message.get("body", b""))
+        length = len(message.get("body", b""))
+        left -= length
         if left < 0:
-            raise Refusal(f"The request is longer than the {_most(scope['path']):,} bytes accepted here.")
+            raise TooLong(f"The request is longer than the {_most(scope['path']):,} bytes accepted here.")
+        if counted and length:
+            uploads.arrived(length)
         return message
 
     return read
@@ -177,15 +188,28 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
 def _failure(scope: Scope, error: Exception) -> tuple[int, str]:
     """What a request is answered whose handling failed. What gradio cannot read is a bad call, not a bug of ours."""
     if isinstance(error, Refusal):
-        return 413, str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        log.warning("the disk is full: %s", scope["path"])
-        return 507, "The disk is full; come back later."
+        return 413 if isinstance(error, TooLong) else 429, str(error)
+    status, words = of_the_machine(error)
+    if status:
+        log.warning("%s %.200r failed: %s", scope["method"], scope["path"], getattr(error, "strerror", ""))
+        return status, words
     if ours(error):
         log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
         return 500, "Something went wrong in balign itself; the server's log has the details."
     log.warning("bad request %s %.200r: %s", scope["method"], scope["path"], type(error).__name__)
     return 400, UNREADABLE
+
+
+def of_the_machine(error: Exception) -> tuple[int, str]:
+    """The status and the sentence for what the machine could not do; 0 for any other error.
+
+    A name that is too long is what somebody asked for.
+    """
+    if not isinstance(error, OSError) or error.errno in (None, errno.ENAMETOOLONG):
+        return 0, ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return 507, "The disk is full; come back later."
+    return 503, "The machine cannot do this at the moment; come back later."
 
 
 def ours(error: Exception) -> bool:

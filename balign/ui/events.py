@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import gradio.mcp
 
-from balign.ui.doors import UNREADABLE, ours
+from balign.ui.doors import UNREADABLE, of_the_machine, ours
 from balign.ui.event_queue import EventQueue
 from balign.ui.page import BUG
 
@@ -39,6 +39,10 @@ def queue(blocks: gr.Blocks) -> None:
             error.print_exception = False
             raise
         except Exception as error:
+            words = of_the_machine(error)[1]
+            if words:
+                log.warning("an event failed: %s", getattr(error, "strerror", ""))
+                raise gr.Error(words, print_exception=False) from None
             if ours(error):
                 log.error("an event failed", exc_info=error)
                 raise gr.Error(BUG, print_exception=False) from None

@@ -47,5 +47,5 @@ def _right(authorization: str) -> bool:
         given = base64.b64decode(value.strip(), validate=True).partition(b":")[2]
     except (binascii.Error, ValueError):  # ValueError: not ASCII
         return False
-    digests = (hashlib.sha256(text).digest() for text in (given, os.environ["BALIGN_PASSWORD"].encode()))
+    digests = (hashlib.sha256(text).digest() for text in (given, os.fsencode(os.environ["BALIGN_PASSWORD"])))
     return kind.lower() == "basic" and hmac.compare_digest(*digests)

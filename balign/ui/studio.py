@@ -7,14 +7,18 @@ from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
+import gradio.route_utils
+import gradio.routes
+from gradio.route_utils import CustomCORSMiddleware
 from markupsafe import Markup
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from balign.host import disk, housekeeping
 from balign.host.limits import LIMITS, alone, public
 from balign.markup.render import render
 from balign.plain_text import guard_output
-from balign.ui import events, password
+from balign.ui import connections, events, password
 from balign.ui.api import endpoints
 from balign.ui.doors import Doors
 from balign.ui.erase_tab import erase_layout
@@ -24,16 +28,27 @@ from balign.ui.page import Page, plain
 from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
 from balign.ui.try_tab import try_layout
+from balign.ui.uploads import OneFile
 
 SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 SESSIONS = 100
 """Pages whose state is kept in memory at once, each a few hundred kB; the oldest goes first."""
 
 
+class GuardedCors(Doors):
+    """The doors around gradio's answers to other pages, which would else be given before any door is passed."""
+
+    def __init__(self, app: ASGIApp, **options: Any) -> None:
+        super().__init__(CustomCORSMiddleware(app, **options))
+
+
 def build() -> gr.Blocks:
     """The page as gradio blocks. Raises Refusal if BALIGN_PUBLIC cannot be understood."""
     guard_output()
-    logging.getLogger("uvicorn.error").addFilter(_first_line)
+    connections.prepare()
+    logging.getLogger("uvicorn.error").addFilter(_said_once)
+    gradio.routes.CustomCORSMiddleware = GuardedCors
+    gradio.route_utils.GradioMultiPartParser = OneFile
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
@@ -51,9 +66,9 @@ def build() -> gr.Blocks:
     return blocks
 
 
-def _first_line(record: logging.LogRecord) -> bool:
-    """Pass all but the second of the two lines that uvicorn logs for each request to become a websocket."""
-    return "WebSocket library" not in str(record.msg)
+def _said_once(record: logging.LogRecord) -> bool:
+    """Pass all of uvicorn's lines but those that come second: for a request to be a websocket, and a zip broken off."""
+    return not any(words in str(record.msg) for words in ("WebSocket library", "returned without completing response"))
 
 
 def header() -> Markup:
@@ -93,7 +108,7 @@ def options(host: str | None = None, port: int | None = None, share: bool | None
         "enable_monitoring": False,
         "app_kwargs": {
             "routes": list(ROUTES),
-            "middleware": [Middleware(Doors), Middleware(Frontpage)],
+            "middleware": [Middleware(Frontpage)],
             "lifespan": housekeeping.lifespan,
         }
         | dict.fromkeys(("docs_url", "redoc_url", "openapi_url")),

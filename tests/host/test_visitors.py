@@ -73,7 +73,7 @@ def test_what_has_not_the_form_of_a_secret_is_none(value: object) -> None:
 
 
 def test_the_address_is_the_last_public_one_that_a_spaces_proxies_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    headers = {"x-forwarded-for": "6.6.6.6, 8.8.8.8, 10.0.0.1, nonsense"}
+    headers = {"x-forwarded-for": "6.6.6.6, 8.8.8.8, 10.0.0.1"}
     request = SimpleNamespace(headers=headers, client=SimpleNamespace(host="10.0.0.2"))
     assert visitors.address(request) == "10.0.0.2"  # elsewhere the header is the visitor's own word
     monkeypatch.setenv("SPACE_ID", "a/b")
@@ -105,6 +105,14 @@ def test_on_a_space_too_and_whatever_lines_the_header_has(monkeypatch: pytest.Mo
         (["1.1.1.1", "9.9.9.9"], "9.9.9.9"),
         (["1.1.1.1, 2606:4700:1:2:3:4:5:6"], "2606:4700:1:2::/64"),
         (["1.1.1.1", "::ffff:9.9.9.9, 10.0.0.1"], "9.9.9.9"),
+        (["1.1.1.1, 9.9.9.9:4711, 10.0.0.1:80"], "9.9.9.9"),
+        (["1.1.1.1, [2606:4700:1:2::6]:4711"], "2606:4700:1:2::/64"),
+        (["1.1.1.1, [2606:4700:1:2::6]"], "2606:4700:1:2::/64"),
+        (["1.1.1.1, nonsense"], "10.0.0.2"),
+        (["1.1.1.1", "unknown, 10.0.0.1"], "10.0.0.2"),
+        (["1.1.1.1, 9.9.9.9:x"], "10.0.0.2"),
+        (["1.1.1.1, "], "10.0.0.2"),
+        (["1.1.1.1, 10.0.0.1, 9.9.9.999, 192.168.0.1"], "10.0.0.2"),
     ):
         headers = Headers(raw=[(b"x-forwarded-for", line.encode()) for line in lines])
         assert visitors.address(SimpleNamespace(headers=headers, client=client)) == counted

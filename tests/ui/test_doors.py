@@ -1,9 +1,11 @@
 """Which requests the server answers: hosts, origins, routes, sizes, uploads, and what a failed one costs."""
 
+import errno
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -12,10 +14,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from balign.host import limits
 from balign.markup.render import render
 from balign.ui import doors
 from balign.ui.frontpage import Frontpage
+from tests.ui.served import serving
 
 OPEN = ("/", "/config", "/files/some-run/report.html", "/gradio_api/queue/join", "/gradio_api/mcp/", "/assets/x.js")
 OPEN += (
@@ -37,13 +39,18 @@ SHUT = (
     "/docs",
     "/openapi.json",
 )
+FOREIGN = (
+    "x.localhost:7860", "localhost.", "evil.example", "mybox", "rebound.test:7860", "127.0.0.1:x", "[::1", "::1",
+    "evil.test@127.0.0.1:7860", "localhost/@x", "localhost?x", "localhost#x", "[::1%25lo]", "[fe80::1%evil.test]",
+    "127.0.0.1:", "localhost:0", "localhost:080", "localhost:65536", "127.1", "[v1.x]", "a, localhost", "",
+)  # fmt: skip
 
 
 async def _echo(request: Request) -> PlainTextResponse:
     if request.query_params.get("fail") == "lib":
         raise_in_a_library()
     if request.query_params.get("fail") == "disk":
-        raise OSError(28, "No space left on device")
+        raise OSError(int(request.query_params["errno"]), "told by the machine")
     return PlainTextResponse(f"{len(await request.body())}")
 
 
@@ -58,11 +65,6 @@ def client() -> Iterator[TestClient]:
     app = Starlette(routes=[Route("/{path:path}", _echo, methods=methods)], middleware=layers)
     with TestClient(app, base_url="http://127.0.0.1:7860") as client:
         yield client
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "UPLOADED", limits.Rate())
 
 
 @pytest.mark.parametrize("path", OPEN)
@@ -80,9 +82,7 @@ def test_this_machine_by_its_names_and_addresses(client: TestClient, host: str) 
     assert client.get("/", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "host", ["x.localhost:7860", "localhost.", "evil.example", "mybox", "rebound.test:7860", "127.0.0.1:x", "[::1"]
-)
+@pytest.mark.parametrize("host", FOREIGN)
 def test_another_name_is_refused(client: TestClient, host: str) -> None:
     answer = client.get("/config", headers={"host": host})
     assert answer.status_code == 403
@@ -95,6 +95,22 @@ def test_a_listed_name_is_taken(client: TestClient, monkeypatch: pytest.MonkeyPa
     assert client.get("/", headers={"host": "lab.example"}).status_code == 200
     proxied = {"origin": "https://lab.example", "sec-fetch-site": "same-origin"}  # and the Host is the inner address
     assert client.post("/gradio_api/queue/join", headers=proxied).status_code == 200
+
+
+def test_another_port_of_a_listed_name_is_another_page(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_HOSTS", "mybox, Lab.example:8443")
+    path = "/gradio_api/queue/join"
+    for host in ("mybox:7860", "127.0.0.1:7860"):
+        for origin, status in (
+            ("http://mybox:8888", 403),
+            ("http://lab.example", 403),
+            ("https://lab.example:8444", 403),
+            ("https://LAB.example:8443", 200),
+            ("http://mybox", 200),
+        ):
+            assert client.post(path, headers={"host": host, "origin": origin}).status_code == status
+    for host, status in (("lab.example:8443", 200), ("lab.example", 200), ("sub.lab.example", 403), ("mybox.", 403)):
+        assert client.get("/config", headers={"host": host}).status_code == status
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
@@ -111,6 +127,20 @@ def test_a_listed_name_is_taken(client: TestClient, monkeypatch: pytest.MonkeyPa
 )
 def test_another_web_page_is_refused(client: TestClient, method: str, headers: dict[str, str]) -> None:
     assert client.request(method, "/gradio_api/queue/join", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_a_preflight_passes_the_same_doors(public: bool) -> None:
+    with serving(BALIGN_PUBLIC=str(int(public))) as server:
+        for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"host": "evil.example"}):
+            asked = {"origin": server, "access-control-request-method": "POST"} | headers
+            for path in ("/gradio_api/queue/join", "/gradio_api/mcp/"):
+                answer = httpx.request("OPTIONS", server + path, headers=asked)
+                assert answer.status_code == (200 if public else 403)
+                assert "content-security-policy" in answer.headers
+            assert httpx.request("OPTIONS", f"{server}/monitoring", headers=asked).status_code == 404
+        own = {"origin": server, "access-control-request-method": "POST"}
+        assert httpx.request("OPTIONS", f"{server}/config", headers=own).status_code == 200
 
 
 def test_the_own_page_programs_and_links_are_not(client: TestClient) -> None:
@@ -154,19 +184,6 @@ def test_a_body_is_bounded_whatever_it_says(client: TestClient) -> None:
     assert client.post(path, headers={"content-length": "-5"}, content=b"").status_code == 413
 
 
-def test_an_upload_may_be_larger_but_must_say_how_large(client: TestClient) -> None:
-    assert client.post(doors.UPLOAD, content=b"x" * (doors.MAX_BODY + 1)).status_code == 200
-    assert client.post(doors.UPLOAD, content=(b"x" for _ in range(3))).status_code == 413
-
-
-@pytest.mark.usefixtures("public")
-def test_uploads_of_a_public_instance_are_counted(client: TestClient, limit: Callable[..., None]) -> None:
-    limit(upload_bytes_each=2_500, upload_bytes_all=100_000)
-    sent = [client.post(doors.UPLOAD, content=b"x" * 1_000).status_code for _ in range(3)]
-    assert sent == [200, 200, 429]
-    assert client.get("/").status_code == 200
-
-
 def test_what_cannot_be_read_costs_one_line(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     answer = client.get("/?fail=lib")
     assert answer.status_code == 400
@@ -186,10 +203,20 @@ def test_a_bug_of_ours_is_one_wherever_it_surfaces(caplog: pytest.LogCaptureFixt
     assert [record.exc_info is not None for record in caplog.records if record.name == doors.__name__] == [True]
 
 
-def test_a_full_disk_is_named(client: TestClient) -> None:
-    answer = client.post("/?fail=disk")
-    assert answer.status_code == 507
-    assert "disk is full" in answer.json()["error"]
+@pytest.mark.parametrize(
+    ("number", "status", "words"),
+    [(errno.ENOSPC, 507, "disk is full"), (errno.EDQUOT, 507, "disk is full")]
+    + [(n, 503, "come back later") for n in (errno.EMFILE, errno.ENFILE, errno.EIO, errno.EROFS, errno.EACCES)]
+    + [(errno.ENAMETOOLONG, 400, "cannot be read")],
+)
+def test_what_the_machine_cannot_do_is_named(
+    client: TestClient, caplog: pytest.LogCaptureFixture, number: int, status: int, words: str
+) -> None:
+    answer = client.post(f"/?fail=disk&errno={number}")
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+    (record,) = [record for record in caplog.records if record.name == doors.__name__]
+    assert ("told by the machine" in record.getMessage()) == (status != 400)
 
 
 def test_every_answer_says_what_it_may_do(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import os
 from collections.abc import Callable, Iterator
 
 import gradio_client
@@ -67,6 +68,22 @@ def test_with_it_everything_is(server: str, user: str) -> None:
 def test_another_page_may_not_use_what_the_browser_knows(server: str) -> None:
     for headers in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
         assert httpx.post(f"{server}/gradio_api/queue/join", headers=basic(SECRET) | headers).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", ""])
+def test_a_preflight_is_no_way_past_it(server: str, origin: str) -> None:
+    asked = {"origin": origin or server, "access-control-request-method": "POST"}
+    for path, status in (("/config", 403 if origin else 401), ("/monitoring", 404)):
+        answer = httpx.request("OPTIONS", server + path, headers=asked)
+        assert answer.status_code == status
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_password_need_not_be_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_PASSWORD", os.fsdecode(b"sp\xe4te"))
+    right = f"Basic {base64.b64encode(b'me:sp' + bytes([0xE4]) + b'te').decode()}"
+    assert password.refusal("/", right, "1.2.3.4") == (0, "")
+    assert password.refusal("/", basic("späte")["authorization"], "1.2.3.4")[0] == 401
 
 
 def test_an_address_that_guesses_is_not_listened_to(server: str, limit: Callable[..., None]) -> None:
