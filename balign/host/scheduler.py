@@ -84,6 +84,7 @@ def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> 
         if waitlist.ticket(run) or (processes.alive(run) and not _leaving(run)):
             return
         waitlist.admit(1, visitor, _free())
+        disk.check()
         charges.count_runs(visitor, [run.config])
         run.clear_stop()
         waitlist.join(run, verb, visitor)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from balign.data import latent_cache
-from balign.host import disk, limits
+from balign.host import disk, limits, scheduler, visitors, waitlist
+from balign.host.visitors import Visitor
+from balign.refusal import Refusal
 from balign.runs import run_folders
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
@@ -80,3 +82,15 @@ def test_of_all_runs_only_those_that_changed_are_counted_again(monkeypatch: pyte
     assert counted == [runs[1].path]
     runs[1].delete()
     assert disk.used() == sum(size(run.path) for run in runs[:1] + runs[2:])
+
+
+def test_a_run_goes_on_only_where_there_is_room(
+    public: None, new_run: Callable[..., Run], limit: Callable[..., None]
+) -> None:
+    run, visitor = new_run(), Visitor("a" * 43)
+    visitors.sign(run, visitor)
+    limit(free_bytes=10**18)
+    with pytest.raises(Refusal, match="no room"):
+        scheduler.resume(run, "run", visitor)
+    assert waitlist.queue() == []
+    assert not limits.RATE._seen, "a refused start is not counted"

@@ -97,6 +97,21 @@ def picture(name: object) -> Callable[[Path], object]:
     return change
 
 
+def scores(size: float) -> Callable[[Path], object]:
+    """A report whose scores went from one end to the other."""
+
+    def change(run: Path) -> None:
+        known = json.loads((run / "report.json").read_text())
+        for group in known["groups"].values():
+            group["alignment_change"] = {"mean": size, "low": -size, "high": size, "p": 0.5}
+            group |= {"alignment_before": -size, "alignment_after": size}
+            for image in group["images"]:
+                image |= {"alignment_before": -size, "alignment_after": size}
+        (run / "report.json").write_text(json.dumps(known | {"ua": size, "intervals": {"ua": [-size, size]}}))
+
+    return change
+
+
 PHASE: dict[str, Any] = {"kind": "phase", "name": "unlearn", "done": 3, "total": 9, "seconds": 1.0}
 STEP = {"kind": "step"} | dict.fromkeys(
     ("forget_loss", "retain_loss", "forget_norm", "retain_norm", "cosine", "kept_fraction", "forget_change"), 0.5
@@ -126,6 +141,17 @@ CONTENTS: dict[str, Callable[[Path], object]] = {
         {"kind": "conflict", "step": 1, "cosines": {"a": "b"}},
         {"kind": "conflict", "step": 1, "cosines": {"a": 1.0}, "quarter": 99},
     ),
+    "phase of nothing": records(PHASE | {"total": 0}),
+    "phase of less than nothing": records(PHASE | {"done": -5, "total": -1}),
+    "steps at both ends": records(
+        *(STEP | {"step": 4 + k, "forget_loss": end, "retain_loss": -end} for k, end in enumerate((1e308, -1e308, 9e11)))
+    ),
+    "conflicts at both ends": records({"kind": "conflict", "step": 1, "cosines": {"a": 1e308, "b": -1e308}}),
+    "previews at both ends": records(
+        *({"kind": "preview", "step": k, "image": "x", "alignment": {"erased": (-1) ** k * 1e308}} for k in range(3))
+    ),
+    "scores at both ends": scores(1e308),
+    "scores of an earthly size": scores(9e11),
     "no records": records({"kind": "report", "summary": 7}, {"kind": []}, {"a": 1}),
     **{
         f"report {name} {k}": report(**{name: value})
