@@ -74,3 +74,8 @@ def test_a_disk_that_refuses_loses_no_time(tmp_path: Path, clock: list[float], m
             assert idle(file, {"a": "1"}) == {"a": spent}
     clock[0] += 3
     assert idle(file, {"a": "1"}) == {"a": 9}
+
+
+def test_the_boot_has_a_name_that_outlives_the_server() -> None:
+    idle_times._boot.cache_clear()
+    assert idle_times._boot() == Path("/proc/sys/kernel/random/boot_id").read_text().strip()

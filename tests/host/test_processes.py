@@ -1,9 +1,13 @@
 """Processes: started in a session of their own, known from the folder, forgotten when they end."""
 
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from balign.host import processes, status
@@ -92,3 +96,51 @@ def test_a_file_that_was_tampered_with_names_no_living_process(new_run: New, tex
     assert RunProcess.read(run.path / "pid") is None
     assert not run.running()
     assert status.state(run) == "new"
+
+
+def test_a_run_that_an_older_balign_began_has_a_limit_and_can_be_killed(new_run: New) -> None:
+    run = new_run()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as older:
+        began = psutil.Process(older.pid).create_time()
+        (run.path / "pid").write_text(f"{older.pid} {began:.3f}")
+        time.sleep(0.5)
+        assert processes.working() == [run]
+        assert 0.5 <= processes.worked(run) < 5
+        (run.path / "pid").write_text(f"{older.pid} {began - 100:.3f}")  # another process of this number
+        assert processes.working() == []
+        processes.end(run)
+        assert older.poll() is None
+        (run.path / "pid").write_text(f"{older.pid} {began:.3f}")
+        processes.end(run)
+        assert older.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("outlived", [False, True])
+def test_ending_a_run_ends_what_its_process_has_started(
+    new_run: New, monkeypatch: pytest.MonkeyPatch, outlived: bool
+) -> None:
+    commands(monkeypatch, f"import os, time; os.system('sleep 60 &'); time.sleep({0 if outlived else 60})")
+    run = new_run()
+    processes.start(run, "run")
+    pid = processes._children[0].process.pid
+    wait_for(lambda: any(p.name() == "sleep" and os.getsid(p.pid) == pid for p in psutil.process_iter()))
+    if outlived:
+        processes._children[0].process.wait(10)
+    assert processes.alive(run)
+    processes.end(run)
+    wait_for(lambda: not processes.alive(run), 5)
+
+
+def test_nobody_who_only_reads_the_note_is_killed(new_run: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands(monkeypatch, "import time; time.sleep(60)")
+    run = new_run()
+    processes.start(run, "run")
+    reading = "import sys, time; file = open(sys.argv[1]); print(flush=True); time.sleep(60)"
+    note = str(run.path / processes.STARTER)
+    with subprocess.Popen([sys.executable, "-c", reading, note], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        processes.end(run)
+        wait_for(lambda: not processes.alive(run))
+        assert server.poll() is None
+        server.kill()

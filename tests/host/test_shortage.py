@@ -25,8 +25,8 @@ CONFIG = RunConfig.parse({"erase": ["cat"]})
 
 
 @contextmanager
-def short(number: int, name: str) -> Iterator[None]:
-    """Whatever is asked of files and folders of this name fails with this errno."""
+def short(number: int, name: str, *calls: str) -> Iterator[None]:
+    """Whatever is asked of files and folders of this name, or these calls alone, fails with this errno."""
 
     def failing(real: Callable[..., Any]) -> Callable[..., Any]:
         def ask(path: Any = ".", *args: Any, **more: Any) -> Any:
@@ -37,7 +37,7 @@ def short(number: int, name: str) -> Iterator[None]:
         return ask
 
     with pytest.MonkeyPatch.context() as patch:
-        for call in ("open", "stat", "lstat", "scandir"):
+        for call in calls or ("open", "stat", "lstat", "scandir"):
             patch.setattr(os, call, failing(getattr(os, call)))
         yield
 
@@ -101,7 +101,7 @@ def test_a_folder_that_could_not_be_counted_is_counted_the_next_time(run: Run) -
 
 def test_no_records_are_lost_where_they_cannot_be_read(run: Run) -> None:
     before = (run.path / "telemetry.jsonl").read_bytes()
-    with short(errno.EMFILE, "telemetry.jsonl"), pytest.raises(OSError, match="Too many open files"):
+    with short(errno.EMFILE, "telemetry.jsonl", "open"), pytest.raises(OSError, match="Too many open files"):
         Recorder(run).rewind(10)
     assert (run.path / "telemetry.jsonl").read_bytes() == before
 
