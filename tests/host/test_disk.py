@@ -12,7 +12,8 @@ from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs import run_folders
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run
+from balign.runs.folder import Run, list_runs
+from tests.host.conftest import nest
 
 
 def test_old_uploads_go_and_new_ones_stay(
@@ -94,3 +95,22 @@ def test_a_run_goes_on_only_where_there_is_room(
         scheduler.resume(run, "run", visitor)
     assert waitlist.queue() == []
     assert not limits.RATE._seen, "a refused start is not counted"
+
+
+def test_one_folder_stops_nobody_elses_run(
+    public: None, new_run: Callable[..., Run], later: Callable[[float], None]
+) -> None:
+    """A file of holes takes no room, and folders in folders are counted and deleted however deep they are."""
+    holes, nested, plain = (new_run() for _ in range(3))
+    for run in (holes, nested, plain):
+        visitors.sign(run, Visitor("b" * 43))
+    (holes.path / "weights").touch()
+    os.truncate(holes.path / "weights", 10**13)
+    (nested.path / "previews").mkdir()
+    nest(nested.path / "previews", 3_000)
+    assert disk.used() < 1_000_000
+    disk.check()
+    disk.sweep([])
+    later(3600 * limits.LIMITS.hours + 1)
+    assert sorted(disk.sweep([])) == sorted(run.id for run in (holes, nested, plain))
+    assert (list_runs(), list(holes.path.parent.glob(".*.deleted"))) == ([], [])

@@ -27,6 +27,7 @@ from balign.ui.page import answering, caller
 from balign.ui.runs_tab import comparison_panel, run_actions, runs_layout
 from balign.ui.try_tab import blind_vote, try_layout
 from tests.host import fake_run, fake_tryout
+from tests.host.conftest import nest
 from tests.powerless import powerless
 from tests.ui.test_hostile import LISTED, texts
 
@@ -144,7 +145,10 @@ CONTENTS: dict[str, Callable[[Path], object]] = {
     "phase of nothing": records(PHASE | {"total": 0}),
     "phase of less than nothing": records(PHASE | {"done": -5, "total": -1}),
     "steps at both ends": records(
-        *(STEP | {"step": 4 + k, "forget_loss": end, "retain_loss": -end} for k, end in enumerate((1e308, -1e308, 9e11)))
+        *(
+            STEP | {"step": 4 + k, "forget_loss": end, "retain_loss": -end}
+            for k, end in enumerate((1e308, -1e308, 9e11))
+        )
     ),
     "conflicts at both ends": records({"kind": "conflict", "step": 1, "cosines": {"a": 1e308, "b": -1e308}}),
     "previews at both ends": records(
@@ -173,6 +177,11 @@ CONTENTS: dict[str, Callable[[Path], object]] = {
         Path(os.fsdecode(os.fsencode(run / sub) + b"/0\xff\xfe.png")).touch() for sub in ("", "previews", "tries")
     ],
     "names with lines": lambda run: [(run / sub / "0\n\x1b[2J.png").touch() for sub in ("", "previews", "votes")],
+    "folders in folders": lambda run: nest(run / "previews", 3_000),
+    "a file of holes": lambda run: [
+        (run / "erased.safetensors").touch(),
+        os.truncate(run / "erased.safetensors", 10**13),
+    ],
     "shut": lambda run: run.chmod(0),
     "no listing": lambda run: run.chmod(0o300),
     "no writing": lambda run: run.chmod(0o500),
