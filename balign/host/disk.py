@@ -4,13 +4,14 @@ import contextlib
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from balign.data import latent_cache
 from balign.host import limits, visitors
 from balign.host.idle import idle
-from balign.plain_file import raise_shortage
+from balign.plain_file import SHORTAGES, raise_shortage
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, runs_root
 from balign.runs.leftovers import remove_folder
@@ -65,6 +66,19 @@ def sweep_cache() -> None:
     """Delete the training images that were used the longest ago where a public instance keeps too many."""
     if limits.public():
         latent_cache.shrink(limits.LIMITS.cache_bytes)
+
+
+def check_root() -> None:
+    """Raise Refusal if no run can be kept in the folder of the runs, whoever begins it; for the start of a server."""
+    root = runs_root()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        if error.errno not in SHORTAGES:  # for a shortage of this moment, nobody has to start it again
+            words = f"Runs cannot be kept in {root.absolute()}: {error.strerror}."
+            raise Refusal(f"{words} Set BALIGN_RUNS to a folder that can be written to.") from None
 
 
 def check() -> None:

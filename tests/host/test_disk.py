@@ -14,6 +14,7 @@ from balign.runs import run_folders
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, list_runs
 from tests.host.conftest import nest
+from tests.powerless import powerless
 
 
 def test_old_uploads_go_and_new_ones_stay(
@@ -114,3 +115,26 @@ def test_one_folder_stops_nobody_elses_run(
     later(3600 * limits.LIMITS.hours + 1)
     assert sorted(disk.sweep([])) == sorted(run.id for run in (holes, nested, plain))
     assert (list_runs(), list(holes.path.parent.glob(".*.deleted"))) == ([], [])
+
+
+@pytest.mark.parametrize("what", ["file", "nowhere", "below a file", "shut", "shut parent"])
+def test_a_root_that_takes_no_runs_is_a_sentence(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "other" / "runs"
+    root.parent.mkdir()
+    if what in ("file", "below a file"):
+        root.touch()
+    elif what == "nowhere":
+        root.symlink_to("nowhere")
+    elif what == "shut":
+        root.mkdir(mode=0o500)
+    else:
+        root.parent.chmod(0o500)
+    monkeypatch.setenv("BALIGN_RUNS", str(root / "x" if what == "below a file" else root))
+    with powerless(), pytest.raises(Refusal, match=r"^Runs cannot be kept in .*: .*\. Set BALIGN_RUNS to .*\.$"):
+        disk.check_root()
+
+
+def test_a_root_that_takes_runs_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_RUNS", str(tmp_path / "a" / "b"))
+    disk.check_root()
+    assert list((tmp_path / "a" / "b").iterdir()) == []
