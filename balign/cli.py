@@ -197,10 +197,10 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
         host: address to serve on; 0.0.0.0 lets other machines in.
         port: port to serve on.
     """
-    from balign.host import disk
+    from balign.host.disk import check_root
     from balign.ui.studio import launch
 
-    disk.check_root()
+    check_root()
     launch(host, port)
     return 0
 

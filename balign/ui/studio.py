@@ -14,7 +14,7 @@ from balign.host import disk, housekeeping
 from balign.host.limits import LIMITS, alone, public
 from balign.markup.render import render
 from balign.plain_text import guard_output
-from balign.ui import connections, events, password
+from balign.ui import events, password
 from balign.ui.api import endpoints
 from balign.ui.doors import Doors
 from balign.ui.erase_tab import erase_layout
@@ -33,14 +33,7 @@ SESSIONS = 100
 def build() -> gr.Blocks:
     """The page as gradio blocks. Raises Refusal if BALIGN_PUBLIC cannot be understood."""
     guard_output()
-<<<<<<< Updated upstream
     logging.getLogger("uvicorn.error").addFilter(_first_line)
-=======
-    connections.prepare()
-    logging.getLogger("uvicorn.error").addFilter(_said_once)
-    gradio.routes.CustomCORSMiddleware = GuardedCors
-    gradio.route_utils.GradioMultiPartParser = OneFile
->>>>>>> Stashed changes
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
@@ -58,9 +51,9 @@ def build() -> gr.Blocks:
     return blocks
 
 
-def _said_once(record: logging.LogRecord) -> bool:
-    """Pass all of uvicorn's lines but those that come second: for a request to be a websocket, and a zip broken off."""
-    return not any(words in str(record.msg) for words in ("WebSocket library", "returned without completing response"))
+def _first_line(record: logging.LogRecord) -> bool:
+    """Pass all but the second of the two lines that uvicorn logs for each request to become a websocket."""
+    return "WebSocket library" not in str(record.msg)
 
 
 def header() -> Markup:
