@@ -41,7 +41,7 @@ def run_folders(root: Path) -> dict[str, RunFolder]:
     """
     global _known, _others
     known, seen, settled = _known, {}, (time.time() - SETTLED) * 1e9
-    before_others, others = _others, {}
+    others: dict[str, tuple[int, int, int] | None] = {}
     try:
         entries = os.scandir(root.absolute())
     except OSError as error:  # no root
@@ -60,7 +60,7 @@ def run_folders(root: Path) -> dict[str, RunFolder]:
             stamp = (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
             if before is not None and before.stamp == stamp:
                 seen[path] = before
-            elif before_others.get(path) == stamp:
+            elif _others.get(path) == stamp:
                 others[path] = stamp
             elif stat.S_ISDIR(facts.st_mode):
                 lasting = stamp if max(stamp[1:]) < settled else None
