@@ -2,10 +2,12 @@
 
 import sys
 
+from balign.host import disk
 from balign.refusal import Refusal
 from balign.ui.studio import build, options
 
 try:
+    disk.check_root()
     demo = build()
 except Refusal as refusal:
     sys.exit(str(refusal))

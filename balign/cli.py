@@ -1,7 +1,6 @@
 """The command line: erase, run, evaluate, export, try, attack and so on. Its flags are those of the config, by tyro.
 
-A refusal, and an error of the disk, is one sentence on standard error with exit code 2; any other exception is a bug
-and ends the command with its traceback.
+A refusal or an error of the disk is one sentence on standard error and exit code 2; any other error is a traceback.
 """
 
 import sys
@@ -61,8 +60,7 @@ def erase(
         erased = [Concept.parse(text).model_dump() for text in concepts]
     except ValidationError as error:
         raise Refusal(explain(error)) from None
-    config = RunConfig.parse({**settings, "erase": erased, "keep": keep})
-    return _follow(Run.create(config))
+    return _follow(Run.create(RunConfig.parse({**settings, "erase": erased, "keep": keep})))
 
 
 def run(folders: Folders, /) -> int:
@@ -240,8 +238,10 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
         host: address to serve on; 0.0.0.0 lets other machines in.
         port: port to serve on.
     """
+    from balign.host.disk import check_root
     from balign.ui.studio import launch
 
+    check_root()
     launch(host, port)
     return 0
 

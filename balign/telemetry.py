@@ -16,6 +16,8 @@ from balign.plain_file import MOST, plain, raise_shortage
 
 PHASES = ("load", "check", "data", "unlearn", "evaluate", "save", "done")
 """The phases of a run in order; it may also end in ``stopped`` or ``failed``."""
+LARGEST = 1e12
+"""No number of a run is as large as this, except in a damaged file or a loss that has lost all meaning."""
 
 
 class _Record:
@@ -167,7 +169,7 @@ def _plain(value: Any) -> Any:
 
 
 def _restored(value: Any, annotation: Any) -> Any:
-    """``value`` with null turned back into nan where the field says that a number stands there.
+    """``value``, with nan for null, and for what no run measures, where the field says that a number stands there.
 
     Raises TypeError, ValueError or OverflowError for a value that the field cannot have.
     """
@@ -176,7 +178,7 @@ def _restored(value: Any, annotation: Any) -> Any:
     if annotation is float or (annotation == float | None and value is not None):
         value = math.nan if value is None else value
         if isinstance(value, int | float) and not isinstance(value, bool) and not math.isinf(value):
-            return float(value)
+            return float(value) if abs(value) < LARGEST else math.nan
     elif annotation is int:
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
             return value

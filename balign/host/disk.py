@@ -4,15 +4,17 @@ import contextlib
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from balign.data import latent_cache
 from balign.host import limits, visitors
 from balign.host.idle import idle
-from balign.plain_file import raise_shortage
+from balign.plain_file import SHORTAGES, raise_shortage
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, runs_root
+from balign.runs.leftovers import remove_folder
 from balign.runs.run_folders import RunFolder, run_folders
 
 log = logging.getLogger(__name__)
@@ -56,15 +58,27 @@ def sweep_uploads() -> None:
     for name, seconds in _idle(IDLE_UPLOADS, {name: _mark(path, ("",)) for name, path in files.items()}).items():
         if seconds >= limits.LIMITS.upload_seconds:
             with contextlib.suppress(OSError):  # it went away meanwhile, or the next sweep tries again
-                files[name].unlink() if files[name].is_symlink() or files[name].is_file() else shutil.rmtree(
-                    files[name]
-                )
+                loose = files[name].is_symlink() or files[name].is_file()
+                files[name].unlink() if loose else remove_folder(files[name])
 
 
 def sweep_cache() -> None:
     """Delete the training images that were used the longest ago where a public instance keeps too many."""
     if limits.public():
         latent_cache.shrink(limits.LIMITS.cache_bytes)
+
+
+def check_root() -> None:
+    """Raise Refusal if no run can be kept in the folder of the runs, whoever begins it; for the start of a server."""
+    root = runs_root()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        if error.errno not in SHORTAGES:  # for a shortage of this moment, nobody has to start it again
+            words = f"Runs cannot be kept in {root.absolute()}: {error.strerror}."
+            raise Refusal(f"{words} Set BALIGN_RUNS to a folder that can be written to.") from None
 
 
 def check() -> None:
@@ -95,12 +109,20 @@ def check_growth(run: Run, more: int) -> None:
 
 
 def size(folder: Path) -> int:
-    """Bytes in a folder. A file that disappears meanwhile counts nothing."""
-    total = 0
-    for parent, _, names in os.walk(folder, onerror=raise_shortage):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(parent, name)).st_size
+    """Bytes on the disk in a folder, however deep. Holes in a file count nothing, nor does one that disappears."""
+    total, folders = 0, [str(folder)]
+    for parent in folders:
+        try:
+            with os.scandir(parent) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                        continue
+                    with contextlib.suppress(FileNotFoundError):
+                        facts = entry.stat(follow_symlinks=False)
+                        total += min(facts.st_size, facts.st_blocks * 512)
+        except OSError as error:
+            raise_shortage(error)
     return total
 
 

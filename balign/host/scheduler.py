@@ -26,6 +26,8 @@ LEAVING = 10.0
 LONGEST_WAIT = 60.0
 """Seconds at most until a start that failed is tried again."""
 
+UNSEEN = 2.0
+"""Seconds after which every page shows that a run compares what it has."""
 PATIENCE = 20.0
 """Seconds that a decision waits while another one is made."""
 BUSY = "These runs are being worked on; try again in a moment."
@@ -84,6 +86,7 @@ def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> 
         if waitlist.ticket(run) or (processes.alive(run) and not _leaving(run)):
             return
         waitlist.admit(1, visitor, _free())
+        disk.check()
         charges.count_runs(visitor, [run.config])
         run.clear_stop()
         waitlist.join(run, verb, visitor)
@@ -121,6 +124,18 @@ def cancel(run: Run) -> bool:
         with contextlib.suppress(OSError):
             telemetry.append(run.path / "telemetry.jsonl", telemetry.Phase("stopped", 0, 1, 0.0, message))
     return True
+
+
+def stop(run: Run) -> None:
+    """Ask a run to stop and compare what there is, or to end that comparison.
+
+    Who asks in the seconds in which it begins asked the training to stop, like others before.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        asked = (run.path / "stop").stat().st_mtime
+        if run.stop_requested() == "comparing" and time.time() - asked < UNSEEN:
+            return
+    run.request_stop()
 
 
 def delete(run: Run) -> None:

@@ -111,9 +111,9 @@ class Pace:
         speed = self._speed(DRAWN[DRAWN.index(name) + 1 :] if name in DRAWN else DRAWN)
         if expected is None and end is not None and speed is not None:
             expected, doubt = self.shares[name] * speed / max(end.total, 1), GUESSED
-        if expected is None or end is None:
+        units = doubt * end.total if end is not None else 0.0
+        if expected is None or timed.units + units <= 0:  # a phase of nothing has no rate
             return timed.seconds / timed.units if timed.units > 0 else None
-        units = doubt * end.total
         return (timed.seconds + units * expected) / (timed.units + units)
 
     def _speed(self, by: Sequence[str] = DRAWN) -> float | None:

@@ -10,9 +10,11 @@ from balign.markup.formats import counted
 from balign.measure.intervals import Change, verdict
 from balign.measure.ledger import Ledger
 from balign.refusal import Refusal
+from balign.telemetry import LARGEST
 
 GroupName = Literal["erased", "kept", "neighbours"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
+Score = Annotated[float, Field(gt=-LARGEST, lt=LARGEST)]
 
 
 class GroupTitle(NamedTuple):
@@ -45,8 +47,8 @@ class Pair(_Frozen):
     prompt: str
     seed: int
     labels: dict[str, str] = {}
-    alignment_before: float
-    alignment_after: float
+    alignment_before: Score
+    alignment_after: Score
     recognised_before: dict[str, bool] = {}
     recognised_after: dict[str, bool] = {}
     before: str = ""
@@ -56,10 +58,10 @@ class Pair(_Frozen):
 class AlignmentChange(_Frozen):
     """The mean change of alignment, its 95 % interval and sign-flip p; None where there were too few prompts."""
 
-    mean: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
+    mean: Score | None = None
+    low: Score | None = None
+    high: Score | None = None
+    p: Score | None = None
 
 
 class Group(_Frozen):
@@ -67,11 +69,11 @@ class Group(_Frozen):
 
     n: Count
     prompts: Count = 0
-    accuracy_before: float | None = None
-    accuracy_after: float | None = None
-    accuracy_after_interval: tuple[float, float] | None = None
-    alignment_before: float | None = None
-    alignment_after: float | None = None
+    accuracy_before: Score | None = None
+    accuracy_after: Score | None = None
+    accuracy_after_interval: tuple[Score, Score] | None = None
+    alignment_before: Score | None = None
+    alignment_after: Score | None = None
     alignment_change: AlignmentChange = AlignmentChange()
     images: tuple[Pair, ...] = ()
 
@@ -92,10 +94,10 @@ class Scores(_Frozen):
 
     scorer: str
     groups: dict[GroupName, Group]
-    ua: float | None = None
-    ira: float | None = None
-    cra: float | None = None
-    intervals: dict[str, tuple[float, float] | None] = {}
+    ua: Score | None = None
+    ira: Score | None = None
+    cra: Score | None = None
+    intervals: dict[str, tuple[Score, Score] | None] = {}
 
     def named(self) -> Iterator[tuple[GroupName, GroupTitle, Group]]:
         """The groups in their usual order, each with its title."""
@@ -117,8 +119,8 @@ class RunReport(Scores):
     method: str
     seed: Count
     steps: Count
-    seconds: Annotated[float, Field(ge=0, lt=1e12)]
-    memory_gb: Annotated[float, Field(ge=0, lt=1e12)] = 0.0
+    seconds: Annotated[float, Field(ge=0, lt=LARGEST)]
+    memory_gb: Annotated[float, Field(ge=0, lt=LARGEST)] = 0.0
     ledger: Ledger = Ledger()
     warnings: tuple[str, ...] = ()
     settings: dict[str, str | int | float | bool | None] = {}

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import secrets
 import shutil
 import time
@@ -20,10 +19,9 @@ from balign.refusal import Refusal
 from balign.runs.claims import RunProcess, records_of
 from balign.runs.config import RunConfig
 from balign.runs.leftovers import LOCK, remove_folder
-from balign.runs.run_folders import next_moment, run_folders
+from balign.runs.run_folders import RUN_ID, next_moment, run_folders
 from balign.telemetry import Phase, Record
 
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
 MAX_LABEL = 80
 TAILS = (1_024, 65_536)
 """Bytes at the end of the telemetry in which the last phase is looked for; mostly it is the last line."""

@@ -1,8 +1,10 @@
 """What a kill leaves behind: runs half created or half deleted in the root, and half written weights in a run."""
 
+import contextlib
 import logging
 import os
 import re
+import secrets
 import shutil
 from pathlib import Path
 
@@ -19,10 +21,16 @@ WEIGHTS = (".*.safetensors.*.tmp", "tmp*/", "exports/.*.tmp")
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder with everything in it. Raises OSError if something stays."""
-    for parent, folders, _ in os.walk(folder):  # one that may not be entered can still be deleted
-        for name in folders:
-            if not os.path.islink(os.path.join(parent, name)):
-                os.chmod(os.path.join(parent, name), 0o700)
+    for parent in (waiting := [str(folder)]):
+        with contextlib.suppress(OSError):  # what is gone meanwhile, or what is told of below
+            with os.scandir(parent) as entries:
+                paths = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            for path in paths:
+                os.chmod(path, 0o700)  # one that may not be entered can still be deleted
+                waiting.append(path)
+                if parent != waiting[0]:  # no tree is too deep for a way that goes on beside it
+                    waiting[-1] = f"{folder}/{secrets.token_hex(16)}"
+                    os.rename(path, waiting[-1])
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():  # a process that was about to claim it has put its lock there meanwhile
         shutil.rmtree(folder)

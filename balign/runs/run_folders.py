@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from balign.plain_file import is_file, raise_shortage
 
-MOMENT = re.compile(r"(2\d{7})-(\d{6})(\d{6})?-")
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,79}")
+"""The name of a run's folder. Any other folder is none of ours."""
+MOMENT = re.compile(r"(20\d\d[01]\d[0-3]\d)-(\d{6})(\d{6})?-")
 """How the name of a run begins: date, time and millionths of a second; of an older one without these, in local time."""
 SETTLED = 3.0
 """Seconds after which the date of a folder tells every change of it; some disks count in steps of two."""
@@ -28,15 +30,18 @@ class RunFolder(NamedTuple):
 
 
 _known: dict[str, RunFolder] = {}
+_others: dict[str, tuple[int, int, int] | None] = {}
+"""The stamps of folders in which there was no config."""
 
 
 def run_folders(root: Path) -> dict[str, RunFolder]:
-    """The folders of the runs in this root by path, the last by name first. Hidden ones and links are none.
+    """The folders of the runs in this root by path, the last by name first. Links, and other names, are none.
 
     Raises OSError if the system cannot tell at this moment.
     """
-    global _known
+    global _known, _others
     known, seen, settled = _known, {}, (time.time() - SETTLED) * 1e9
+    others: dict[str, tuple[int, int, int] | None] = {}
     try:
         entries = os.scandir(root.absolute())
     except OSError as error:  # no root
@@ -45,6 +50,8 @@ def run_folders(root: Path) -> dict[str, RunFolder]:
     with entries:
         for entry in entries:
             path = entry.path
+            if not RUN_ID.fullmatch(entry.name):
+                continue
             try:
                 facts, before = entry.stat(follow_symlinks=False), known.get(path)
             except OSError as error:  # deleted at this moment
@@ -53,8 +60,15 @@ def run_folders(root: Path) -> dict[str, RunFolder]:
             stamp = (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
             if before is not None and before.stamp == stamp:
                 seen[path] = before
-            elif stat.S_ISDIR(facts.st_mode) and not entry.name.startswith(".") and _holds_config(path):
-                seen[path] = RunFolder(Path(path), stamp if max(stamp[1:]) < settled else None)
+            elif _others.get(path) == stamp:
+                others[path] = stamp
+            elif stat.S_ISDIR(facts.st_mode):
+                lasting = stamp if max(stamp[1:]) < settled else None
+                if _holds_config(path):
+                    seen[path] = RunFolder(Path(path), lasting)
+                else:
+                    others[path] = lasting
+    _others = others
     _known = {path: seen[path] for path in sorted(seen, reverse=True)}
     return _known
 

@@ -61,6 +61,14 @@ def public(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BALIGN_PUBLIC", "1")
 
 
+def nest(folder: Path, depth: int) -> None:
+    """Folders in folders, deeper than a path can be."""
+    for _ in range(depth):
+        (folder.parent / "outer").mkdir()
+        folder.rename(folder.parent / "outer" / "a")
+        (folder.parent / "outer").rename(folder)
+
+
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """``limit(steps=5)``: the limits, with these in place of the usual ones."""

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from balign.data import latent_cache
-from balign.host import disk, limits
+from balign.host import disk, limits, scheduler, visitors, waitlist
+from balign.host.visitors import Visitor
+from balign.refusal import Refusal
 from balign.runs import run_folders
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run
+from balign.runs.folder import Run, list_runs
+from tests.host.conftest import nest
+from tests.powerless import powerless
 
 
 def test_old_uploads_go_and_new_ones_stay(
@@ -80,3 +84,57 @@ def test_of_all_runs_only_those_that_changed_are_counted_again(monkeypatch: pyte
     assert counted == [runs[1].path]
     runs[1].delete()
     assert disk.used() == sum(size(run.path) for run in runs[:1] + runs[2:])
+
+
+def test_a_run_goes_on_only_where_there_is_room(
+    public: None, new_run: Callable[..., Run], limit: Callable[..., None]
+) -> None:
+    run, visitor = new_run(), Visitor("a" * 43)
+    visitors.sign(run, visitor)
+    limit(free_bytes=10**18)
+    with pytest.raises(Refusal, match="no room"):
+        scheduler.resume(run, "run", visitor)
+    assert waitlist.queue() == []
+    assert not limits.RATE._seen, "a refused start is not counted"
+
+
+def test_one_folder_stops_nobody_elses_run(
+    public: None, new_run: Callable[..., Run], later: Callable[[float], None]
+) -> None:
+    """A file of holes takes no room, and folders in folders are counted and deleted however deep they are."""
+    holes, nested, plain = (new_run() for _ in range(3))
+    for run in (holes, nested, plain):
+        visitors.sign(run, Visitor("b" * 43))
+    (holes.path / "weights").touch()
+    os.truncate(holes.path / "weights", 10**13)
+    (nested.path / "previews").mkdir()
+    nest(nested.path / "previews", 3_000)
+    assert disk.used() < 1_000_000
+    disk.check()
+    disk.sweep([])
+    later(3600 * limits.LIMITS.hours + 1)
+    assert sorted(disk.sweep([])) == sorted(run.id for run in (holes, nested, plain))
+    assert (list_runs(), list(holes.path.parent.glob(".*.deleted"))) == ([], [])
+
+
+@pytest.mark.parametrize("what", ["file", "nowhere", "below a file", "shut", "shut parent"])
+def test_a_root_that_takes_no_runs_is_a_sentence(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "other" / "runs"
+    root.parent.mkdir()
+    if what in ("file", "below a file"):
+        root.touch()
+    elif what == "nowhere":
+        root.symlink_to("nowhere")
+    elif what == "shut":
+        root.mkdir(mode=0o500)
+    else:
+        root.parent.chmod(0o500)
+    monkeypatch.setenv("BALIGN_RUNS", str(root / "x" if what == "below a file" else root))
+    with powerless(), pytest.raises(Refusal, match=r"^Runs cannot be kept in .*: .*\. Set BALIGN_RUNS to .*\.$"):
+        disk.check_root()
+
+
+def test_a_root_that_takes_runs_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_RUNS", str(tmp_path / "a" / "b"))
+    disk.check_root()
+    assert list((tmp_path / "a" / "b").iterdir()) == []

@@ -17,7 +17,8 @@ from balign.atomic import write
 from balign.refusal import Refusal
 from balign.runs.claims import RunProcess
 from balign.runs.config import RunConfig
-from balign.runs.folder import RUN_ID, TAILS, Run, find, list_runs, runs_root
+from balign.runs.folder import TAILS, Run, find, list_runs, runs_root
+from balign.runs.run_folders import RUN_ID
 
 CONFIG = RunConfig.parse({"erase": ["../../etc"], "keep": ["a red ball"]})
 

@@ -8,7 +8,7 @@ import pytest
 from balign.host import processes, waitlist
 from balign.runs import run_folders
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, list_runs, runs_root
 
 CONFIG = RunConfig.parse({"erase": ["cat"]})
 
@@ -70,3 +70,30 @@ def test_a_folder_of_a_moment_ago_is_looked_into_again() -> None:
     (run.path / "queued").write_text('[7, "run"]')
     os.utime(run.path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
     assert waitlist.queue() == [run]
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_folder_without_a_config_is_looked_into_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = runs_root() / "20260101-000000-no-config-yet"
+    other.mkdir(parents=True)
+    assert list_runs() == []
+    looked, look = [], run_folders.is_file
+    monkeypatch.setattr(run_folders, "is_file", lambda path: (looked.append(path), look(path))[1])
+    assert (list_runs(), looked) == ([], [])
+    (other / "config.json").write_text(CONFIG.to_json())
+    assert (list_runs(), len(looked)) == ([Run(other.absolute())], 1)
+
+
+@pytest.mark.parametrize("name", [b"20260101-000000-a\nb", b"20260101-000000-\xff\xfe", b"short", b"20260101 000000 a"])
+def test_a_folder_that_no_run_can_be_called_is_neither_listed_nor_started(name: bytes) -> None:
+    run = Run.create(CONFIG)
+    waitlist.join(run)
+    run.path.rename(run.path.parent / os.fsdecode(name))
+    assert (list_runs(), waitlist.queue()) == ([], [])
+
+
+def test_a_moment_of_no_calendar_dates_no_later_run() -> None:
+    root = runs_root()
+    (root / "29999999-999999999999-abcdefgh").mkdir(parents=True)
+    (root / "20999999-999999-abcdefgh").mkdir()
+    assert int(Run.create(CONFIG).id[:4]) < 2100 - 1

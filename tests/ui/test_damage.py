@@ -27,6 +27,7 @@ from balign.ui.page import answering, caller
 from balign.ui.runs_tab import comparison_panel, run_actions, runs_layout
 from balign.ui.try_tab import blind_vote, try_layout
 from tests.host import fake_run, fake_tryout
+from tests.host.conftest import nest
 from tests.powerless import powerless
 from tests.ui.test_hostile import LISTED, texts
 
@@ -97,6 +98,21 @@ def picture(name: object) -> Callable[[Path], object]:
     return change
 
 
+def scores(size: float) -> Callable[[Path], object]:
+    """A report whose scores went from one end to the other."""
+
+    def change(run: Path) -> None:
+        known = json.loads((run / "report.json").read_text())
+        for group in known["groups"].values():
+            group["alignment_change"] = {"mean": size, "low": -size, "high": size, "p": 0.5}
+            group |= {"alignment_before": -size, "alignment_after": size}
+            for image in group["images"]:
+                image |= {"alignment_before": -size, "alignment_after": size}
+        (run / "report.json").write_text(json.dumps(known | {"ua": size, "intervals": {"ua": [-size, size]}}))
+
+    return change
+
+
 PHASE: dict[str, Any] = {"kind": "phase", "name": "unlearn", "done": 3, "total": 9, "seconds": 1.0}
 STEP = {"kind": "step"} | dict.fromkeys(
     ("forget_loss", "retain_loss", "forget_norm", "retain_norm", "cosine", "kept_fraction", "forget_change"), 0.5
@@ -126,6 +142,20 @@ CONTENTS: dict[str, Callable[[Path], object]] = {
         {"kind": "conflict", "step": 1, "cosines": {"a": "b"}},
         {"kind": "conflict", "step": 1, "cosines": {"a": 1.0}, "quarter": 99},
     ),
+    "phase of nothing": records(PHASE | {"total": 0}),
+    "phase of less than nothing": records(PHASE | {"done": -5, "total": -1}),
+    "steps at both ends": records(
+        *(
+            STEP | {"step": 4 + k, "forget_loss": end, "retain_loss": -end}
+            for k, end in enumerate((1e308, -1e308, 9e11))
+        )
+    ),
+    "conflicts at both ends": records({"kind": "conflict", "step": 1, "cosines": {"a": 1e308, "b": -1e308}}),
+    "previews at both ends": records(
+        *({"kind": "preview", "step": k, "image": "x", "alignment": {"erased": (-1) ** k * 1e308}} for k in range(3))
+    ),
+    "scores at both ends": scores(1e308),
+    "scores of an earthly size": scores(9e11),
     "no records": records({"kind": "report", "summary": 7}, {"kind": []}, {"a": 1}),
     **{
         f"report {name} {k}": report(**{name: value})
@@ -147,6 +177,11 @@ CONTENTS: dict[str, Callable[[Path], object]] = {
         Path(os.fsdecode(os.fsencode(run / sub) + b"/0\xff\xfe.png")).touch() for sub in ("", "previews", "tries")
     ],
     "names with lines": lambda run: [(run / sub / "0\n\x1b[2J.png").touch() for sub in ("", "previews", "votes")],
+    "folders in folders": lambda run: nest(run / "previews", 3_000),
+    "a file of holes": lambda run: [
+        (run / "erased.safetensors").touch(),
+        os.truncate(run / "erased.safetensors", 10**13),
+    ],
     "shut": lambda run: run.chmod(0),
     "no listing": lambda run: run.chmod(0o300),
     "no writing": lambda run: run.chmod(0o500),

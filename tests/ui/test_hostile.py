@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from balign.host import processes, visitors
 from balign.host.visitors import Visitor
 from balign.runs.config import RunConfig
-from balign.runs.folder import RUN_ID, Run, list_runs
+from balign.runs.folder import Run, list_runs
+from balign.runs.run_folders import RUN_ID
 from balign.ui import files
 from balign.ui.api import endpoints
 from balign.ui.erase_tab import erase_handlers, keep_assistant

@@ -35,8 +35,12 @@ MAX_TEXT = 8_000_000
 """Most bytes of a file that is read as text."""
 GROWS, ROOM = 4, 64_000_000
 """A zip may hold this many times its size, and this many bytes more; pictures and weights do not compress."""
-DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError)
-"""The exceptions of zipfile for a damaged zip; an offset before the start of the file is an OSError."""
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError,
+    OverflowError,
+)  # fmt: skip
+"""The exceptions of zipfile for a damaged zip; a name that is no text, or an offset that no file has, is a ValueError,
+an OverflowError or an OSError."""
 END, LOCATOR, END64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 
 
@@ -94,6 +98,8 @@ def read(path: Path) -> Bundle:
         try:
             with zipfile.ZipFile(file) as archive:
                 return _read(archive, size)
+        except Refusal:
+            raise
         except DAMAGE as error:
             raise_shortage(error)
             raise Refusal(f"The zip is damaged ({str(error)[:120]!r}); download or copy it again.") from None

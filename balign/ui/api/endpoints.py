@@ -109,7 +109,7 @@ def metrics(run: str) -> dict[str, Any]:
 def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
     """Stop a run at its next batch, or take it out of the queue. What there is is kept, and compared at once.
 
-    Once more ends that comparison.
+    Once more, when it has compared for two seconds, ends that comparison.
 
     Args:
         run: The id that start returned.
@@ -124,7 +124,7 @@ def stop(run: str, keep: bool = True, owner_secret: str = "") -> dict[str, str]:
         return {"run": known.id, "state": "left the line"}
     if not processes.alive(known):
         raise Refusal("This run is not running; there is nothing to stop.")
-    known.request_stop()
+    scheduler.stop(known)
     return {"run": known.id, "state": "stopping"}
 
 

@@ -39,7 +39,7 @@ def stop(caller: Caller) -> Answer:
     if run is None or not (processes.alive(run) or waitlist.ticket(run)):
         return {"notice": notice("Nothing is running here.", "remark")}
     if not scheduler.cancel(run):
-        run.request_stop()
+        scheduler.stop(run)
     return {"notice": ""}
 
 

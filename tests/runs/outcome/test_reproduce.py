@@ -235,3 +235,44 @@ def test_a_real_run_is_made_again_bit_for_bit(configure: Callable[..., RunConfig
     words = f"The weights are those of {first.id}, bit for bit."
     assert report.reproduces == Reproduction(run=first.id, equal=True, words=words)
     assert digest(again.path / "images/after/0000.png") == digest(first.path / "images/after/0000.png")
+
+
+def unlikely(whole: bytes) -> dict[str, bytes]:
+    """Zips with a name that is no text, or with a place that no file has."""
+    end = whole.rindex(b"PK\5\6")
+    count, size, start = struct.unpack("<H2L", whole[end + 10 : end + 20])
+    name = struct.unpack("<H", whole[start + 28 : start + 30])[0]
+
+    def named(at: int, flag: int, begin: int) -> bytes:
+        changed = bytearray(whole)
+        changed[at + flag : at + flag + 2], changed[at + begin] = struct.pack("<H", 0x800), 0xFF
+        return bytes(changed)
+
+    def placed(place: int) -> bytes:
+        entry = bytearray(whole[start : start + 46 + name])
+        entry[30:32], entry[42:46] = struct.pack("<H", 12), b"\xff" * 4
+        entry += struct.pack("<HHQ", 1, 8, place)
+        listed = bytes(entry) + whole[start + 46 + name : end]
+        return whole[:start] + listed + whole[end : end + 12] + struct.pack("<2LH", len(listed), start, 0)
+
+    def ended(place: int) -> bytes:
+        wide = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, place)
+        wide += struct.pack("<4sLQL", b"PK\6\7", 0, end, 1)
+        return whole[:end] + wide + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 2**32 - 1, 2**32 - 1, 0)
+
+    return {
+        "name in the list": named(start, 8, 46),
+        "name in a header": named(0, 6, 30),
+        **{f"header at {place}": placed(place) for place in (2**64 - 1, 2**63, 2**63 - 1, 2**62)},
+        **{f"list at {place}": ended(place) for place in (2**64 - 1, 2**63, 2**62)},
+    }
+
+
+def test_a_place_that_no_file_has_and_a_name_that_is_no_text_are_damage(fake: Fake, tmp_path: Path) -> None:
+    content = files(fake())
+    whole = zipped(tmp_path / "good.zip", content).read_bytes()
+    for what, damaged in unlikely(whole).items():
+        (tmp_path / "odd.zip").write_bytes(damaged)
+        with pytest.raises(Refusal, match="damaged") as refusal:
+            zip_check.read(tmp_path / "odd.zip")
+        assert str(refusal.value).isprintable(), what

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from balign import telemetry
-from balign.host import processes, status, waitlist
+from balign.host import processes, scheduler, status, waitlist
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs
@@ -116,6 +116,9 @@ def test_a_second_stop_ends_the_comparison_which_can_be_made_later(monkeypatch: 
     updates = shown(run)
     assert "Stopped: comparing what there is" in updates["progress"]
     assert updates["stop"] == {"visible": True, "interactive": True, "__type__": "update"}
+    assert erase_handlers.stop(who) == {"notice": ""}
+    assert run.stop_requested() == "comparing", "who pressed at this moment has not seen that it compares"
+    monkeypatch.setattr(scheduler, "UNSEEN", 0.0)
     assert erase_handlers.stop(who) == {"notice": ""}
     wait_for(lambda: not processes.alive(run))
     updates = shown(run)
