@@ -138,7 +138,7 @@ class Watch(threading.Thread):
         for run in self.waiting.keys() - waiting.keys():
             self.passed[run] = {other for other in still if self.waiting[other] < self.waiting[run]}
         for run in begun:
-            for other in self.passed.pop(run, ()):
+            for other in self.passed.pop(run, set()) & waiting.keys():
                 self.world.book.breach("begun out of turn", f"{run} before {other}")
         self.waiting = waiting
         self.most["runs in the queue"] = max(self.most["runs in the queue"], len(queued))

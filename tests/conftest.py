@@ -18,12 +18,10 @@ Claim = Callable[[Run], Callable[[], None]]
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub anything; its client reads this once, when it is imported
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Several workers (`-n 2 --dist loadgroup`) take a file each, and one takes all that drive a browser."""
-    for item in items:
-        browser = item.get_closest_marker("browser")
-        item.add_marker(pytest.mark.xdist_group("browser" if browser else item.location[0]))
+    browser = item.get_closest_marker("browser")
+    item.add_marker(pytest.mark.xdist_group("browser" if browser else item.location[0]))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ parts, and raises `Refusal` for what cannot be done; how that becomes a message 
 """
 
 import contextlib
+import errno
 import functools
 import hashlib
 import inspect
@@ -28,6 +29,8 @@ from balign.runs.folder import Run, find
 log = logging.getLogger(__name__)
 Answer = dict[str, Any]
 Sent = dict[str, str]
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a full disk, which is no place in the code to look at."""
 NO_RUN = "This page shows no run; start one, or open one in the Runs tab."
 BUG = "Something went wrong in balign itself; it is not your input. The server's log has the details."
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
@@ -110,7 +113,7 @@ def answering(work: Callable[..., Any], failure: str, say: str) -> Callable[...,
         if isinstance(error, Refusal):
             return {say: notice(str(error), "refused")}
         if isinstance(error, OSError):
-            log.warning(failure, exc_info=error)
+            log.warning("%s: %s", failure, error, exc_info=None if error.errno in FULL else error)
             return {say: notice(f"{failure}: {error.strerror or 'the disk refused'}.", "refused")}
         log.error(failure, exc_info=error)
         return {say: notice(f"{failure}. {BUG}", "failed")}
