@@ -131,11 +131,9 @@ def stop(run: Run) -> None:
 
     Who asks in the seconds in which it begins asked the training to stop, like others before.
     """
-    with contextlib.suppress(FileNotFoundError):
-        asked = (run.path / "stop").stat().st_mtime
-        if run.stop_requested() == "comparing" and time.time() - asked < UNSEEN:
-            return
-    run.request_stop()
+    since = run.comparing_since()
+    if since is None or time.monotonic() - since >= UNSEEN:
+        run.request_stop()
 
 
 def delete(run: Run) -> None:

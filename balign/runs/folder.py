@@ -197,12 +197,20 @@ class Run:
 
     def begin_last_comparison(self) -> None:
         """Say that the run has stopped training, as it was asked to, and compares what there is."""
-        write(self.path / "stop", "comparing")
+        write(self.path / "stop", f"comparing {time.monotonic()}")
+
+    def comparing_since(self) -> float | None:
+        """When it began to, in seconds of time.monotonic; None if it does not."""
+        try:
+            word, moment = read_plain(self.path / "stop").decode().split()
+            return float(moment) if word == "comparing" else None
+        except (OSError, ValueError):
+            return None
 
     def stop_requested(self) -> Literal["asked", "now", "comparing"] | None:
         """What the stop flag says, if there is one; `comparing` if the run has obeyed and compares what there is."""
         try:
-            text = read_plain(self.path / "stop").decode(errors="replace").strip()
+            text = read_plain(self.path / "stop").decode(errors="replace").partition(" ")[0].strip()
         except FileNotFoundError:
             return None
         return text if text in ("now", "comparing") else "asked"  # type: ignore[return-value]

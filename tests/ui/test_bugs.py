@@ -1,5 +1,6 @@
 """A bug of ours, planted in every handler of the Try and Runs tabs: logged with its trace, never shown as a refusal."""
 
+import errno
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -100,3 +101,15 @@ def test_every_event_of_a_tab_is_guarded(
         assert len(answer) == 1
         assert set(answer) <= set(event.outputs)
         assert honest(next(iter(answer.values())), caplog.records)
+
+
+@pytest.mark.parametrize(("number", "traced"), [(errno.ENOSPC, False), (errno.EIO, True)])
+def test_a_full_disk_is_one_line_of_the_log(number: int, traced: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def work() -> Answer:
+        raise OSError(number, "it refused")
+
+    answer = answering(work, "The run could not be started", "say")()
+    assert "The run could not be started: it refused." in answer["say"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The run could not be started: [Errno ")
+    assert bool(record.exc_info) is traced
