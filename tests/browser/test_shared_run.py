@@ -108,6 +108,7 @@ def strengthened(page: Page, server: Studio, run: Run) -> None:
     page.click("#try-frames")
     slider = page.locator("section.strength input")
     now = page.locator("section.strength .now span[data-frame]:not([hidden]) > b").first
+    expect(slider).to_have_attribute("max", str(len(store.STRENGTHS) - 1))  # all of them are drawn
     expect(now).to_have_text("1.00")
     slider.focus()
     shown = "section.strength figure.frame img:not([hidden])"
