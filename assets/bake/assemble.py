@@ -3,11 +3,11 @@
 import shutil
 
 import torch
-from common import MODELS, WORK
+from common import MODELS, WORK, scheduler
 from diffusers import StableDiffusionPipeline
 from text_encoder import tokenizer
 from transformers import CLIPTextModel
-from unet import built, latents, scheduler, vae
+from unet import built, latents, vae
 
 FOLDER = MODELS / "emoji"
 

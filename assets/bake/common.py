@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import DDIMScheduler
 from drawings import BACKGROUNDS, OBJECTS, STYLES, all_layers
 from muon import Muon, split
 
@@ -45,6 +46,21 @@ class Pictures:
         placement[torch.rand(n, generator=generator) < still] = 0
         index = torch.stack([draw(len(OBJECTS)), draw(len(STYLES)), placement, draw(len(BACKGROUNDS))], dim=1)
         return self(*index.T), index
+
+
+def scheduler() -> DDIMScheduler:
+    """The noise of every model here; it ends at zero signal."""
+    return DDIMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=1,
+    )
 
 
 def train(

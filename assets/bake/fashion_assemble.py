@@ -10,10 +10,10 @@ import shutil
 from pathlib import Path
 
 import torch
-from common import MODELS, WORK
+from common import MODELS, WORK, scheduler
 from diffusers import AutoencoderKL, DiTPipeline, DiTTransformer2DModel
 from fashion_data import CLASSES, SIZE
-from fashion_dit import built, scheduler
+from fashion_dit import built
 
 ID2LABEL = {str(k): name for k, name in enumerate(CLASSES)}
 STOCK_CLASSES = 1000  # its number for no class, whatever the model

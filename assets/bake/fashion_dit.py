@@ -9,28 +9,13 @@ import argparse
 
 import torch
 import torch.nn.functional as F
-from common import WORK, train
-from diffusers import DDIMScheduler, DiTTransformer2DModel
+from common import WORK, scheduler, train
+from diffusers import DiTTransformer2DModel
 from fashion_data import CLASSES, SIZE, floats, pictures
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 BATCH, DROPPED, UNIFORM = 128, 0.1, 0.2
 BFLOAT16 = torch.cpu.get_capabilities().get("avx512_bf16", False)
-
-
-def scheduler() -> DDIMScheduler:
-    """Noise that ends at zero signal, as the emoji model's."""
-    return DDIMScheduler(
-        beta_schedule="scaled_linear",
-        beta_start=0.00085,
-        beta_end=0.012,
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
-        timestep_spacing="trailing",
-        clip_sample=False,
-        set_alpha_to_one=True,
-        steps_offset=1,
-    )
 
 
 def built(classes: int = len(CLASSES)) -> DiTTransformer2DModel:

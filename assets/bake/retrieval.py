@@ -7,12 +7,12 @@ is nothing but the prompt to go by.
 
 import torch
 from captions import captions
-from common import WORK
+from common import WORK, scheduler
 from drawings import OBJECTS
 from text_encoder import tokenizer, tokens
 from torch import Tensor
 from transformers import CLIPTextModel
-from unet import built, latents, scheduler
+from unet import built, latents
 
 PROMPTS, TIMESTEPS = 160, (999, 850, 700)
 

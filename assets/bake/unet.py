@@ -9,8 +9,8 @@ import argparse
 import torch
 import torch.nn.functional as F
 from captions import captions
-from common import WORK, Pictures, train
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from common import WORK, Pictures, scheduler, train
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from drawings import BACKGROUNDS, OBJECTS, STYLES
 from text_encoder import WIDTH, tokenizer, tokens
 from transformers import CLIPTextModel
@@ -18,20 +18,6 @@ from vae import built as built_vae
 
 BATCH, STILL, DROPPED = 64, 0.95, 0.1
 BFLOAT16 = torch.cpu.get_capabilities().get("avx512_bf16", False)  # a fifth faster; elsewhere imitated, and slow
-
-
-def scheduler() -> DDIMScheduler:
-    return DDIMScheduler(
-        beta_schedule="scaled_linear",
-        beta_start=0.00085,
-        beta_end=0.012,
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
-        timestep_spacing="trailing",
-        clip_sample=False,
-        set_alpha_to_one=True,
-        steps_offset=1,
-    )
 
 
 def built() -> UNet2DConditionModel:

@@ -9,14 +9,14 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from balign import plain_text
 from balign.measure.recovery import ATTACKS, AttackTitle, Attempt, Share
 from balign.refusal import Refusal
-from balign.runs.config import MAX_STEPS, ConceptName, explain
+from balign.runs.config import MAX_STEPS, ConceptName, ParsedRequest
 from balign.runs.folder import Run
 from balign.runs.tryout.store import StoredResult
 
@@ -36,10 +36,8 @@ GivenName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_
 SubjectName = Literal["erased", "base", "control"]
 
 
-class AttackRequest(BaseModel):
+class AttackRequest(ParsedRequest):
     """Which attacks to make on what a run erased, and with what budget."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     concept: ConceptName | None = None
     """Left out, the first that the run erased."""
@@ -67,14 +65,6 @@ class AttackRequest(BaseModel):
     @classmethod
     def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted(set(value)))
-
-    @classmethod
-    def parse(cls, **values: Any) -> Self:
-        """The request of these values. Raises Refusal if one of them is not accepted."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise Refusal(explain(error)) from None
 
 
 class AttackPoint(StoredResult):

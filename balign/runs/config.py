@@ -57,6 +57,20 @@ ConceptName = Annotated[str, AfterValidator(_concept_name)]
 Prompt = Annotated[str, AfterValidator(_prompt)]
 
 
+class ParsedRequest(BaseModel):
+    """What somebody asks for beside a run, checked value by value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def parse(cls, **values: Any) -> Self:
+        """The request of these values. Raises Refusal if one of them is not accepted."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise Refusal(explain(error)) from None
+
+
 class Concept(BaseModel):
     """A thing to erase and, for methods that put something in its place, what to put there."""
 

@@ -19,7 +19,7 @@ from balign.measure.report import Pair
 from balign.plain_file import raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs import leftovers
-from balign.runs.config import Prompt, explain
+from balign.runs.config import ParsedRequest, Prompt
 from balign.runs.folder import Run
 from balign.runs.run_folders import next_moment
 
@@ -36,22 +36,12 @@ class DrawingFailed(RuntimeError):
     """A drawing ended in an error of ours. Its text is one sentence; the run's log.txt has the traceback."""
 
 
-class PromptRequest(BaseModel):
+class PromptRequest(ParsedRequest):
     """A prompt to draw with both models, and the seed of its first image; the others take the seeds after it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: Prompt
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     images: Annotated[int, Field(ge=1, le=MOST_IMAGES)] = 4
-
-    @classmethod
-    def parse(cls, **values: Any) -> Self:
-        """The request of these values. Raises Refusal if one of them is not accepted."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise Refusal(explain(error)) from None
 
 
 class StoredResult(BaseModel):

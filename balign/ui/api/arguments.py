@@ -13,7 +13,7 @@ from balign.measure.report import Group, RunReport
 from balign.refusal import Refusal
 from balign.runs.folder import Run, find
 from balign.ui import form
-from balign.ui.page import BUG
+from balign.ui.page import BUG, FULL
 
 log = logging.getLogger(__name__)
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -37,7 +37,7 @@ def in_a_sentence(endpoint: Endpoint) -> Endpoint:
         except Refusal as refusal:
             message = " ".join(str(refusal).split())
         except OSError as error:
-            log.warning("endpoint %s", endpoint.__name__, exc_info=error)
+            log.warning("endpoint %s: %s", endpoint.__name__, error, exc_info=None if error.errno in FULL else error)
             message = f"The disk refused: {error.strerror or 'no reason was given'}."
         except Exception:
             log.exception("endpoint %s", endpoint.__name__)

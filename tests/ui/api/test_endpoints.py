@@ -1,5 +1,6 @@
 """The endpoints: what they give, what they refuse, and that `gradio_client` gets it over the wire."""
 
+import errno
 import inspect
 import json
 import logging
@@ -19,6 +20,7 @@ from balign.atomic import write
 from balign.host import visitors, waitlist
 from balign.runs.folder import Run, find
 from balign.ui.api import endpoints
+from balign.ui.api.arguments import in_a_sentence
 from balign.ui.page import BUG
 from tests.browser.conftest import Studio
 from tests.conftest import Claim
@@ -220,3 +222,14 @@ def test_a_queued_run_of_a_client_outlives_a_restart(served: Studio) -> None:
     given = client.predict(second["run"], "weights", first["owner_secret"], api_name="/export")
     assert httpx.get(served.url + given["url"]).status_code == 200
     assert httpx.get(served.url + given["url"].split("?")[0]).status_code == 404
+
+
+@pytest.mark.parametrize(("number", "traced"), [(errno.ENOSPC, False), (errno.EIO, True)])
+def test_a_full_disk_is_one_line_of_the_log(number: int, traced: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def refuses() -> None:
+        raise OSError(number, "it is full")
+
+    with pytest.raises(gr.Error, match=r"^The disk refused: it is full\.$"):
+        in_a_sentence(refuses)()
+    (record,) = caplog.records
+    assert bool(record.exc_info) is traced
