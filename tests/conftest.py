@@ -19,9 +19,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub anything; its client 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Several workers (`-n 2 --dist loadgroup`) take a file each, and one takes all that drive a browser."""
-    browser = item.get_closest_marker("browser")
-    item.add_marker(pytest.mark.xdist_group("browser" if browser else item.location[0]))
+    """Several workers (`-n 2 --dist loadgroup`) take a file each."""
+    item.add_marker(pytest.mark.xdist_group(item.location[0]))
 
 
 @pytest.fixture(scope="session")
