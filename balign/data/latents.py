@@ -108,6 +108,12 @@ def make(
     return Latents(whole[:n], whole[n:], manifest)
 
 
+def none(model: BaseModel) -> Latents:
+    """The latents of a run that trains on none."""
+    empty = torch.empty(0, *model.latent_shape)
+    return Latents(empty, empty, [])
+
+
 def training_data(model: BaseModel, prompts: PromptSets, latents: Latents, batch: int = 32) -> TrainingData:
     """The latents with their prompts' conditions, each different prompt encoded once."""
     different = list(dict.fromkeys(["", *prompts.forget, *prompts.retain, *prompts.anchor]))

@@ -4,10 +4,18 @@ Two methods differ only in their rows. Importing this needs no torch, so that th
 method.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Protocol
 
+from balign.method.combiners import COMBINERS
 from balign.refusal import Refusal
+
+FORGET = ("ascent", "anchor", "negative_guidance")
+"""The forget losses of ``losses.FORGET_LOSSES``, which needs torch."""
+EDITS = ("redirect",)
+"""The closed forms of ``closed_form``."""
+RetainTarget = Literal["denoising", "base"]
+EditWhen = Literal["before", "after"]
 
 
 @dataclass(frozen=True)
@@ -15,17 +23,21 @@ class Objective:
     """One method: its forget and retain losses, how the two gradients are combined, and its default numbers."""
 
     title: str
-    forget: str
-    """The forget loss, a key of ``losses.FORGET_LOSSES``."""
-    combine: str
-    """The combiner, a key of ``combiners.COMBINERS``."""
     cite: str
     equation: str
     note: str
-    retain: Literal["denoising", "base"] = "denoising"
+    forget: str = "ascent"
+    """The forget loss, a key of ``losses.FORGET_LOSSES``."""
+    combine: str = "plain_sum"
+    """The combiner, a key of ``combiners.COMBINERS``."""
+    retain_target: RetainTarget = "denoising"
     """The target of the retain loss: the noise, or the base model's prediction."""
     project_step: bool = False
     """Whether the optimiser's proposed step is projected so that neither sampled loss rises to first order."""
+    edit: str = ""
+    """A closed form, a key of ``closed_form.EDITS``, that edits the weights too; with no steps, it alone does."""
+    edit_when: EditWhen = "after"
+    """Whether the edit comes before the steps or after them."""
     diversified: bool = True
     """Whether the forget and retain sets vary everything but the concept, or hold one prompt each."""
     train: str = "cross_attention"
@@ -37,11 +49,6 @@ class Objective:
     batch_forget: int = 16
     batch_retain: int = 16
 
-    @property
-    def first_order_safe(self) -> bool:
-        """Whether the update that this method aims at never opposes either gradient."""
-        return self.project_step or self.combine not in ("plain_sum", "unilateral")
-
 
 _RG = "Ko et al., Boosting Alignment for Post-Unlearning Text-to-Image Generative Models, NeurIPS 2024, Theorem 4"
 _ESD = "Gandikota et al., Erasing Concepts from Diffusion Models, ICCV 2023"
@@ -49,12 +56,45 @@ _CA = "Kumari et al., Ablating Concepts in Text-to-Image Diffusion Models, ICCV 
 _THEOREM = "g_f - (g_f.g_r/|g_r|^2) g_r + w (g_r - (g_f.g_r/|g_f|^2) g_f) where g_f.g_r < 0, else g_f + w g_r"
 _PAPER_NOTE = "The paper's own numbers for Stable Diffusion: Adam at 1e-5, all weights, batch 8 and 8, 100 steps."
 
+_REMOVE = Objective(
+    title="Remove",
+    forget="ascent",
+    combine="restricted",
+    retain_target="base",
+    project_step=True,
+    learning_rate=1.5e-4,
+    retain_weight=6.0,
+    batch_forget=12,
+    batch_retain=24,
+    cite=f"{_RG}; the base's prediction as retain target and the projection of the step are balign's own",
+    equation="argmin |d' - d| over g_f.d' <= 0, g_r.d' <= 0, with d the optimiser's step",
+    note="Takes it out of the weights, step by step; asked for it, the model draws something without a shape.",
+)
+_REDIRECT = Objective(
+    title="Redirect",
+    edit="redirect",
+    steps=0,
+    cite="Gandikota et al., Unified Concept Editing in Diffusion Models, WACV 2024, here over whole prompts",
+    equation="W (A'F/n_f + w K'K/n_k + l I) (F'F/n_f + w K'K/n_k + l I)^-1",
+    note="Seconds: its name leads to something else. The thing itself stays in the weights and can be brought back.",
+)
+
 METHODS: dict[str, Objective] = {
+    "both": replace(
+        _REMOVE,
+        title="Remove and redirect",
+        edit="redirect",
+        cite=f"{_REMOVE.cite}; then {_REDIRECT.cite}",
+        equation=f"{_REMOVE.equation}; then {_REDIRECT.equation}",
+        note="Takes it out of the weights, then leads its name to something else, which is drawn cleanly in its place.",
+    ),
+    "redirect": _REDIRECT,
+    "remove": _REMOVE,
     "balign": Objective(
-        title="balign: replace, restricted step",
+        title="Replace, restricted step",
         forget="anchor",
         combine="restricted",
-        retain="base",
+        retain_target="base",
         project_step=True,
         learning_rate=1.5e-4,
         retain_weight=6.0,  # the retain loss starts at its minimum, its gradient is short: with 1, close words drift
@@ -68,7 +108,7 @@ METHODS: dict[str, Objective] = {
         title="Lead away, restricted step",
         forget="negative_guidance",
         combine="restricted",
-        retain="base",
+        retain_target="base",
         project_step=True,
         cite=f"{_RG}; target of {_ESD}; the projection of the step is balign's own",
         equation='|eps(x_t, c*) - (base(x_t, c*) - eta (base(x_t, c*) - base(x_t, "")))|^2',
@@ -146,6 +186,12 @@ class Settings:
     """The numbers of one training, every default filled in."""
 
     method: str
+    forget: str
+    combine: str
+    retain_target: RetainTarget
+    project_step: bool
+    edit: str
+    edit_when: EditWhen
     train: str
     steps: int
     learning_rate: float
@@ -158,7 +204,13 @@ class Settings:
 
     @property
     def objective(self) -> Objective:
+        """The method's row; what a run changed of it is in the settings."""
         return find(self.method)
+
+    @property
+    def first_order_safe(self) -> bool:
+        """Whether the update that these settings aim at never opposes either gradient."""
+        return self.project_step or self.combine not in ("plain_sum", "unilateral")
 
 
 def find(method: str) -> Objective:
@@ -189,7 +241,14 @@ def settle(config: Overrides | None = None, **choices: str | float | None) -> Se
     values: dict[str, Any] = {name: getattr(row, name) for name in chosen if hasattr(row, name)}
     values |= {name: value for name, value in chosen.items() if value is not None}
     settings = Settings(method=method, **values)
+    for name, known in (("forget", FORGET), ("combine", COMBINERS), ("edit", ("", *EDITS))):
+        if (value := getattr(settings, name)) not in known:
+            raise Refusal(f"{name} is {value!r}; accepted are {', '.join(filter(None, known))}.")
+    if row.steps == 0 and settings.steps != 0:
+        raise Refusal(f"steps is {settings.steps}; the method {method!r} takes none, so only 0 is accepted.")
+    if row.steps == 0 and not settings.edit:
+        raise Refusal(f"edit is empty; the method {method!r} does nothing else, so a closed form is accepted.")
     for name in ("steps", "batch_forget", "batch_retain"):
-        if getattr(settings, name) < 1:
+        if getattr(settings, name) < (name != "steps" or row.steps > 0):
             raise Refusal(f"{name} is {getattr(settings, name)}; 1 or more is accepted.")
     return settings

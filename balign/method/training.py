@@ -9,13 +9,14 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
-from balign.method import conflict
+from balign.method import conflict, editing
 from balign.method.batches import draw
 from balign.method.combiners import COMBINERS, Gram
 from balign.method.gradients import Projection, blend, gram, measure_step, project_step
@@ -65,15 +66,18 @@ class Unlearner(Iterator[Step]):
         optimizer: MakeOptimizer = adam,
     ) -> None:
         self.model, self.data, self.settings, self.seed = model, data, settings, seed
-        self.objective = settings.objective
         self.step = 0
         self.outcome: Outcome | None = None
-        self.parameters = trainable.select(model.denoiser, settings.train)
-        self.weights = list(self.parameters.values())
-        self.optimizer = optimizer(self.weights, settings.learning_rate)
-        self.forget = FORGET_LOSSES[self.objective.forget]
-        needed = self.forget.target is not None or self.objective.retain == "base"
+        self.edit = editing.prepare(settings.edit, model.denoiser, data) if settings.edit else None
+        trained = trainable.select(model.denoiser, settings.train) if settings.steps else {}
+        self.parameters = trained | (self.edit.weights if self.edit else {})  # all that change, by name
+        self.weights = list(trained.values())  # those that train
+        self.optimizer = optimizer(self.weights or list(self.parameters.values()), settings.learning_rate)
+        self.forget = FORGET_LOSSES[settings.forget]
+        needed = self.forget.target is not None or settings.retain_target == "base"
         self.base = FrozenBase(model, self.parameters) if needed else None
+        if self.edit and settings.edit_when == "before":
+            self.edit.apply()
         self.conflicts: list[Conflict] = []  # where the gradients conflict, if the last step measured it
         self._before: list[Tensor] | None = None  # the weights before the last step, until the present ones prove good
 
@@ -82,7 +86,8 @@ class Unlearner(Iterator[Step]):
 
     def __next__(self) -> Step:
         if self.outcome is None and self.step >= self.settings.steps:
-            self.outcome = Outcome("finished", self.step, f"All {self.step} steps were taken.")
+            done = f"All {self.step} steps were taken." if self.step else "The weights were edited, without a step."
+            self.outcome = Outcome("finished", self.step, done)
         if self.outcome is not None:
             raise StopIteration
         try:
@@ -94,8 +99,24 @@ class Unlearner(Iterator[Step]):
         self.step += 1
         return record
 
+    def finish(self) -> None:
+        """Edit the weights, where that comes after the steps; training does not go on from what they are then."""
+        if self.edit and self.settings.edit_when == "after":
+            self.edit.apply()
+
+    @contextmanager
+    def finished(self) -> Iterator[None]:
+        """Within the block the model is as it would be if training ended now."""
+        kept = [weight.detach().clone() for weight in self.edit.weights.values()] if self.edit else []
+        self.finish()
+        try:
+            yield
+        finally:
+            for weight, was in zip(self.edit.weights.values() if self.edit else (), kept, strict=True):
+                weight.data.copy_(was)
+
     def changed(self) -> dict[str, Tensor]:
-        """The trained weights as they are now, by name, on the CPU."""
+        """The weights that change as they are now, by name, on the CPU."""
         return {name: weight.detach().to("cpu", copy=True).contiguous() for name, weight in self.parameters.items()}
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -117,7 +138,7 @@ class Unlearner(Iterator[Step]):
         grouped = conflict.groups(list(self.parameters)) if self._measuring() else {}
         self.conflicts = [Conflict(self.step + 1, conflict.cosines(grouped, f, r))] if grouped else []
         # Combine them, step, and project the step; or end where no step lowers both losses.
-        if g.cosine <= ANTI_PARALLEL and self.objective.first_order_safe:
+        if g.cosine <= ANTI_PARALLEL and self.settings.first_order_safe:
             self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
         projection = self._move(f, r, g) if self.outcome is None else Projection(0.0, 0.0, 0.0, True)
         del f, r
@@ -125,7 +146,7 @@ class Unlearner(Iterator[Step]):
         measured = self._measure(forget_loss, retain_loss)
         if self.conflicts and self.outcome is None:
             self.conflicts += self._conflicts_by_noise()
-        opposed = self.objective.combine != "plain_sum" and g.fr < 0
+        opposed = self.settings.combine != "plain_sum" and g.fr < 0
         return Step(
             step=self.step + 1,
             forget_loss=forget_loss,
@@ -133,7 +154,7 @@ class Unlearner(Iterator[Step]):
             forget_norm=g.norms[0],
             retain_norm=g.norms[1],
             cosine=g.cosine,
-            projected=projection.fired if self.objective.project_step else opposed,
+            projected=projection.fired if self.settings.project_step else opposed,
             kept_fraction=projection.kept_fraction,
             forget_change=projection.forget_change,
             retain_change=projection.retain_change,
@@ -151,7 +172,7 @@ class Unlearner(Iterator[Step]):
             some = conflict.quarter(batch.timesteps, quarter)
             batch, chosen = Batch(*(part[some] for part in batch)), [chosen[k] for k in some]
         if side == "retain":
-            return base_target(self.base, batch) if self.base and self.objective.retain == "base" else batch
+            return base_target(self.base, batch) if self.base and self.settings.retain_target == "base" else batch
         if self.base is None or self.forget.target is None:
             return batch
         anchor = data.anchor_conditions[chosen].to(batch.conditions)  # (B, L, D)
@@ -176,7 +197,7 @@ class Unlearner(Iterator[Step]):
 
     def _move(self, f: list[Tensor], r: list[Tensor], g: Gram) -> Projection:
         """Let the optimiser step along the combined gradient, and project the step if the method does."""
-        a, b = COMBINERS[self.objective.combine](*g, self.settings.retain_weight)
+        a, b = COMBINERS[self.settings.combine](*g, self.settings.retain_weight)
         combined, undo = blend(f, r, a, b, g)
         before = [weight.detach().clone() for weight in self.weights]
         for weight, grad in zip(self.weights, combined, strict=True):
@@ -185,7 +206,7 @@ class Unlearner(Iterator[Step]):
         self.optimizer.zero_grad(set_to_none=True)
         undo()
         self._before = before
-        if self.objective.project_step:
+        if self.settings.project_step:
             projection = project_step(self.weights, f, r, before, g)
         else:
             forget_change, retain_change, _ = measure_step(self.weights, f, r, before)
@@ -233,7 +254,7 @@ class Unlearner(Iterator[Step]):
 
     def state(self) -> dict[str, Any]:
         """Everything needed to resume, as plain containers of numbers and CPU tensors (``torch.save`` keeps it)."""
-        names = list(self.parameters)
+        names = [name for name, weight in self.parameters.items() if weight.requires_grad]
         before = [tensor.to("cpu", copy=True) for tensor in self._before or []]
         return {
             "step": self.step,
@@ -248,16 +269,19 @@ class Unlearner(Iterator[Step]):
     @torch.no_grad()
     def load_state(self, state: dict[str, Any]) -> None:
         """Resume from a ``state()``, before the first step. Raises Refusal if its settings or seed differ."""
-        for name, mine in (("seed", self.seed), ("settings", asdict(self.settings))):
-            if state[name] != mine:
-                raise Refusal(f"The saved training has {name} {state[name]}; {mine} is what this one resumes with.")
+        settings = asdict(self.settings)
+        mine = {"seed": self.seed, "settings": {name: settings.get(name) for name in state["settings"]}}
+        for name, own in mine.items():  # a training saved by an older release has fewer settings
+            if state[name] != own:
+                raise Refusal(f"The saved training has {name} {state[name]}; {own} is what this one resumes with.")
         if state["weights"].keys() != self.parameters.keys():
             raise Refusal("The saved training moves other weights than this one; give it the same model.")
         for name, weight in self.parameters.items():
             weight.copy_(state["weights"][name])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        before = state["before"]
         self._before = (
-            [state["before"][name].to(w.device) for name, w in self.parameters.items()] if state["before"] else None
+            [before[name].to(w.device) for name, w in self.parameters.items() if w.requires_grad] if before else None
         )
         self.step = state["step"]
         self.outcome = Outcome(*state["outcome"]) if state["outcome"] else None

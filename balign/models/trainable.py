@@ -10,15 +10,16 @@ from torch import nn
 
 from balign.refusal import Refusal
 
-TRAINABLE = ("cross_attention_kv", "cross_attention", "all")
-"""From few to many: the keys and values that read the prompt, all of the cross-attention, every weight.
+TRAINABLE = ("cross_attention_kv", "cross_attention", "not_cross_attention", "all")
+"""From few to many: the keys and values that read the prompt, all of the cross-attention, all but it, every weight.
 
-For classes: the tables of labels, these and what shifts and scales by them, every weight.
+For classes: the tables of labels, these and what shifts and scales by them, all but these, every weight.
 """
 
 _PATTERNS = {
     "cross_attention_kv": r"\.attn2\.to_[kv]\.|\.norm1\.emb\.class_embedder\.",
     "cross_attention": r"\.attn2\.|\.norm1\.emb\.class_embedder\.|\.norm1\.linear\.",
+    "not_cross_attention": r"^(?!.*\.attn2\.)(?!.*\.norm1\.(emb\.class_embedder|linear)\.)",
     "all": r"",
 }
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from balign import plain_text
-from balign.method.objectives import find
+from balign.method.objectives import EditWhen, RetainTarget, find, settle
 from balign.refusal import Refusal
 
 MAX_CONCEPTS = 32
@@ -103,9 +103,21 @@ class Options(BaseModel):
     """Base model: `emoji` (bundled), a hub id, or a local diffusers folder."""
     method: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Method to erase with; left out, the project's default."""
-    train: Literal["cross_attention_kv", "cross_attention", "all"] | None = None
+    forget: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """The forget loss, such as ascent or anchor; left out, the method's."""
+    combine: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """How the two gradients become one, such as restricted or plain_sum; left out, the method's."""
+    retain_target: RetainTarget | None = None
+    """What the retain loss compares with, the noise or the base model's prediction; left out, the method's."""
+    project_step: bool | None = None
+    """Whether each step is projected so that neither sampled loss rises to first order; left out, the method's."""
+    edit: Annotated[str, Field(max_length=100)] | None = None
+    """A closed form that edits the weights too, such as redirect, or "" for none; left out, the method's."""
+    edit_when: EditWhen | None = None
+    """Whether that edit comes before or after the steps; left out, the method's."""
+    train: Literal["cross_attention_kv", "cross_attention", "not_cross_attention", "all"] | None = None
     """Which weights of the denoiser train; left out, the method's."""
-    steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
+    steps: Annotated[int, Field(ge=0, le=MAX_STEPS)] | None = None
     """Number of training steps; left out, the method's."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     """Learning rate of the optimiser; left out, the method's."""
@@ -153,6 +165,11 @@ class Options(BaseModel):
             find(value)
         return value
 
+    @model_validator(mode="after")
+    def _settled(self) -> Self:
+        settle(self)  # refuses numbers that do not go with the method
+        return self
+
 
 class RunConfig(Options):
     """A whole run: the two lists and the options."""
@@ -161,6 +178,14 @@ class RunConfig(Options):
     """What to erase."""
     keep: tuple[Prompt, ...] = ()
     """Prompts or words to keep on purpose, in addition to what is kept anyway."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_earlier_release(cls, value: Any) -> Any:
+        """A stored config without `edit` is from when the default was `balign`: its run means that method still."""
+        if isinstance(value, dict) and "edit" not in value and "method" in value and value["method"] is None:
+            return value | {"method": "balign"}
+        return value
 
     @field_validator("erase", "keep", mode="before")
     @classmethod

@@ -51,10 +51,11 @@ def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
     """How many pictures the run draws; without its prompts, how many at most."""
     prompts = sum(map(len, sets.tests.values())) if sets else len(GROUPS) * config.n_eval
     tests = prompts * config.eval_seeds
+    steps = settle(config).steps
     return Pictures(
-        training=config.n_forget + config.n_retain,
+        training=config.n_forget + config.n_retain if steps else 0,
         compared=2 * tests,
         checked=min(BATCH, tests),
-        previews=settle(config).steps // config.preview_every if config.preview_every else 0,
+        previews=steps // config.preview_every if config.preview_every else 0,
         in_preview=len(GROUPS) * min(PREVIEWED, config.n_eval * config.eval_seeds),
     )

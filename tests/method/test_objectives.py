@@ -26,7 +26,7 @@ def test_the_papers_row_has_the_papers_numbers() -> None:
     assert row.diversified
     assert not row.project_step
     assert not METHODS["rg"].diversified
-    assert row.retain == "denoising"
+    assert row.retain_target == "denoising"
     assert METHODS[DEFAULT_METHOD].project_step
 
 
@@ -42,12 +42,16 @@ def test_what_a_config_leaves_open_is_the_methods() -> None:
 
 
 def test_wrong_settings_are_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"There is no method 'magic'; there are balign, lead_away, rgd"):
+    with pytest.raises(ValueError, match=r"There is no method 'magic'; there are both, redirect, remove, balign"):
         settle(method="magic")
     with pytest.raises(ValueError, match=r"'alpha' is not a setting; there are method"):
         settle(alpha=1)
     with pytest.raises(ValueError, match=r"steps is 0; 1 or more is accepted"):
         settle(steps=0)
+    with pytest.raises(ValueError, match=r"steps is 5; the method 'redirect' takes none, so only 0 is accepted"):
+        settle(method="redirect", steps=5)
+    with pytest.raises(ValueError, match=r"edit is empty; the method 'redirect' does nothing else"):
+        settle(method="redirect", edit="")
 
 
 def test_what_is_left_open_twice_has_the_default_of_settings() -> None:

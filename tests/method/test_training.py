@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from balign.method import objectives
+from balign.method import closed_form, objectives
 from balign.method.batches import draw
+from balign.method.closed_form import redirection
 from balign.method.objectives import METHODS, settle
 from balign.method.training import Unlearner
 from balign.models.trainable import select
@@ -32,13 +33,53 @@ def adamw(weights: list[nn.Parameter], learning_rate: float) -> torch.optim.Opti
 def test_every_method_takes_its_steps_and_moves_only_what_it_may(method: str) -> None:
     model = TinyModel()
     before = {name: weight.detach().clone() for name, weight in model.denoiser.named_parameters()}
-    run = unlearner(model, method=method, steps=2, train="cross_attention_kv")
+    steps = min(METHODS[method].steps, 2)
+    run = unlearner(model, method=method, steps=steps, train="cross_attention_kv")
     records = list(run)
-    assert [record.step for record in records] == [1, 2]
+    run.finish()
+    assert [record.step for record in records] == [1, 2][:steps]
     assert run.outcome is not None
     assert run.outcome.reason == "finished"
     moved = {name for name, weight in model.denoiser.named_parameters() if not torch.equal(weight, before[name])}
     assert moved == {"block.attn2.to_k.weight", "block.attn2.to_v.weight"} == set(run.changed())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_edit_is_made_once_before_or_after_the_steps(when: str) -> None:
+    """Before, the steps go on from the edited weights; after, they are those of a run without an edit, then edited."""
+    edited, plain, only = TinyModel(), TinyModel(), TinyModel()
+    list(unlearner(plain, method="remove", steps=3))
+    list(alone := unlearner(only, method="redirect"))
+    alone.finish()
+    run = unlearner(edited, method="remove", steps=3, edit="redirect", edit_when=when)
+    begun = run.changed()
+    list(run)
+    raw = run.changed()
+    with run.finished():
+        within = run.changed()
+    assert all(torch.equal(tensor, raw[name]) for name, tensor in run.changed().items())
+    run.finish()
+    assert all(torch.equal(tensor, within[name]) for name, tensor in run.changed().items())
+    reads = alone.changed()
+    if when == "before":
+        assert all(torch.equal(begun[name], tensor) for name, tensor in reads.items())
+        assert all(torch.equal(raw[name], tensor) for name, tensor in within.items())
+        return
+    expected = dict(plain.denoiser.named_parameters())
+    assert all(torch.equal(raw[name], tensor) for name, tensor in expected.items())
+    data = run.data
+    closed_form.edit(
+        plain.denoiser, redirection(*(getattr(data, f"{s}_conditions") for s in ("forget", "anchor", "retain")))
+    )
+    assert all(torch.equal(within[name], tensor) for name, tensor in expected.items())
+
+
+def test_the_base_of_a_training_after_an_edit_is_the_unedited_one() -> None:
+    model, untouched = TinyModel(), TinyModel()
+    run = unlearner(model, method="remove", steps=1, edit="redirect", edit_when="before")
+    batch, _ = draw(model, run.data, "retain", 4, 0, 0)
+    assert run.base is not None
+    assert torch.equal(run.base.predict(*batch[:3]), untouched.predict(*batch[:3]).detach())
 
 
 def reference_step(model: TinyModel, run: Unlearner, step: int, optimizer: torch.optim.Optimizer) -> None:
@@ -244,7 +285,7 @@ def test_everything_random_follows_from_the_seed() -> None:
 
 
 def test_a_method_is_nothing_but_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = objectives.Objective("mine", "anchor", "mgda", cite="c", equation="e", note="n")
+    row = objectives.Objective("mine", cite="c", equation="e", note="n", forget="anchor", combine="mgda")
     monkeypatch.setitem(METHODS, "mine", row)
     assert len(list(unlearner(method="mine", steps=2))) == 2
 

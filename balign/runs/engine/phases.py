@@ -70,7 +70,11 @@ def data(job: Job, recorder: Recorder) -> Generator[Record, None, latents.Traini
             on_progress=lambda done, _: progress(done, total + len(job.shots)),
         )
 
-    drawn = yield from recorder.follow("data", make)
+    drawn = latents.none(job.model)
+    if job.settings.steps:
+        drawn = yield from recorder.follow("data", make)
+    else:
+        total = 0
     manifest = {"model": job.model.fingerprint, "images": drawn.manifest}
     write(job.run.path / "manifest.json", json.dumps(manifest, indent=1))
     for done in images.draw(job.model, job.shots, sampling, job.run.path / "images" / "before", again=False):
@@ -95,7 +99,8 @@ def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record
         for conflict in learner.conflicts:
             yield recorder.record(conflict)
         if config.preview_every and step.step % config.preview_every == 0:
-            yield recorder.record(_preview(job, step.step))
+            with learner.finished():
+                yield recorder.record(_preview(job, step.step))
         if step.step % config.checkpoint_every == 0 and step.step < total:
             checkpoint.save(job.run, learner, job.model.fingerprint)
         if job.run.stop_requested() and step.step < total:
@@ -104,6 +109,7 @@ def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record
             last = time.monotonic()
             yield recorder.phase("unlearn", step.step, total)
     checkpoint.save(job.run, learner, job.model.fingerprint)
+    learner.finish()
     end = learner.outcome
     yield recorder.phase("unlearn", learner.step, learner.step if end else total, end.message if end else "")
 

@@ -28,7 +28,7 @@ GPU = 60
 """How many times faster a graphics card is taken to be."""
 START, START_A_GB = 10.0, 2.0
 """Seconds to start, and for each GB of model."""
-SHARES = {"cross_attention_kv": 0.025, "cross_attention": 0.06, "all": 1.0}
+SHARES = {"cross_attention_kv": 0.025, "cross_attention": 0.06, "not_cross_attention": 0.94, "all": 1.0}
 """About what share of a denoiser's weights each choice trains."""
 DENOISER = 0.29
 """About what share of the catalogue's memory the denoiser's weights are."""
@@ -113,7 +113,7 @@ def _seconds(
     count = drawn.training - cached + drawn.compared + drawn.checked + drawn.previews * drawn.in_preview
     unit = DENOISE * entry.memory_gb * (entry.size_px / 64) ** 2 / (GPU if gpu else 1)
     denoise = median(run.denoise for run in same) if same else unit
-    like = [r for r in same if r.forget == settings.objective.forget and r.train == settings.train] or same
+    like = [r for r in same if r.forget == settings.forget and r.train == settings.train] or same
     learn = median(run.learn for run in like) if like else LEARN * unit
     start = median(run.start for run in same) if same else START + START_A_GB * entry.memory_gb
     return start + count * (config.sampling_steps or entry.steps) * denoise + settings.steps * batch * learn

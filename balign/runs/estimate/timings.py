@@ -77,7 +77,7 @@ def _read(run: Run) -> Timings | None:
         learn=median(steps) / batch,
         start=sum(ends[name].seconds for name in ("load", "save") if name in ends),
         train=settings.train,
-        forget=settings.objective.forget,
+        forget=settings.forget,
         batch=batch,
         memory_gb=report.memory_gb,
         disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.file(name))) / 1e9,

@@ -179,8 +179,10 @@ def _pairs(
 
 
 def _base(job: Job) -> dict[str, Tensor]:
-    """The weights that train, as they are in the base model."""
-    return {name: weight.clone() for name, weight in job.weights().items()}
+    """The weights that the run changed, as they are in the base model."""
+    changed, _ = weight_file.read_changed(job.run.path / "erased.safetensors")
+    weights = dict(job.model.denoiser.named_parameters())
+    return {name: weights[name].detach().cpu().clone() for name in changed if name in weights}
 
 
 def _unfinished(read: Callable[[Run], Any], run: Run, job: Job, shots: Sequence[Any]) -> Sequence[Any]:
