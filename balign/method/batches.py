@@ -38,16 +38,28 @@ def order(seed: int, size: int, first: int, count: int) -> list[int]:
     return drawn
 
 
-def draw(model: BaseModel, data: "TrainingData", side: str, size: int, seed: int, step: int) -> tuple[Batch, list[int]]:
-    """The batch of one side at one step, with the noise as target, and the places of its images in the data."""
-    latents: Tensor = getattr(data, f"{side}_latents")  # (N, C, h, w)
+def draw(
+    model: BaseModel, data: "TrainingData", side: str, size: int, seed: int, step: int, kept_pictures: bool = False
+) -> tuple[Batch, list[int]]:
+    """The batch of one side at one step, with the noise as target, and the places of its conditions in the data.
+
+    kept_pictures: show the retain set's pictures on either side.
+    """
     conditions: Tensor = getattr(data, f"{side}_conditions")  # (N, L, D)
+    latents: Tensor = data.retain_latents if kept_pictures else getattr(data, f"{side}_latents")  # (N, C, h, w)
     if len(latents) == 0:
         raise Refusal(f"There are no images to {side}; at least one is needed.")
     random = generator(seed, side, step)
     noise = torch.randn(size, *latents.shape[1:], generator=random)  # (B, C, h, w)
     timesteps = torch.randint(model.num_train_timesteps, (size,), generator=random).to(model.device)  # (B,)
-    chosen = order(seed, len(latents), step * size, size)
-    picked = latents[chosen].to(model.device)
+    chosen = order(seed, len(conditions), step * size, size)
+    shown = chosen if len(latents) == len(conditions) else order(seed, len(latents), step * size, size)
+    picked = latents[shown].to(model.device)
     noisy, target = model.add_noise(picked, noise.to(picked), timesteps)
     return Batch(noisy, timesteps, conditions[chosen].to(model.device), target), chosen
+
+
+def others(data: "TrainingData", size: int, seed: int, step: int) -> Tensor:
+    """Conditions (B, L, D) of so many retain prompts, drawn at random for this step."""
+    chosen = torch.randint(len(data.retain_conditions), (size,), generator=generator(seed, "others", step))
+    return data.retain_conditions[chosen]

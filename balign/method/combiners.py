@@ -6,7 +6,7 @@ and the weight w of retaining to (a, b): the update descends a g_f + b g_r.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -87,10 +87,58 @@ def dual_cone(ff: float, fr: float, rr: float, w: float) -> tuple[float, float]:
     return 1.0 + lift_f, w + lift_r
 
 
+def retain_only(ff: float, fr: float, rr: float, w: float) -> tuple[float, float]:
+    """g_r alone: training goes on with what is kept, and forgets by neglect (Finetune in the paper's tables)."""
+    return 0.0, 1.0
+
+
+def bilevel(ff: float, fr: float, rr: float, w: float) -> tuple[float, float]:
+    """g_r + l g_f with l = max(0, w - fr/ff): at least w |g_f|^2 of forgetting, and else what retaining asks for.
+
+    The first-order bilevel rule BOME (Liu et al., NeurIPS 2022), on which EraseDiff (Wu et al., 2024) is built.
+    """
+    return (max(0.0, w - fr / ff) if ff > 0 else 0.0), 1.0
+
+
+def hamu(ff: float, fr: float, rr: float, quota: float) -> tuple[float, float]:
+    """Retain most inside the ball |u| <= |g_r| while g_f.u >= quota |g_f| |g_r|: the quota is a share of the most.
+
+    Where g_r meets the quota by itself, u = g_r; else u lies on both boundaries:
+    u = q |g_r|/|g_f| g_f + sqrt((1 - q^2)/(1 - c^2)) (g_r - (fr/ff) g_f), with c the cosine.
+    HAMU: arXiv 2606.02119. A quota of 1 or more is the forget gradient at the retain gradient's length.
+    """
+    g = Gram(ff, fr, rr)
+    f, r = g.norms
+    if f == 0 or r == 0 or g.cosine >= quota:
+        return (1.0, 0.0) if r == 0 else (0.0, 1.0)
+    q = min(quota, 1.0)
+    across = math.sqrt((1 - q * q) / ((1 - g.cosine) * (1 + g.cosine))) if g.cosine > -1 else 0.0
+    return q * r / f - across * fr / ff, across
+
+
+def forgetting_costs(cosine: float, quota: float) -> bool:
+    """Whether HAMU's quota cannot be met any more without the retain loss rising to first order: stop before."""
+    return -cosine > math.sqrt(max(0.0, 1 - quota * quota))
+
+
 Combiner = Callable[[float, float, float, float], tuple[float, float]]
 
+SWEEPS = 2_000
+"""Most turns of `many_multipliers`; gradients that nearly agree need many."""
+
 COMBINERS: dict[str, Combiner] = {
-    combiner.__name__: combiner for combiner in (restricted, plain_sum, unilateral, bisector, mgda, dual_cone)
+    combiner.__name__: combiner
+    for combiner in (
+        restricted,
+        plain_sum,
+        unilateral,
+        bisector,
+        mgda,
+        dual_cone,
+        hamu,
+        bilevel,
+        retain_only,
+    )
 }
 
 
@@ -113,3 +161,23 @@ def multipliers(df: float, dr: float, g: Gram, margin: float = 0.0) -> tuple[flo
     allowed = [(u, v) for u, v in candidates if u >= 0 and v >= 0]
     u, v = min(allowed, key=lambda uv: max(x - uv[0] - c * uv[1], y - c * uv[0] - uv[1], 0.0))
     return (u / norm_f if u > 0 else 0.0), (v / norm_r if v > 0 else 0.0)
+
+
+def many_multipliers(changes: Sequence[float], products: Sequence[Sequence[float]], margin: float) -> list[float]:
+    """As `multipliers`, for any number of gradients: changes g_i.d and products g_i.g_j give l_i >= 0.
+
+    Hildreth's method (1957): one constraint after the other, until nothing moves.
+    """
+    norms = [math.sqrt(row[i]) for i, row in enumerate(products)]
+    live = [i for i, norm in enumerate(norms) if norm > 0]
+    beyond = {i: changes[i] / norms[i] + margin for i in live}
+    lifts = dict.fromkeys(live, 0.0)
+    for _ in range(SWEEPS):
+        moved = 0.0
+        for i in live:
+            rest = sum(products[i][j] / norms[i] / norms[j] * lifts[j] for j in live if j != i)
+            new = max(0.0, beyond[i] - rest)
+            moved, lifts[i] = max(moved, abs(new - lifts[i])), new
+        if moved <= 1e-12 * max(map(abs, beyond.values()), default=0.0):
+            break
+    return [lifts[i] / norms[i] if i in lifts else 0.0 for i in range(len(norms))]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from balign.method.combiners import Gram, multipliers
+from balign.method.combiners import Gram, many_multipliers, multipliers
 
 Tensors = Sequence[Tensor]
 
@@ -101,47 +101,77 @@ class Projection(NamedTuple):
 
 @torch.no_grad()
 def project_step(
-    step: Tensors, f: Tensors, r: Tensors, origin: Tensors | None = None, g: Gram | None = None, tries: int = 8
+    step: Tensors,
+    f: Tensors,
+    r: Tensors,
+    origin: Tensors | None = None,
+    g: Gram | None = None,
+    others: Sequence[Tensors] = (),
+    tries: int = 8,
 ) -> Projection:
-    """Correct, in place, a proposed step d so that neither g_f.d nor g_r.d is positive.
+    """Correct, in place, a proposed step d so that none of g_f.d, g_r.d and g.d for the other gradients is positive.
 
     With ``origin``, ``step`` holds the weights after the step and ``origin`` those before, and the constraints hold for
     the difference as it is stored: rounding may carry a step back over a constraint, so a margin of that size is kept,
     and grown until they hold. If they cannot be made to hold in ``tries`` tries, no step is taken at all. Without
-    ``origin`` the step is allowed the rounding of its own inner products. ``g``: the Gram matrix, if known.
+    ``origin`` the step is allowed the rounding of its own inner products. ``g``: the Gram matrix of f and r, if known.
     """
+    all_gradients = [f, r, *others]
+    products = _products(all_gradients) if others else []
     g = g or gram(f, r)
-    df, dr, length = measure_step(step, f, r, origin)
+    norms = [math.sqrt(row[i]) for i, row in enumerate(products)] or list(g.norms)
+    *changes, length = _measure(step, all_gradients, origin)
     proposed, fired = length, False
     margin: float | None = None
     slack = 0.0 if origin is not None else 8 * max((torch.finfo(t.dtype).eps for t in step), default=0.0) * proposed
     for _ in range(tries):
-        if not math.isfinite(df + dr):
+        if not math.isfinite(sum(changes)):
             break
-        if df <= slack * g.norms[0] and dr <= slack * g.norms[1]:
+        if all(change <= slack * norm for change, norm in zip(changes, norms, strict=True)):
             break
         fired = True
         margin = margin * 8 if margin is not None else _rounding(step if origin is not None else [])
-        lift_f, lift_r = multipliers(df, dr, g, margin)
-        for p, x, y in pieces(step, f, r):
-            write(p, wide(p) - lift_f * wide(x) - lift_r * wide(y))
-        df, dr, length = measure_step(step, f, r, origin)
+        lifts = (
+            many_multipliers(changes, products, margin) if others else multipliers(changes[0], changes[1], g, margin)
+        )
+        for p, *parts in pieces(step, *all_gradients):
+            moved = wide(p)
+            for lift, part in zip(lifts, parts, strict=True):
+                moved = moved - lift * wide(part)
+            write(p, moved)
+        *changes, length = _measure(step, all_gradients, origin)
     else:
         for i, taken in enumerate(step):
             taken.copy_(origin[i] if origin is not None else torch.zeros_like(taken))
-        df, dr, length = 0.0, 0.0, 0.0
-    return Projection(df, dr, length / proposed if proposed > 0 else 1.0, fired)
+        changes, length = [0.0] * len(all_gradients), 0.0
+    return Projection(changes[0], changes[1], length / proposed if proposed > 0 else 1.0, fired)
 
 
 @torch.no_grad()
 def measure_step(step: Tensors, f: Tensors, r: Tensors, origin: Tensors | None = None) -> tuple[float, float, float]:
     """g_f.d, g_r.d and |d| of a step d, or, with ``origin``, of d = step - origin."""
-    sums = torch.zeros(3, dtype=torch.float64)
-    for p, x, y, *q in pieces(step, f, r, *([] if origin is None else [origin])):
-        d = wide(p) - wide(q[0]) if q else wide(p)
-        sums = sums.to(d) + torch.stack([wide(x) @ d, wide(y) @ d, d @ d])
-    forget, retain, square = sums.tolist()
-    return forget, retain, math.sqrt(square)
+    forget, retain, length = _measure(step, [f, r], origin)
+    return forget, retain, length
+
+
+def _measure(step: Tensors, gradients: Sequence[Tensors], origin: Tensors | None) -> list[float]:
+    """g.d for each gradient, and |d|."""
+    sums = torch.zeros(len(gradients) + 1, dtype=torch.float64)
+    for p, *parts in pieces(step, *gradients, *([] if origin is None else [origin])):
+        d = wide(p) if origin is None else wide(p) - wide(parts.pop())
+        sums = sums.to(d) + torch.stack([*(wide(part) @ d for part in parts), d @ d])
+    *changes, square = sums.tolist()
+    return [*changes, math.sqrt(square)]
+
+
+def _products(gradients: Sequence[Tensors]) -> list[list[float]]:
+    """The inner products of all pairs."""
+    sums = torch.zeros(len(gradients), len(gradients), dtype=torch.float64)
+    for parts in pieces(*gradients):
+        rows = torch.stack([wide(part) for part in parts])
+        sums = sums.to(rows) + rows @ rows.T
+    products: list[list[float]] = sums.tolist()
+    return products
 
 
 @torch.no_grad()

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from balign.method import conflict, editing
-from balign.method.batches import draw
-from balign.method.combiners import COMBINERS, Gram
-from balign.method.gradients import Projection, blend, gram, measure_step, project_step
-from balign.method.losses import FORGET_LOSSES, Aim, Batch, FrozenBase, base_target, squared_error
+from balign.method.gradients import Projection, gram
+from balign.method.losses import FORGET_LOSSES, FrozenBase
 from balign.method.objectives import Settings
+from balign.method.step_losses import SIDES, Side, StepLosses
+from balign.method.stepping import Stepper
 from balign.models import trainable
 from balign.models.base import BaseModel
 from balign.refusal import Refusal
@@ -73,13 +73,15 @@ class Unlearner(Iterator[Step]):
         self.parameters = trained | (self.edit.weights if self.edit else {})  # all that change, by name
         self.weights = list(trained.values())  # those that train
         self.optimizer = optimizer(self.weights or list(self.parameters.values()), settings.learning_rate)
-        self.forget = FORGET_LOSSES[settings.forget]
-        needed = self.forget.target is not None or settings.retain_target == "base"
+        self.stepper = Stepper(self.weights, settings, self.optimizer)
+        needed = FORGET_LOSSES[settings.forget].target is not None or settings.retain_target == "base"
         self.base = FrozenBase(model, self.parameters) if needed else None
+        self.losses = StepLosses(model, data, settings, seed, self.base)
+        self.conflicts: list[Conflict] = []  # where the gradients conflict, if the last step measured it
+        if settings.mask:
+            self.stepper.masks = self.losses.masks(self.weights)
         if self.edit and settings.edit_when == "before":
             self.edit.apply()
-        self.conflicts: list[Conflict] = []  # where the gradients conflict, if the last step measured it
-        self._before: list[Tensor] | None = None  # the weights before the last step, until the present ones prove good
 
     def __iter__(self) -> Self:
         return self
@@ -124,13 +126,14 @@ class Unlearner(Iterator[Step]):
 
     def _take_step(self) -> Step:
         started = time.perf_counter()
-        # The gradient of each loss. Once both are finite the weights are good, and `_before` can be freed.
+        # The gradient of each loss. Once both are finite the weights are good, and those before can be freed.
         loss, forget_loss = self._loss("forget")
         f = self._gradient(loss)
         loss, retain_loss = self._loss("retain")
-        self._before = None
+        self.stepper.before = None
         r = self._gradient(loss)
         del loss
+        self.stepper.mask(f, r)
         # Their inner products, and where in the model they conflict.
         g = gram(f, r)
         if not all(map(math.isfinite, g)):
@@ -140,7 +143,9 @@ class Unlearner(Iterator[Step]):
         # Combine them, step, and project the step; or end where no step lowers both losses.
         if g.cosine <= ANTI_PARALLEL and self.settings.first_order_safe:
             self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
-        projection = self._move(f, r, g) if self.outcome is None else Projection(0.0, 0.0, 0.0, True)
+        projection = Projection(0.0, 0.0, 0.0, True) if self.outcome else self.stepper.take(f, r, g, self._retain_after)
+        if not math.isfinite(projection.forget_change + projection.retain_change):
+            raise _NotFiniteError("the step is not finite")
         del f, r
         # Measure the step on the same batch, and record it.
         measured = self._measure(forget_loss, retain_loss)
@@ -163,29 +168,9 @@ class Unlearner(Iterator[Step]):
             seconds=time.perf_counter() - started,
         )
 
-    def _batch(self, side: str, quarter: int | None) -> Batch:
-        """The batch of one side at this step, or a quarter of it, with the target of its loss; always the same one."""
-        settings, data = self.settings, self.data
-        size = settings.batch_forget if side == "forget" else settings.batch_retain
-        batch, chosen = draw(self.model, data, side, size, self.seed, self.step)
-        if quarter is not None:
-            some = conflict.quarter(batch.timesteps, quarter)
-            batch, chosen = Batch(*(part[some] for part in batch)), [chosen[k] for k in some]
-        if side == "retain":
-            return base_target(self.base, batch) if self.base and self.settings.retain_target == "base" else batch
-        if self.base is None or self.forget.target is None:
-            return batch
-        anchor = data.anchor_conditions[chosen].to(batch.conditions)  # (B, L, D)
-        aim = Aim(self.base, batch, anchor, data.empty_condition, settings.negative_guidance)
-        return batch._replace(target=self.forget.target(aim))
-
-    def _loss(self, side: str, quarter: int | None = None) -> tuple[Tensor, float]:
+    def _loss(self, side: Side, quarter: int | None = None) -> tuple[Tensor, float]:
         """The loss of one side, or of a quarter of its batch: a scalar with its graph, and its value."""
-        batch = self._batch(side, quarter)
-        if side == "forget":
-            loss = self.forget(self.model, batch, self.settings.truncation)
-        else:
-            loss = squared_error(self.model, batch)
+        loss = self.losses.loss(side, self.step, quarter)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise _NotFiniteError(f"the {side} loss is {value}")
@@ -195,25 +180,11 @@ class Unlearner(Iterator[Step]):
         """The gradient of one loss for exactly the weights that train, in their order and shapes."""
         return list(torch.autograd.grad(loss, self.weights, materialize_grads=True))
 
-    def _move(self, f: list[Tensor], r: list[Tensor], g: Gram) -> Projection:
-        """Let the optimiser step along the combined gradient, and project the step if the method does."""
-        a, b = COMBINERS[self.settings.combine](*g, self.settings.retain_weight)
-        combined, undo = blend(f, r, a, b, g)
-        before = [weight.detach().clone() for weight in self.weights]
-        for weight, grad in zip(self.weights, combined, strict=True):
-            weight.grad = grad
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        undo()
-        self._before = before
-        if self.settings.project_step:
-            projection = project_step(self.weights, f, r, before, g)
-        else:
-            forget_change, retain_change, _ = measure_step(self.weights, f, r, before)
-            projection = Projection(forget_change, retain_change, 1.0, False)
-        if not math.isfinite(projection.forget_change + projection.retain_change):
-            raise _NotFiniteError("the step is not finite")
-        return projection
+    def _retain_after(self) -> list[Tensor]:
+        """The retain gradient of this step's batch at the weights as they are meanwhile."""
+        gradient = self._gradient(self._loss("retain")[0])
+        self.stepper.mask(gradient)
+        return gradient
 
     @torch.no_grad()
     def _measure(self, forget_loss: float, retain_loss: float) -> tuple[float | None, float | None]:
@@ -228,7 +199,7 @@ class Unlearner(Iterator[Step]):
             return []
         conflicts, places = [], conflict.places(list(self.parameters))
         for k in range(conflict.QUARTERS):
-            f, r = (self._gradient(self._loss(side, k)[0]) for side in ("forget", "retain"))
+            f, r = (self._gradient(self._loss(side, k)[0]) for side in SIDES)
             conflicts.append(Conflict(self.step + 1, conflict.cosines(places, f, r), k + 1))
         return conflicts
 
@@ -246,16 +217,14 @@ class Unlearner(Iterator[Step]):
 
     @torch.no_grad()
     def _end_not_finite(self, what: str) -> None:
-        for weight, good in zip(self.weights, self._before or self.weights, strict=True):
-            weight.copy_(good)
-        self._before = None
+        self.stepper.restore()
         message = f"At step {self.step + 1} {what}; training ended and the last good weights were put back."
         self.outcome = Outcome("non_finite", self.step, message)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to resume, as plain containers of numbers and CPU tensors (``torch.save`` keeps it)."""
         names = [name for name, weight in self.parameters.items() if weight.requires_grad]
-        before = [tensor.to("cpu", copy=True) for tensor in self._before or []]
+        before = [tensor.to("cpu", copy=True) for tensor in self.stepper.before or []]
         return {
             "step": self.step,
             "seed": self.seed,
@@ -263,6 +232,7 @@ class Unlearner(Iterator[Step]):
             "outcome": tuple(self.outcome) if self.outcome else None,
             "weights": self.changed(),
             "before": dict(zip(names, before, strict=True)) if before else {},
+            "earlier": [[tensor.to("cpu", copy=True) for tensor in each] for each in self.stepper.earlier],
             "optimizer": copy.deepcopy(self.optimizer.state_dict()),
         }
 
@@ -279,9 +249,11 @@ class Unlearner(Iterator[Step]):
         for name, weight in self.parameters.items():
             weight.copy_(state["weights"][name])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
-        before = state["before"]
-        self._before = (
-            [before[name].to(w.device) for name, w in self.parameters.items() if w.requires_grad] if before else None
-        )
+        before, trained = state["before"], {n: w for n, w in self.parameters.items() if w.requires_grad}
+        self.stepper.before = [before[name].to(w.device) for name, w in trained.items()] if before else None
+        self.stepper.earlier = [
+            [tensor.to(weight.device) for tensor, weight in zip(each, self.weights, strict=True)]
+            for each in state.get("earlier", [])
+        ]
         self.step = state["step"]
         self.outcome = Outcome(*state["outcome"]) if state["outcome"] else None

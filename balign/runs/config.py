@@ -115,6 +115,12 @@ class Options(BaseModel):
     """A closed form that edits the weights too, such as redirect, or "" for none; left out, the method's."""
     edit_when: EditWhen | None = None
     """Whether that edit comes before or after the steps; left out, the method's."""
+    by_layer: bool | None = None
+    """Whether the two gradients are combined in each weight by itself; left out, the method's."""
+    quota: Annotated[float, Field(gt=0, le=1)] | None = None
+    """For the combiner hamu: how much to forget, as a share of the most a step could; left out, the method's."""
+    buffer: Annotated[int, Field(ge=0, le=32)] | None = None
+    """How many earlier retain gradients the projected step must not oppose either; left out, the method's."""
     train: Literal["cross_attention_kv", "cross_attention", "not_cross_attention", "all"] | None = None
     """Which weights of the denoiser train; left out, the method's."""
     steps: Annotated[int, Field(ge=0, le=MAX_STEPS)] | None = None

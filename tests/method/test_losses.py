@@ -23,7 +23,7 @@ def batch(model: TinyModel) -> Batch:
 def aim(model: TinyModel, batch: Batch, eta: float = 1.0) -> Aim:
     data = tiny_data()
     base = FrozenBase(model, select(model.denoiser, "all"))
-    return Aim(base, batch, data.anchor_conditions[:3], data.empty_condition, eta)
+    return Aim(base, batch, data.anchor_conditions[:3], data.retain_conditions[:3], data.empty_condition, eta)
 
 
 def test_ascent_is_the_denoising_error_turned_round(model: TinyModel, batch: Batch) -> None:

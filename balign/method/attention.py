@@ -1,0 +1,54 @@
+"""How much of a picture looks at the concept: the cross-attention maps of a prediction, and a loss that empties them.
+
+Attention resteering, after Forget-Me-Not (Zhang et al., CVPR Workshops 2024): the mean square of the attention that the
+concept's token gets. The token is taken to be the first at which a prompt and its twin with the replacement differ: in
+a causal text encoder all later ones differ too.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def captured(denoiser: nn.Module) -> Iterator[list[Tensor]]:
+    """Within the block every cross-attention (`attn2`) that runs adds its map (B, heads, pixels, L), with gradients."""
+    maps: list[Tensor] = []
+    queries: dict[nn.Module, Tensor] = {}
+    handles = []
+
+    def watch(layer: Any) -> None:
+        heads, scale = int(getattr(layer, "heads", 1)), float(getattr(layer, "scale", 1.0))
+
+        def keep(_: nn.Module, __: Any, query: Tensor) -> None:
+            queries[layer] = query.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+        def attend(_: nn.Module, __: Any, key: Tensor) -> None:
+            key = key.unflatten(-1, (heads, -1)).transpose(1, 2)
+            maps.append((queries.pop(layer) @ key.transpose(-1, -2) * scale).softmax(dim=-1))
+
+        handles.extend([layer.to_q.register_forward_hook(keep), layer.to_k.register_forward_hook(attend)])
+
+    for name, layer in denoiser.named_modules():
+        if name.rpartition(".")[2] == "attn2":
+            watch(layer)
+    try:
+        yield maps
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def first_difference(conditions: Tensor, twins: Tensor) -> Tensor:
+    """(B, L), 1 at the first token at which two conditions (B, L, D) differ, else 0."""
+    differs = (conditions != twins).any(dim=-1)
+    mask = torch.zeros(differs.shape, dtype=conditions.dtype, device=conditions.device)
+    return mask.scatter(1, differs.to(torch.int8).argmax(dim=1, keepdim=True), 1.0)
+
+
+def attention_to(maps: list[Tensor], tokens: Tensor) -> Tensor:
+    """The mean square of the attention that these tokens (B, L) get, over all maps, heads and pixels."""
+    return torch.stack([(each @ tokens[:, None, :, None].to(each)).square().mean() for each in maps]).mean()
