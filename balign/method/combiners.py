@@ -6,7 +6,7 @@ and the weight w of retaining to (a, b): the update descends a g_f + b g_r.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -123,9 +123,6 @@ def forgetting_costs(cosine: float, quota: float) -> bool:
 
 Combiner = Callable[[float, float, float, float], tuple[float, float]]
 
-SWEEPS = 2_000
-"""Most turns of `many_multipliers`; gradients that nearly agree need many."""
-
 COMBINERS: dict[str, Combiner] = {
     combiner.__name__: combiner
     for combiner in (
@@ -161,23 +158,3 @@ def multipliers(df: float, dr: float, g: Gram, margin: float = 0.0) -> tuple[flo
     allowed = [(u, v) for u, v in candidates if u >= 0 and v >= 0]
     u, v = min(allowed, key=lambda uv: max(x - uv[0] - c * uv[1], y - c * uv[0] - uv[1], 0.0))
     return (u / norm_f if u > 0 else 0.0), (v / norm_r if v > 0 else 0.0)
-
-
-def many_multipliers(changes: Sequence[float], products: Sequence[Sequence[float]], margin: float) -> list[float]:
-    """As `multipliers`, for any number of gradients: changes g_i.d and products g_i.g_j give l_i >= 0.
-
-    Hildreth's method (1957): one constraint after the other, until nothing moves.
-    """
-    norms = [math.sqrt(row[i]) for i, row in enumerate(products)]
-    live = [i for i, norm in enumerate(norms) if norm > 0]
-    beyond = {i: changes[i] / norms[i] + margin for i in live}
-    lifts = dict.fromkeys(live, 0.0)
-    for _ in range(SWEEPS):
-        moved = 0.0
-        for i in live:
-            rest = sum(products[i][j] / norms[i] / norms[j] * lifts[j] for j in live if j != i)
-            new = max(0.0, beyond[i] - rest)
-            moved, lifts[i] = max(moved, abs(new - lifts[i])), new
-        if moved <= 1e-12 * max(map(abs, beyond.values()), default=0.0):
-            break
-    return [lifts[i] / norms[i] if i in lifts else 0.0 for i in range(len(norms))]

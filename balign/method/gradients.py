@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from balign.method.combiners import Gram, many_multipliers, multipliers
+from balign.method.combiners import Gram, multipliers
+from balign.method.half_spaces import many_multipliers
 
 Tensors = Sequence[Tensor]
 
