@@ -1,52 +1,262 @@
 """Erase by one linear edit of the layers that read the prompt: no image is drawn and no step is taken.
 
-A layer W that reads token embeddings becomes W M', where M maps the embeddings of the forget prompts to those of their
-twins with the replacement, leaves those of the retain prompts where they are, and otherwise stays near the identity.
-After Gandikota et al., Unified Concept Editing in Diffusion Models, WACV 2024, equation 7; here over all token
-positions of the diversified prompts, each side as a mean.
+Every edit is one function of the text embeddings and of the weights it edits, all at once (RECE looks for one embedding
+that revives the concept in all layers), and gives their new values. All computing is in fp64 on the CPU.
 """
 
 import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from balign.refusal import Refusal
 
-READERS = re.compile(r"\.attn2\.to_[kv]\.weight$")
-"""The layers that read the prompt: keys and values of the cross-attention."""
+KEYS_AND_VALUES = re.compile(r"\.attn2\.to_[kv]\.weight$")
+VALUES = re.compile(r"\.attn2\.to_v\.weight$")
 RIDGE = 1e-3
-"""How strongly M stays at the identity where neither side says anything, in units of a squared embedding."""
+"""How strongly `redirect` stays at the identity where neither side says anything, in units of a squared embedding."""
+UCE_RIDGE, RECE_RIDGE = 0.5, 0.1
+RECE_ROUNDS, RECE_SHRINK = 3, 0.1
+"""How often an embedding that revives the concept is looked for and erased, and how strongly it is kept small."""
+OCE_ERASE, OCE_KEEP, OCE_RIDGE = 2000.0, 10.0, 10.0
+OCE_ENERGY = 0.95
+"""The share of the squared outputs of the concept that its subspace holds."""
+SPEED_NULL = 0.1
+"""Directions below this mean square of the retain side are free to be edited, for embeddings of unit variance."""
+SPEED_COPIES, SPEED_CENTRES = 10, 3
 
 
-def redirection(forget: Tensor, anchor: Tensor, retain: Tensor, weight: float = 1.0, ridge: float = RIDGE) -> Tensor:
-    """The map M (D, D) in fp64 for row embeddings: the least squares solution of forget M = anchor, retain M = retain.
+class Embeddings(NamedTuple):
+    """What the text encoder gives: forget and anchor (N, L, D), retain (M, L, D), empty (1, L, D).
 
-    forget, anchor: (N, L, D), row by row the same prompts but for the concept; retain: (M, L, D). Both sides count as
-    means over their positions, the retain side `weight` times; `ridge` draws M towards the identity.
+    `forget[i]` and `anchor[i]` are the same prompt with the concept and with the replacement.
     """
-    f, a, r = (side.flatten(0, -2).double() for side in (forget, anchor, retain))
-    if not (torch.isfinite(f).all() and torch.isfinite(a).all() and torch.isfinite(r).all()):
-        raise ValueError("an embedding is not finite")
-    kept = weight / len(r) * r.T @ r + ridge * torch.eye(f.shape[1], dtype=torch.float64)
-    return torch.linalg.solve(f.T @ f / len(f) + kept, f.T @ a / len(f) + kept)
+
+    forget: Tensor
+    anchor: Tensor
+    retain: Tensor
+    empty: Tensor
+
+    def checked(self) -> "Embeddings":
+        """The same in fp64 on the CPU. Raises ValueError if one is not finite."""
+        sides = [side.detach().double().cpu() for side in self]
+        if not all(torch.isfinite(side).all() for side in sides):
+            raise ValueError("An embedding is not finite.")
+        return Embeddings(*sides)
+
+    def concepts(self) -> tuple[Tensor, Tensor]:
+        """The embeddings of the concept and of its replacement, as rows (n, D).
+
+        The papers take those of the last token of the word. Here nothing is known of tokens, so a prompt counts from
+        the first position that differs from its twin at least half as much as any, to its end: with a text encoder
+        that reads from left to right, from the concept's first token on.
+        """
+        apart = (self.forget - self.anchor).norm(dim=-1)
+        after = ((apart > 0) & (apart >= apart.amax(1, keepdim=True) / 2)).cumsum(1) > 0
+        return self.forget[after], self.anchor[after]
+
+    def kept(self) -> Tensor:
+        """The second moment (D, D) of the retain side: a sum over its prompts, for each a mean over its positions."""
+        rows = self.retain.flatten(0, 1)
+        return rows.T @ rows / self.retain.shape[1]
 
 
-def readers(denoiser: nn.Module, width: int) -> dict[str, nn.Parameter]:
+Solve = Callable[[Embeddings, Sequence[Tensor]], list[Tensor]]
+
+
+class Edit(NamedTuple):
+    """A closed form: what it makes of the weights (out, D), which weights it edits, and where it is published."""
+
+    solve: Solve
+    reads: re.Pattern[str]
+    cite: str
+    equation: str
+
+
+def redirection(forget: Tensor, anchor: Tensor, kept: Tensor) -> Tensor:
+    """The map M (D, D) of row embeddings that minimises |forget M - anchor|² + tr((M - I)' kept (M - I)).
+
+    forget, anchor: rows (n, D); kept: (D, D), positive definite.
+    """
+    return torch.linalg.solve(forget.T @ forget + kept, forget.T @ anchor + kept)
+
+
+def redirect(e: Embeddings, weights: Sequence[Tensor]) -> list[Tensor]:
+    """W M', M as in `redirection` over all positions of the prompts, each side as a mean."""
+    forget, anchor, retain = (side.flatten(0, 1) / (side.shape[0] * side.shape[1]) ** 0.5 for side in e[:3])
+    mapping = redirection(forget, anchor, retain.T @ retain + RIDGE * _eye(retain.shape[1]))
+    return [weight @ mapping.T for weight in weights]
+
+
+def uce(e: Embeddings, weights: Sequence[Tensor], ridge: float = UCE_RIDGE) -> list[Tensor]:
+    """W (Σ a c' + K + λI)(Σ c c' + K + λI)⁻¹ over the concept's embeddings c, the replacement's a, K = `kept`."""
+    forget, anchor = e.concepts()
+    mapping = redirection(forget, anchor, e.kept() + ridge * _eye(forget.shape[1]))
+    return [weight @ mapping.T for weight in weights]
+
+
+def rece(e: Embeddings, weights: Sequence[Tensor]) -> list[Tensor]:
+    """UCE; then the embeddings c' = (Σ W'W + λI)⁻¹ Σ W'W₀ c, which revive the concept c, are erased too; repeated.
+
+    Both sums are over all layers; W is a layer as it has become, W₀ as it was.
+    """
+    forget, anchor = e.concepts()
+    kept, ridge = e.kept(), RECE_RIDGE * _eye(forget.shape[1])
+    edited = uce(e, weights, RECE_RIDGE)
+    for _ in range(RECE_ROUNDS):
+        inner = sum((new.T @ new for new in edited), RECE_SHRINK * _eye(forget.shape[1]))
+        cross = torch.stack([new.T @ old for new, old in zip(edited, weights, strict=True)]).sum(0)
+        mapping = redirection(forget @ torch.linalg.solve(inner, cross).T, anchor, kept + ridge)
+        edited = [new @ mapping.T for new in edited]
+    return edited
+
+
+def oce(e: Embeddings, weights: Sequence[Tensor]) -> list[Tensor]:
+    """P W with the orthogonal P that turns a layer's outputs for the concept away from all but the replacement's.
+
+    P = U V' of the singular value decomposition of -s (I - G*) G + p W C W' + λ W W'; G and G* project on the outputs
+    for the concept and the replacement, C is the second moment of the retain side, which holds the words to keep. G
+    spans the strongest directions of many prompts, the paper's those of five wordings.
+    """
+    forget, anchor = e.concepts()
+    kept = OCE_KEEP * e.kept() / len(e.retain) + OCE_RIDGE * _eye(forget.shape[1])
+    return [_rotation(w, _subspace(w @ forget.T), _subspace(w @ anchor.T), kept) @ w for w in weights]
+
+
+def _rotation(weight: Tensor, concept: Tensor, replacement: Tensor, kept: Tensor) -> Tensor:
+    away = concept - replacement @ concept
+    left, _, right = torch.linalg.svd(weight @ kept @ weight.T - OCE_ERASE * away)
+    return left @ right
+
+
+def _subspace(outputs: Tensor) -> Tensor:
+    """The projector on the fewest directions that hold OCE_ENERGY of these columns (out, n)."""
+    left, values, _ = torch.linalg.svd(outputs, full_matrices=False)
+    energy = values.square().cumsum(0)
+    basis = left[:, : int((energy < OCE_ENERGY * energy[-1]).sum()) + 1]
+    return basis @ basis.T
+
+
+def speed(e: Embeddings, weights: Sequence[Tensor]) -> list[Tensor]:
+    """W + W (Σ a c' - Σ c c') P Q M: nothing changes for the retain side, the first token and the empty prompt.
+
+    P projects on the directions that the retain side leaves free, M = (Σ c c' P + I)⁻¹ and
+    Q = I - M K (K' P M K)⁺ K' P, K being what never changes. Retain embeddings, here of all positions, count if
+    erasing alone would move them more than the mean; each of them also counts with noise along the direction that W
+    sees least, drawn with a fixed seed. Raises Refusal if no direction is free.
+    """
+    forget, anchor = e.concepts()
+    fixed = torch.cat([e.empty[:, 0], _centres(e.empty[0, 1:], SPEED_CENTRES)]).T
+    retain = e.retain.flatten(0, 1)
+    free = [free_directions(weight, forget, anchor, retain) for weight in weights]
+    return [w + null_space_update(w, forget, anchor, p, fixed) for w, p in zip(weights, free, strict=True)]
+
+
+def null_space_update(weight: Tensor, forget: Tensor, anchor: Tensor, free: Tensor, fixed: Tensor) -> Tensor:
+    """What SPEED adds to a weight (out, D); free: the projector P (D, D), fixed: the columns K (D, k)."""
+    square = forget.T @ forget
+    m = torch.linalg.inv(square @ free + _eye(len(free)))
+    inner = torch.linalg.pinv(fixed.T @ free @ m @ fixed, atol=1e-10 * float(fixed.square().sum()), rtol=0.0)
+    q = _eye(len(free)) - m @ fixed @ inner @ fixed.T @ free
+    return weight @ (anchor.T @ forget - square) @ free @ q @ m
+
+
+def free_directions(weight: Tensor, forget: Tensor, anchor: Tensor, retain: Tensor) -> Tensor:
+    """The projector (D, D) on the directions that the retain embeddings (m, D) which matter leave free."""
+    square = forget.T @ forget
+    shift = weight @ (anchor.T @ forget - square) @ torch.linalg.inv(square + _eye(len(square)))
+    least = torch.linalg.svd(weight)[2][-1]
+    generator = torch.Generator().manual_seed(0)
+    moved = _most_moved(retain, shift)
+    moment, count = moved.T @ moved, len(moved)
+    for _ in range(SPEED_COPIES):
+        noise = torch.randn(moved.shape, generator=generator, dtype=torch.float64) @ torch.outer(least, least)
+        copies = _most_moved(moved + noise, shift)
+        moment, count = moment + copies.T @ copies, count + len(copies)
+    values, vectors = torch.linalg.eigh(moment / max(1, count))
+    free = vectors[:, values < SPEED_NULL]
+    if not free.shape[1]:
+        raise Refusal(
+            f"The edit 'speed' cannot be made: the retain prompts leave none of the {len(values)} directions of the "
+            "prompt's embeddings free; fewer retain prompts, or the edits redirect, uce, rece and oce, are accepted."
+        )
+    return free @ free.T
+
+
+def _most_moved(rows: Tensor, shift: Tensor) -> Tensor:
+    """Those of the rows (m, D) that this change (out, D) of a weight moves at least as much as the mean."""
+    moves = (rows @ shift.T).square().sum(1)
+    return rows[moves >= moves.mean()]
+
+
+def _centres(rows: Tensor, k: int, rounds: int = 20) -> Tensor:
+    """The centres (at most k, D) of these rows (n, D) by k-means, begun with rows evenly spread."""
+    centres = rows[torch.linspace(0, len(rows) - 1, min(k, len(rows))).long()]
+    for _ in range(rounds):
+        nearest = torch.cdist(rows, centres).argmin(1)
+        centres = torch.stack([rows[nearest == i].mean(0) for i in nearest.unique()])
+    return centres
+
+
+def _eye(width: int) -> Tensor:
+    return torch.eye(width, dtype=torch.float64)
+
+
+EDITS = {
+    "redirect": Edit(
+        redirect,
+        KEYS_AND_VALUES,
+        "after Gandikota et al., Unified Concept Editing in Diffusion Models, WACV 2024",
+        "equation 7 there, over all positions of diversified prompts, each side as a mean",
+    ),
+    "uce": Edit(
+        uce,
+        KEYS_AND_VALUES,
+        "Gandikota et al., Unified Concept Editing in Diffusion Models, WACV 2024",
+        "equation 7",
+    ),
+    "rece": Edit(
+        rece,
+        KEYS_AND_VALUES,
+        "Gong et al., Reliable and Efficient Concept Erasure of Text-to-Image Diffusion Models, ECCV 2024",
+        "the regularised embedding that revives the concept, erased by UCE in turn",
+    ),
+    "oce": Edit(
+        oce,
+        VALUES,
+        "Sun et al., Orthogonal Concept Erasure for Diffusion Models, ICML 2026",
+        "the orthogonal Procrustes problem with a subspace to erase and vectors to keep",
+    ),
+    "speed": Edit(
+        speed,
+        VALUES,
+        "Li et al., SPEED: Scalable, Precise, and Efficient Concept Erasure for Diffusion Models, ICLR 2026",
+        "the update in the null space under equality constraints",
+    ),
+}
+"""Every closed form by its name."""
+
+
+def readers(denoiser: nn.Module, width: int, reads: re.Pattern[str] = KEYS_AND_VALUES) -> dict[str, nn.Parameter]:
     """The weights (out, D) that read embeddings of this width D, by name. Raises Refusal if there is none."""
-    found = {n: w for n, w in denoiser.named_parameters() if READERS.search(f".{n}") and w.shape[-1] == width}
+    found = {n: w for n, w in denoiser.named_parameters() if reads.search(f".{n}") and w.shape[-1] == width}
     if not found:
         raise Refusal("This model has no cross-attention that reads the prompt, so no closed form can edit it.")
     return found
 
 
 @torch.no_grad()
-def edit(denoiser: nn.Module, mapping: Tensor) -> dict[str, nn.Parameter]:
-    """Apply the map M (D, D) to every layer that reads the prompt, in place; the edited weights by name.
+def edited(denoiser: nn.Module, edit: str, embeddings: Embeddings) -> dict[str, Tensor]:
+    """The new values of the weights that the edit of this name changes, by name; the model stays as it is.
 
-    What such a layer gives for an embedding e afterwards is what it gave for e M before.
+    Each has its weight's type and device. Raises Refusal if there is nothing to edit, ValueError if an embedding or
+    what comes out is not finite.
     """
-    edited = readers(denoiser, mapping.shape[0])
-    for weight in edited.values():
-        weight.copy_(weight.double().cpu() @ mapping.T)
-    return edited
+    embeddings, chosen = embeddings.checked(), EDITS[edit]
+    weights = readers(denoiser, embeddings.forget.shape[-1], chosen.reads)
+    new = chosen.solve(embeddings, [weight.double().cpu() for weight in weights.values()])
+    if not all(torch.isfinite(weight).all() for weight in new):
+        raise ValueError(f"The edit {edit!r} gave weights that are not finite.")
+    return {name: value.to(weights[name]) for name, value in zip(weights, new, strict=True)}
