@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from balign.method import null_space
 from balign.refusal import Refusal
 
 KEYS_AND_VALUES = re.compile(r"\.attn2\.to_[kv]\.weight$")
@@ -23,9 +24,6 @@ RECE_ROUNDS, RECE_SHRINK = 3, 0.1
 OCE_ERASE, OCE_KEEP, OCE_RIDGE = 2000.0, 10.0, 10.0
 OCE_ENERGY = 0.95
 """The share of the squared outputs of the concept that its subspace holds."""
-SPEED_NULL = 0.1
-"""Directions below this mean square of the retain side are free to be edited, for embeddings of unit variance."""
-SPEED_COPIES, SPEED_CENTRES = 10, 3
 
 
 class Embeddings(NamedTuple):
@@ -148,56 +146,10 @@ def speed(e: Embeddings, weights: Sequence[Tensor]) -> list[Tensor]:
     sees least, drawn with a fixed seed. Raises Refusal if no direction is free.
     """
     forget, anchor = e.concepts()
-    fixed = torch.cat([e.empty[:, 0], _centres(e.empty[0, 1:], SPEED_CENTRES)]).T
+    fixed = torch.cat([e.empty[:, 0], null_space.centres(e.empty[0, 1:])]).T
     retain = e.retain.flatten(0, 1)
-    free = [free_directions(weight, forget, anchor, retain) for weight in weights]
-    return [w + null_space_update(w, forget, anchor, p, fixed) for w, p in zip(weights, free, strict=True)]
-
-
-def null_space_update(weight: Tensor, forget: Tensor, anchor: Tensor, free: Tensor, fixed: Tensor) -> Tensor:
-    """What SPEED adds to a weight (out, D); free: the projector P (D, D), fixed: the columns K (D, k)."""
-    square = forget.T @ forget
-    m = torch.linalg.inv(square @ free + _eye(len(free)))
-    inner = torch.linalg.pinv(fixed.T @ free @ m @ fixed, atol=1e-10 * float(fixed.square().sum()), rtol=0.0)
-    q = _eye(len(free)) - m @ fixed @ inner @ fixed.T @ free
-    return weight @ (anchor.T @ forget - square) @ free @ q @ m
-
-
-def free_directions(weight: Tensor, forget: Tensor, anchor: Tensor, retain: Tensor) -> Tensor:
-    """The projector (D, D) on the directions that the retain embeddings (m, D) which matter leave free."""
-    square = forget.T @ forget
-    shift = weight @ (anchor.T @ forget - square) @ torch.linalg.inv(square + _eye(len(square)))
-    least = torch.linalg.svd(weight)[2][-1]
-    generator = torch.Generator().manual_seed(0)
-    moved = _most_moved(retain, shift)
-    moment, count = moved.T @ moved, len(moved)
-    for _ in range(SPEED_COPIES):
-        noise = torch.randn(moved.shape, generator=generator, dtype=torch.float64) @ torch.outer(least, least)
-        copies = _most_moved(moved + noise, shift)
-        moment, count = moment + copies.T @ copies, count + len(copies)
-    values, vectors = torch.linalg.eigh(moment / max(1, count))
-    free = vectors[:, values < SPEED_NULL]
-    if not free.shape[1]:
-        raise Refusal(
-            f"The edit 'speed' cannot be made: the retain prompts leave none of the {len(values)} directions of the "
-            "prompt's embeddings free; fewer retain prompts, or the edits redirect, uce, rece and oce, are accepted."
-        )
-    return free @ free.T
-
-
-def _most_moved(rows: Tensor, shift: Tensor) -> Tensor:
-    """Those of the rows (m, D) that this change (out, D) of a weight moves at least as much as the mean."""
-    moves = (rows @ shift.T).square().sum(1)
-    return rows[moves >= moves.mean()]
-
-
-def _centres(rows: Tensor, k: int, rounds: int = 20) -> Tensor:
-    """The centres (at most k, D) of these rows (n, D) by k-means, begun with rows evenly spread."""
-    centres = rows[torch.linspace(0, len(rows) - 1, min(k, len(rows))).long()]
-    for _ in range(rounds):
-        nearest = torch.cdist(rows, centres).argmin(1)
-        centres = torch.stack([rows[nearest == i].mean(0) for i in nearest.unique()])
-    return centres
+    free = [null_space.free_directions(weight, forget, anchor, retain) for weight in weights]
+    return [w + null_space.update(w, forget, anchor, p, fixed) for w, p in zip(weights, free, strict=True)]
 
 
 def _eye(width: int) -> Tensor:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from balign.method import closed_form
+from balign.method import closed_form, null_space
 from balign.method.closed_form import EDITS, Embeddings, edited
 from balign.refusal import Refusal
 from tests.method.tiny import TinyModel
@@ -132,7 +132,7 @@ def test_speed_solves_the_problem_with_equality_constraints() -> None:
     bottom = torch.cat([k.T, torch.zeros(2, 2).double()], 1)
     right = torch.cat([c @ (weight @ (anchor - forget).T).T, torch.zeros(2, 5).double()])
     wanted = torch.linalg.solve(torch.cat([top, bottom]), right)[:4].T @ basis.T
-    got = closed_form.null_space_update(weight, forget, anchor, basis @ basis.T, fixed)
+    got = null_space.update(weight, forget, anchor, basis @ basis.T, fixed)
     torch.testing.assert_close(got, wanted, rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(got @ fixed, torch.zeros(5, 2).double(), rtol=0, atol=1e-10)
 
