@@ -29,31 +29,37 @@ OCE_ENERGY = 0.95
 class Embeddings(NamedTuple):
     """What the text encoder gives: forget and anchor (N, L, D), retain (M, L, D), empty (1, L, D).
 
-    `forget[i]` and `anchor[i]` are the same prompt with the concept and with the replacement.
+    `forget[i]` and `anchor[i]` are the same prompt with the concept and with the replacement; the last token of the
+    one and of the other is at `forget_at[i]` and `anchor_at[i]`, if given.
     """
 
     forget: Tensor
     anchor: Tensor
     retain: Tensor
     empty: Tensor
+    forget_at: Tensor | None = None
+    anchor_at: Tensor | None = None
 
     def checked(self) -> "Embeddings":
         """The same in fp64 on the CPU. Raises ValueError if one is not finite."""
-        sides = [side.detach().double().cpu() for side in self]
-        if not all(torch.isfinite(side).all() for side in sides):
+        sides = (self.forget, self.anchor, self.retain, self.empty)
+        forget, anchor, retain, empty = (side.detach().double().cpu() for side in sides)
+        if not all(torch.isfinite(side).all() for side in (forget, anchor, retain, empty)):
             raise ValueError("An embedding is not finite.")
-        return Embeddings(*sides)
+        return self._replace(forget=forget, anchor=anchor, retain=retain, empty=empty)
 
     def concepts(self) -> tuple[Tensor, Tensor]:
-        """The embeddings of the concept and of its replacement, as rows (n, D).
+        """The embeddings of the concept and of its replacement in the prompts, as rows (N, D).
 
-        The papers take those of the last token of the word. Here nothing is known of tokens, so a prompt counts from
-        the first position that differs from its twin at least half as much as any, to its end: with a text encoder
-        that reads from left to right, from the concept's first token on.
+        The papers take the last token of the word. Where that is not given, the first position counts that differs
+        from its twin at least half as much as any: with a text encoder that reads from left to right the first token
+        of the concept, which is its last if it has only one.
         """
         apart = (self.forget - self.anchor).norm(dim=-1)
-        after = ((apart > 0) & (apart >= apart.amax(1, keepdim=True) / 2)).cumsum(1) > 0
-        return self.forget[after], self.anchor[after]
+        first = (apart >= apart.amax(1, keepdim=True) / 2).double().argmax(1)
+        prompts = torch.arange(len(first))
+        forget_at, anchor_at = (first if at is None else at.cpu() for at in (self.forget_at, self.anchor_at))
+        return self.forget[prompts, forget_at], self.anchor[prompts, anchor_at]
 
     def kept(self) -> Tensor:
         """The second moment (D, D) of the retain side: a sum over its prompts, for each a mean over its positions."""
@@ -83,7 +89,8 @@ def redirection(forget: Tensor, anchor: Tensor, kept: Tensor) -> Tensor:
 
 def redirect(e: Embeddings, weights: Sequence[Tensor]) -> list[Tensor]:
     """W M', M as in `redirection` over all positions of the prompts, each side as a mean."""
-    forget, anchor, retain = (side.flatten(0, 1) / (side.shape[0] * side.shape[1]) ** 0.5 for side in e[:3])
+    sides = (side.flatten(0, 1) for side in (e.forget, e.anchor, e.retain))
+    forget, anchor, retain = (side / len(side) ** 0.5 for side in sides)
     mapping = redirection(forget, anchor, retain.T @ retain + RIDGE * _eye(retain.shape[1]))
     return [weight @ mapping.T for weight in weights]
 

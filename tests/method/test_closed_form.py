@@ -15,7 +15,7 @@ def random(*shape: int, seed: int) -> Tensor:
 
 
 def embeddings(n: int = 4, m: int = 9, length: int = 5, seed: int = 0, rank: int = WIDTH) -> Embeddings:
-    """Prompts whose first token is the same; the concept stands at position 1 or 2, and what follows it differs too.
+    """Prompts that are the same up to the concept, at position 1 or 2; what follows it differs too, but less.
 
     rank: how many of the WIDTH directions the retain prompts use; the empty prompt lies in them too.
     """
@@ -23,6 +23,7 @@ def embeddings(n: int = 4, m: int = 9, length: int = 5, seed: int = 0, rank: int
     forget = anchor.clone()
     for i in range(n):
         forget[i, 1 + i % 2 :] = random(length - 1 - i % 2, WIDTH, seed=seed + 100 + i)
+        forget[i, 1 + i % 2] += 3
     retain, empty = random(m, length, rank, seed=seed + 1), random(1, length, rank, seed=seed + 2)
     retain, empty = (torch.nn.functional.pad(side, (0, WIDTH - rank)) for side in (retain, empty))
     return Embeddings(forget, anchor, retain, empty)
@@ -33,9 +34,8 @@ def weights(*outs: int) -> list[Tensor]:
 
 
 def words(e: Embeddings) -> tuple[list[Tensor], list[Tensor]]:
-    """The concept's embeddings and the replacement's, one by one: position 1 or 2 and all after it."""
-    places = [(i, p) for i in range(len(e.forget)) for p in range(1 + i % 2, e.forget.shape[1])]
-    return [e.forget[i, p] for i, p in places], [e.anchor[i, p] for i, p in places]
+    """The concept's embeddings and the replacement's, one by one: at position 1 or 2."""
+    return [side[1 + i % 2] for i, side in enumerate(e.forget)], [side[1 + i % 2] for i, side in enumerate(e.anchor)]
 
 
 def least_squares(pairs: list[tuple[Tensor, Tensor, float]], weight: Tensor, ridge: float) -> Tensor:
@@ -160,7 +160,8 @@ def test_speed_gives_the_same_twice() -> None:
 
 
 @pytest.mark.parametrize("edit", ["redirect", "uce", "rece"])
-def test_a_replacement_that_is_the_concept_itself_changes_nothing(edit: str) -> None:
+def test_a_replacement_that_is_the_concept_itself_changes_nothing(edit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closed_form, "RECE_SHRINK", 1e-12)  # what RECE erases is then the concept itself
     e = embeddings()
     e = e._replace(anchor=e.forget)
     for old, new in zip(weights(3, 8), EDITS[edit].solve(e, weights(3, 8)), strict=True):
@@ -187,7 +188,7 @@ def test_the_concept_gives_what_the_replacement_gave(edit: str, monkeypatch: pyt
 def test_edited_gives_new_weights_and_leaves_the_model(edit: str) -> None:
     model, e = TinyModel(torch.float32), embeddings(rank=3)
     before = {name: weight.clone() for name, weight in model.unet.named_parameters()}
-    new = edited(model.unet, edit, Embeddings(*(side.float() for side in e)))
+    new = edited(model.unet, edit, Embeddings(*(side.float() for side in (e.forget, e.anchor, e.retain, e.empty))))
     keys = ["block.attn2.to_k.weight"] if edit in ("redirect", "uce", "rece") else []
     assert sorted(new) == [*keys, "block.attn2.to_v.weight"]
     for name, weight in model.unet.named_parameters():
@@ -200,7 +201,15 @@ def test_a_model_without_cross_attention_is_refused() -> None:
         edited(nn.Linear(WIDTH, WIDTH), "redirect", embeddings())
 
 
-@pytest.mark.parametrize("side", Embeddings._fields)
+def test_the_last_tokens_count_where_they_are_given() -> None:
+    e = embeddings()._replace(forget_at=torch.tensor([2, 3, 4, 0]), anchor_at=torch.tensor([1, 1, 2, 3]))
+    forget, anchor = e.concepts()
+    for i, (here, there) in enumerate([(2, 1), (3, 1), (4, 2), (0, 3)]):
+        assert torch.equal(forget[i], e.forget[i, here])
+        assert torch.equal(anchor[i], e.anchor[i, there])
+
+
+@pytest.mark.parametrize("side", Embeddings._fields[:4])
 def test_embeddings_that_are_not_finite_are_a_bug(side: str) -> None:
     e = embeddings()
     with pytest.raises(ValueError, match="finite"):
