@@ -105,16 +105,19 @@ def uce(e: Embeddings, weights: Sequence[Tensor], ridge: float = UCE_RIDGE) -> l
 def rece(e: Embeddings, weights: Sequence[Tensor]) -> list[Tensor]:
     """UCE; then the embeddings c' = (Σ W'W + λI)⁻¹ Σ W'W₀ c, which revive the concept c, are erased too; repeated.
 
-    Both sums are over all layers; W is a layer as it has become, W₀ as it was.
+    Both sums are over all layers; W is a layer as it has become, W₀ as it was. Each round is UCE of W₀ over all that
+    has been found, as erasing c' alone gives back a part of c.
     """
     forget, anchor = e.concepts()
-    kept, ridge = e.kept(), RECE_RIDGE * _eye(forget.shape[1])
+    width, (found, goals) = forget.shape[1], (forget, anchor)
     edited = uce(e, weights, RECE_RIDGE)
     for _ in range(RECE_ROUNDS):
-        inner = sum((new.T @ new for new in edited), RECE_SHRINK * _eye(forget.shape[1]))
+        inner = sum((new.T @ new for new in edited), RECE_SHRINK * _eye(width))
         cross = torch.stack([new.T @ old for new, old in zip(edited, weights, strict=True)]).sum(0)
-        mapping = redirection(forget @ torch.linalg.solve(inner, cross).T, anchor, kept + ridge)
-        edited = [new @ mapping.T for new in edited]
+        revived = forget @ torch.linalg.solve(inner, cross).T
+        found, goals = torch.cat([found, revived]), torch.cat([goals, anchor])
+        mapping = redirection(found, goals, e.kept() + RECE_RIDGE * _eye(width))
+        edited = [old @ mapping.T for old in weights]
     return edited
 
 

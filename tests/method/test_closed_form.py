@@ -51,7 +51,9 @@ def retained(e: Embeddings, weight: Tensor, scale: float) -> list[tuple[Tensor, 
 
 def literal_uce(e: Embeddings, weight: Tensor, ridge: float, concepts: list[Tensor] | None = None) -> Tensor:
     forget, anchor = words(e)
-    mapped = [(c, weight @ a, 1.0) for c, a in zip(concepts or forget, anchor, strict=True)]
+    concepts = concepts or forget
+    goals = anchor * (len(concepts) // len(anchor))
+    mapped = [(c, weight @ a, 1.0) for c, a in zip(concepts, goals, strict=True)]
     return least_squares(mapped + retained(e, weight, 1 / e.retain.shape[1]), weight, ridge)
 
 
@@ -74,13 +76,13 @@ def test_uce_solves_equation_7() -> None:
 def test_rece_erases_the_embeddings_that_revive_the_concept() -> None:
     e, old = embeddings(), weights(3, 8)
     new = [literal_uce(e, weight, 0.1) for weight in old]
+    found = words(e)[0]
     for _ in range(3):
-        revived = []
         for c in words(e)[0]:  # min Σ |W c' - W₀ c|² + 0.1 |c'|²
             rows = torch.cat([*new, torch.eye(WIDTH, dtype=torch.float64) * 0.1**0.5])
             goal = torch.cat([*(weight @ c for weight in old), torch.zeros(WIDTH, dtype=torch.float64)])
-            revived.append(torch.linalg.lstsq(rows, goal[:, None]).solution[:, 0])
-        new = [literal_uce(e, weight, 0.1, revived) for weight in new]
+            found.append(torch.linalg.lstsq(rows, goal[:, None]).solution[:, 0])
+        new = [literal_uce(e, weight, 0.1, found) for weight in old]
     for got, wanted in zip(closed_form.rece(e, old), new, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-7, atol=1e-7)
 
