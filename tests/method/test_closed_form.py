@@ -104,10 +104,12 @@ def projector(columns: Tensor) -> Tensor:
 @pytest.mark.parametrize("out", [4, 6, 9])
 def test_oce_solves_its_procrustes_problem(out: int) -> None:
     e, (weight,) = embeddings(), weights(out)
-    forget, anchor = words(e)
+    forget, anchor = (
+        [c for i, prompt in enumerate(side) for c in prompt[1 + i % 2 :]] for side in (e.forget, e.anchor)
+    )
     g, other = (projector(torch.stack([weight @ c for c in side], 1)) for side in (forget, anchor))
     second = sum(torch.outer(c, c) for c in e.retain.flatten(0, 1)) / (e.retain.shape[0] * e.retain.shape[1])
-    m = -2000 * (torch.eye(out).double() - other) @ g + weight @ (10 * second + 10 * torch.eye(WIDTH)) @ weight.T
+    m = -200 * (torch.eye(out).double() - other) @ g + weight @ (10 * second + 10 * torch.eye(WIDTH)) @ weight.T
     # the polar factor by Newton's iteration, on the space in which the layer's outputs lie
     basis = torch.linalg.qr(weight).Q
     polar = basis.T @ m @ basis
@@ -209,6 +211,9 @@ def test_the_last_tokens_count_where_they_are_given() -> None:
     for i, (here, there) in enumerate([(2, 1), (3, 1), (4, 2), (0, 3)]):
         assert torch.equal(forget[i], e.forget[i, here])
         assert torch.equal(anchor[i], e.anchor[i, there])
+    forget, anchor = e.concepts(onwards=True)
+    assert torch.equal(forget, torch.cat([e.forget[0, 2:], e.forget[1, 3:], e.forget[2, 4:], e.forget[3, :2]]))
+    assert torch.equal(anchor, torch.cat([e.anchor[0, 1:4], e.anchor[1, 1:3], e.anchor[2, 2:3], e.anchor[3, 3:]]))
 
 
 @pytest.mark.parametrize("side", Embeddings._fields[:4])
