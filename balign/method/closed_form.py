@@ -73,7 +73,7 @@ class Embeddings(NamedTuple):
 Solve = Callable[[Embeddings, Sequence[Tensor]], list[Tensor]]
 
 
-class Edit(NamedTuple):
+class ClosedForm(NamedTuple):
     """A closed form: what it makes of the weights (out, D), which weights it edits, and where it is published."""
 
     solve: Solve
@@ -171,31 +171,31 @@ def _eye(width: int) -> Tensor:
 
 
 EDITS = {
-    "redirect": Edit(
+    "redirect": ClosedForm(
         redirect,
         KEYS_AND_VALUES,
         "after Gandikota et al., Unified Concept Editing in Diffusion Models, WACV 2024",
         "equation 7 there, over all positions of diversified prompts, each side as a mean",
     ),
-    "uce": Edit(
+    "uce": ClosedForm(
         uce,
         KEYS_AND_VALUES,
         "Gandikota et al., Unified Concept Editing in Diffusion Models, WACV 2024",
         "equation 7",
     ),
-    "rece": Edit(
+    "rece": ClosedForm(
         rece,
         KEYS_AND_VALUES,
         "Gong et al., Reliable and Efficient Concept Erasure of Text-to-Image Diffusion Models, ECCV 2024",
         "the regularised embedding that revives the concept, erased by UCE in turn",
     ),
-    "oce": Edit(
+    "oce": ClosedForm(
         oce,
         VALUES,
         "Sun et al., Orthogonal Concept Erasure for Diffusion Models, ICML 2026",
         "the orthogonal Procrustes problem with a subspace to erase and vectors to keep",
     ),
-    "speed": Edit(
+    "speed": ClosedForm(
         speed,
         VALUES,
         "Li et al., SPEED: Scalable, Precise, and Efficient Concept Erasure for Diffusion Models, ICLR 2026",
@@ -214,15 +214,23 @@ def readers(denoiser: nn.Module, width: int, reads: re.Pattern[str] = KEYS_AND_V
 
 
 @torch.no_grad()
-def edited(denoiser: nn.Module, edit: str, embeddings: Embeddings) -> dict[str, Tensor]:
+def edited(denoiser: nn.Module, name: str, embeddings: Embeddings) -> dict[str, Tensor]:
     """The new values of the weights that the edit of this name changes, by name; the model stays as it is.
 
     Each has its weight's type and device. Raises Refusal if there is nothing to edit, ValueError if an embedding or
     what comes out is not finite.
     """
-    embeddings, chosen = embeddings.checked(), EDITS[edit]
+    embeddings, chosen = embeddings.checked(), EDITS[name]
     weights = readers(denoiser, embeddings.forget.shape[-1], chosen.reads)
     new = chosen.solve(embeddings, [weight.double().cpu() for weight in weights.values()])
     if not all(torch.isfinite(weight).all() for weight in new):
-        raise ValueError(f"The edit {edit!r} gave weights that are not finite.")
-    return {name: value.to(weights[name]) for name, value in zip(weights, new, strict=True)}
+        raise ValueError(f"The edit {name!r} gave weights that are not finite.")
+    return {key: value.to(weights[key]) for key, value in zip(weights, new, strict=True)}
+
+
+@torch.no_grad()
+def edit(denoiser: nn.Module, name: str, embeddings: Embeddings) -> None:
+    """Put in place what `edited` gives."""
+    new, weights = edited(denoiser, name, embeddings), dict(denoiser.named_parameters())
+    for key, value in new.items():
+        weights[key].copy_(value)

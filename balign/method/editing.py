@@ -20,5 +20,8 @@ class Edit(NamedTuple):
 
 def prepare(name: str, denoiser: nn.Module, data: "TrainingData") -> Edit:
     """Make the closed form of this name ready. Raises Refusal if the model has nothing that it could edit."""
-    mapping = closed_form.redirection(data.forget_conditions, data.anchor_conditions, data.retain_conditions)
-    return Edit(closed_form.readers(denoiser, mapping.shape[0]), lambda: closed_form.edit(denoiser, mapping))
+    embeddings = closed_form.Embeddings(
+        data.forget_conditions, data.anchor_conditions, data.retain_conditions, data.empty_condition
+    )
+    weights = closed_form.readers(denoiser, embeddings.forget.shape[-1], closed_form.EDITS[name].reads)
+    return Edit(weights, lambda: closed_form.edit(denoiser, name, embeddings))

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from balign.method import closed_form, objectives
 from balign.method.batches import draw
-from balign.method.closed_form import redirection
 from balign.method.objectives import METHODS, settle
 from balign.method.training import Unlearner
 from balign.models.trainable import select
@@ -68,9 +67,8 @@ def test_an_edit_is_made_once_before_or_after_the_steps(when: str) -> None:
     expected = dict(plain.denoiser.named_parameters())
     assert all(torch.equal(raw[name], tensor) for name, tensor in expected.items())
     data = run.data
-    closed_form.edit(
-        plain.denoiser, redirection(*(getattr(data, f"{s}_conditions") for s in ("forget", "anchor", "retain")))
-    )
+    conditions = (data.forget_conditions, data.anchor_conditions, data.retain_conditions, data.empty_condition)
+    closed_form.edit(plain.denoiser, "redirect", closed_form.Embeddings(*conditions))
     assert all(torch.equal(within[name], tensor) for name, tensor in expected.items())
 
 
