@@ -19,8 +19,8 @@ FORGET = (
     "attention",
 )
 """The forget losses of ``losses.FORGET_LOSSES``, which needs torch."""
-EDITS = ("redirect",)
-"""The closed forms of ``closed_form``."""
+EDITS = ("redirect", "uce", "rece", "oce", "speed")
+"""The closed forms of ``closed_form.EDITS``, which needs torch."""
 OPPOSING = ("plain_sum", "unilateral", "hamu", "bilevel", "retain_only")
 """The combiners whose update may oppose one of the gradients."""
 RetainTarget = Literal["denoising", "base"]

@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from balign.method.closed_form import EDITS as CLOSED_FORMS
 from balign.method.combiners import COMBINERS
 from balign.method.losses import FORGET_LOSSES
+from balign.method.method_row import EDITS, FORGET
 from balign.method.objectives import DEFAULT_METHOD, METHODS, Settings, settle
 from balign.models.trainable import TRAINABLE
 
@@ -18,6 +20,11 @@ def test_rows_name_what_there_is_and_say_where_it_is_from(row) -> None:
     assert row.cite
     assert row.equation
     assert row.note
+
+
+def test_the_names_that_need_no_torch_are_those_of_the_tables() -> None:
+    assert set(FORGET) == FORGET_LOSSES.keys()
+    assert set(EDITS) == CLOSED_FORMS.keys()
 
 
 def test_the_papers_row_has_the_papers_numbers() -> None:

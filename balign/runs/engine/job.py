@@ -10,6 +10,7 @@ from balign import models
 from balign.data.prompts import PromptSets
 from balign.measure.clip import Scorer
 from balign.measure.evaluation import Shot, shots
+from balign.method import editing
 from balign.method.objectives import Settings, settle
 from balign.models import catalogue, trainable
 from balign.models.base import PRECISIONS, BaseModel
@@ -62,6 +63,8 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
     prompts = prompt_sets(config, resolve(config))
     tests = shots(prompts, config.eval_seeds, config.seed)
     model = load_model(config)
+    if settings.edit:  # before anything is drawn
+        editing.editable(settings.edit, model.denoiser, model.encode_text([""]))
     judge = Scorer.load(scorer or config.scorer or entry.scorer, device(config))
     judge.embed_texts([test.prompt for test in tests])  # all at once, so that no score depends on their order
     return Job(
