@@ -19,6 +19,9 @@ Tensors = Sequence[Tensor]
 PIECE = {"cpu": 2**17}
 """How many numbers are read at a time: on a CPU so few that their wide copies stay in its cache; elsewhere 2**22."""
 
+SHARE = 0.1
+"""The most that a step is bent to make a loss fall, as a share of the steepest fall of its length."""
+
 
 def pieces(*lists: Tensors) -> Iterator[tuple[list[Tensor], ...]]:
     """The same parts of every list of tensors, as views: large tensors cut up, small ones many at a time."""
@@ -91,13 +94,15 @@ class Projection(NamedTuple):
     """A step after its projection.
 
     ``forget_change`` and ``retain_change`` are its predicted changes of the two losses, g_f.d and g_r.d;
-    ``kept_fraction`` is its length as a share of the proposed one; ``fired`` says whether it had to be changed.
+    ``kept_fraction`` is its length as a share of the proposed one; ``fired`` says whether it had to be changed;
+    ``length`` is its length.
     """
 
     forget_change: float
     retain_change: float
     kept_fraction: float
     fired: bool
+    length: float = 0.0
 
 
 @torch.no_grad()
@@ -108,9 +113,13 @@ def project_step(
     origin: Tensors | None = None,
     g: Gram | None = None,
     others: Sequence[Tensors] = (),
+    falls: tuple[float, float] = (0.0, 0.0),
     tries: int = 8,
 ) -> Projection:
     """Correct, in place, a proposed step d so that none of g_f.d, g_r.d and g.d for the other gradients is positive.
+
+    ``falls``: by how much, in units of |d|^2, the forget and the retain loss are to fall to first order, to make up for
+    their curvature along the step; for a loss whose gradient is too short for that, a tenth of what it could fall.
 
     With ``origin``, ``step`` holds the weights after the step and ``origin`` those before, and the constraints hold for
     the difference as it is stored: rounding may carry a step back over a constraint, so a margin of that size is kept,
@@ -123,18 +132,19 @@ def project_step(
     norms = [math.sqrt(row[i]) for i, row in enumerate(products)] or list(g.norms)
     *changes, length = _measure(step, all_gradients, origin)
     proposed, fired = length, False
+    asked = [min(a * length**2, SHARE * norm * length) for a, norm in zip(falls, norms, strict=False)]
+    asked += [0.0] * (len(norms) - len(asked))
     margin: float | None = None
     slack = 0.0 if origin is not None else 8 * max((torch.finfo(t.dtype).eps for t in step), default=0.0) * proposed
     for _ in range(tries):
         if not math.isfinite(sum(changes)):
             break
-        if all(change <= slack * norm for change, norm in zip(changes, norms, strict=True)):
+        if all(c + fall <= slack * norm for c, fall, norm in zip(changes, asked, norms, strict=True)):
             break
         fired = True
         margin = margin * 8 if margin is not None else _rounding(step if origin is not None else [])
-        lifts = (
-            many_multipliers(changes, products, margin) if others else multipliers(changes[0], changes[1], g, margin)
-        )
+        beyond = [change + fall for change, fall in zip(changes, asked, strict=True)]
+        lifts = many_multipliers(beyond, products, margin) if others else multipliers(beyond[0], beyond[1], g, margin)
         for p, *parts in pieces(step, *all_gradients):
             moved = wide(p)
             for lift, part in zip(lifts, parts, strict=True):
@@ -145,7 +155,7 @@ def project_step(
         for i, taken in enumerate(step):
             taken.copy_(origin[i] if origin is not None else torch.zeros_like(taken))
         changes, length = [0.0] * len(all_gradients), 0.0
-    return Projection(changes[0], changes[1], length / proposed if proposed > 0 else 1.0, fired)
+    return Projection(changes[0], changes[1], length / proposed if proposed > 0 else 1.0, fired, length)
 
 
 @torch.no_grad()

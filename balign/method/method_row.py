@@ -24,6 +24,7 @@ EDITS = ("redirect", "uce", "rece", "oce", "speed")
 OPPOSING = ("plain_sum", "unilateral", "hamu", "bilevel", "retain_only")
 """The combiners whose update may oppose one of the gradients."""
 RetainTarget = Literal["denoising", "base"]
+Promise = Literal["first_order", "measured"]
 EditWhen = Literal["before", "after"]
 Mask = Literal["", "saliency", "fisher"]
 
@@ -44,6 +45,8 @@ class Objective:
     """The target of the retain loss: the noise, or the base model's prediction."""
     project_step: bool = False
     """Whether the optimiser's proposed step is projected so that neither sampled loss rises to first order."""
+    promise: Promise = "first_order"
+    """Whether a projected step is to raise neither sampled loss to first order, or as measured."""
     edit: str = ""
     """A closed form, a key of ``closed_form.EDITS``, that edits the weights too; with no steps, it alone does."""
     edit_when: EditWhen = "after"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from balign.method.combiners import COMBINERS
-from balign.method.method_row import EDITS, FORGET, OPPOSING, EditWhen, Mask, Objective, RetainTarget
+from balign.method.method_row import EDITS, FORGET, OPPOSING, EditWhen, Mask, Objective, Promise, RetainTarget
 from balign.method.method_table import METHODS
 from balign.refusal import Refusal
 
@@ -23,6 +23,7 @@ class Settings:
     combine: str
     retain_target: RetainTarget
     project_step: bool
+    promise: Promise
     edit: str
     edit_when: EditWhen
     by_layer: bool

@@ -11,6 +11,8 @@ from balign.method.combiners import COMBINERS, Gram
 from balign.method.gradients import Projection, Tensors, blend, gram, measure_step, project_step
 from balign.method.objectives import Settings
 
+SAFETY, FADE = 2.0, 0.7
+"""So many times the curvature is made up for; what an earlier measurement of it still counts at a smaller one."""
 Gradient = Callable[[], list[Tensor]]
 """Computes a gradient at the weights as they are."""
 
@@ -26,6 +28,8 @@ class Stepper:
         """The weights before the last step, until the present ones prove good."""
         self.earlier: list[list[Tensor]] = []
         """The last retain gradients, the newest last, which a step must not oppose either."""
+        self.curvature = (0.0, 0.0)
+        """By how much the losses were last measured to rise beyond the prediction, in units of the squared step."""
 
     def take(self, f: list[Tensor], r: list[Tensor], g: Gram, retain_after: Gradient) -> Projection:
         """One step along both gradients, or, for a method that alternates, one along each."""
@@ -83,10 +87,18 @@ class Stepper:
         if not self.settings.project_step:
             forget_change, retain_change, _ = measure_step(self.weights, f, r, self.before)
             return Projection(forget_change, retain_change, 1.0, False)
-        projection = project_step(self.weights, f, r, self.before, g, self.earlier)
+        forget, retain = self.curvature
+        projection = project_step(self.weights, f, r, self.before, g, self.earlier, (SAFETY * forget, SAFETY * retain))
         if self.settings.buffer:
             self.earlier = [*self.earlier, [gradient.clone() for gradient in r]][-self.settings.buffer :]
         return projection
+
+    def learn(self, taken: Projection, forget_change: float, retain_change: float) -> None:
+        """Learn the curvature along a step from the measured changes of both losses, if it is made up for."""
+        if self.settings.promise == "measured" and taken.length > 0:
+            beyond = (forget_change - taken.forget_change, retain_change - taken.retain_change)
+            forget, retain = (max(0.0, each / taken.length**2) for each in beyond)
+            self.curvature = (max(forget, FADE * self.curvature[0]), max(retain, FADE * self.curvature[1]))
 
     def mask(self, *gradients: Sequence[Tensor]) -> None:
         """Set the gradients to zero, in place, for weights that may not move."""

@@ -149,6 +149,8 @@ class Unlearner(Iterator[Step]):
         del f, r
         # Measure the step on the same batch, and record it.
         measured = self._measure(forget_loss, retain_loss)
+        if measured[0] is not None and measured[1] is not None:
+            self.stepper.learn(projection, measured[0], measured[1])
         if self.conflicts and self.outcome is None:
             self.conflicts += self._conflicts_by_noise()
         opposed = self.settings.combine != "plain_sum" and g.fr < 0
@@ -233,6 +235,7 @@ class Unlearner(Iterator[Step]):
             "weights": self.changed(),
             "before": dict(zip(names, before, strict=True)) if before else {},
             "earlier": [[tensor.to("cpu", copy=True) for tensor in each] for each in self.stepper.earlier],
+            "curvature": list(self.stepper.curvature),
             "optimizer": copy.deepcopy(self.optimizer.state_dict()),
         }
 
@@ -255,5 +258,6 @@ class Unlearner(Iterator[Step]):
             [tensor.to(weight.device) for tensor, weight in zip(each, self.weights, strict=True)]
             for each in state.get("earlier", [])
         ]
+        self.stepper.curvature = tuple(state.get("curvature", (0.0, 0.0)))
         self.step = state["step"]
         self.outcome = Outcome(*state["outcome"]) if state["outcome"] else None

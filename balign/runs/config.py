@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from balign import plain_text
-from balign.method.objectives import EditWhen, RetainTarget, find, settle
+from balign.method.objectives import EditWhen, Promise, RetainTarget, find, settle
 from balign.refusal import Refusal
 
 MAX_CONCEPTS = 32
@@ -111,6 +111,8 @@ class Options(BaseModel):
     """What the retain loss compares with, the noise or the base model's prediction; left out, the method's."""
     project_step: bool | None = None
     """Whether each step is projected so that neither sampled loss rises to first order; left out, the method's."""
+    promise: Promise | None = None
+    """Whether a projected step is to raise neither loss to first order, or as measured; left out, the method's."""
     edit: Annotated[str, Field(max_length=100)] | None = None
     """A closed form that edits the weights too, such as redirect, or "" for none; left out, the method's."""
     edit_when: EditWhen | None = None
