@@ -11,7 +11,7 @@ from balign.method.method_row import EDITS, FORGET, OPPOSING, EditWhen, Mask, Ob
 from balign.method.method_table import METHODS
 from balign.refusal import Refusal
 
-DEFAULT_METHOD = "balign"
+DEFAULT_METHOD = "both"
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,38 @@ TRAIN = (
     ("the method's own", ""),
     ("cross-attention keys and values", "cross_attention_kv"),
     ("cross-attention", "cross_attention"),
+    ("all but the cross-attention", "not_cross_attention"),
     ("the whole denoiser", "all"),
 )
+WAYS = (("Remove and redirect", "both"), ("Remove", "remove"), ("Redirect", "redirect"), ("Another method", ""))
+"""What to do with a concept: the three ways that are offered first, and all other methods."""
+FORGETTING = (
+    ("the method's own", ""),
+    ("raise the error", "ascent"),
+    ("raise the error where it is small", "weighted_ascent"),
+    ("draw the replacement", "anchor"),
+    ("draw the replacement, far pictures count less", "hellinger"),
+    ("draw the replacement, far pictures count more", "chi_squared"),
+    ("until nearer to the replacement", "hinge"),
+    ("draw something that is kept", "random_label"),
+    ("learn kept pictures under the name", "relabel"),
+    ("lead away from the concept", "negative_guidance"),
+    ("look away from the word", "attention"),
+)
+COMBINING = (
+    ("the method's own", ""),
+    ("restricted gradient", "restricted"),
+    ("plain sum", "plain_sum"),
+    ("only forgetting gives way", "unilateral"),
+    ("bisector", "bisector"),
+    ("shortest common descent", "mgda"),
+    ("weighted sum on the dual cone", "dual_cone"),
+    ("forget at least a quota", "hamu"),
+    ("keep, subject to forgetting", "bilevel"),
+    ("keep only", "retain_only"),
+)
+CHOICES = ("model", "method", "forget", "combine", "train")
+"""The fields of the config that are chosen from a list; an empty one is left to the method."""
 
 
 def default(name: str) -> Any:
@@ -66,6 +96,11 @@ def models() -> list[tuple[str, str]]:
 def methods() -> list[tuple[str, str]]:
     """The methods on offer, the default first: what is shown, and the name."""
     return [(METHODS[name].title, name) for name in sorted(METHODS, key=lambda name: name != DEFAULT_METHOD)]
+
+
+def way(method: str) -> str:
+    """Which of WAYS a method is; empty for all others."""
+    return method if method in dict(WAYS).values() else ""
 
 
 def about_model(name: str) -> str:
@@ -131,7 +166,7 @@ def config(values: Mapping[str, Any]) -> RunConfig:
     boxes = {setting.name: values.get(setting.name) for setting in SETTINGS}
     boxes = {name: value.strip() if isinstance(value, str) else value for name, value in boxes.items()}
     filled_in: dict[str, Any] = {name: value for name, value in boxes.items() if value not in (None, "")}
-    filled_in |= {name: values[name] for name in ("model", "method", "train") if values.get(name)}
+    filled_in |= {name: values[name] for name in CHOICES if values.get(name)}
     try:
         erase = [concept.model_dump() for concept in concepts(values.get("erase"), values.get("replace"))]
     except ValidationError as error:
@@ -190,4 +225,6 @@ def filled(config: RunConfig) -> dict[str, Any]:
         "model": config.model,
         "method": config.method or DEFAULT_METHOD,
         "train": config.train or "",
+        "forget": config.forget or "",
+        "combine": config.combine or "",
     }

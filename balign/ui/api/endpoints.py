@@ -9,6 +9,7 @@ from balign.host.status import look
 from balign.host.visitors import Visitor
 from balign.markup import charts
 from balign.measure.report import RunReport
+from balign.method.objectives import DEFAULT_METHOD
 from balign.refusal import Refusal
 from balign.runs.outcome import bundle
 from balign.ui import form
@@ -29,7 +30,7 @@ def start(
     keep: str = "",
     replace: str = "",
     model: str = "emoji",
-    method: str = "balign",
+    method: str = DEFAULT_METHOD,
     settings: dict[str, Any] | None = None,
     owner_secret: str = "",
     request: gr.Request | None = None,
@@ -41,7 +42,7 @@ def start(
         keep: Words or prompts to keep on purpose, one a line; everything else is kept as well as possible anyway.
         replace: What to draw where the concept was asked for, with methods that replace.
         model: The base model's id, such as "emoji", which is bundled.
-        method: The name of the rule to erase by, such as "balign" or the paper's "rgd".
+        method: The name of the method: "both", "remove", "redirect", the paper's "rgd" and so on.
         settings: Numbers by their names, such as {"steps": 50, "seed": 1}; those left out have the method's defaults.
         owner_secret: On a shared instance, what an earlier start returned, so that one owner has all runs.
 

@@ -101,11 +101,18 @@ def model_info(caller: Caller, name: object) -> Answer:
         return {"model": gr.update(info=escape(str(refusal)))}
 
 
+def choose_way(caller: Caller, way: object) -> Answer:
+    """One of the ways chosen first is a method; for another one the list of all methods is shown."""
+    chosen = form.way(str(way))
+    return {"method": gr.update(value=chosen, visible=False) if chosen else gr.update(visible=True)}
+
+
 def method_info(caller: Caller, name: object) -> Answer:
     """The description of a method, and its numbers as what empty settings mean."""
     method = str(name)
+    way, about = form.way(method), form.about_method(method)
     numbers = {s.name: gr.update(placeholder=form.left_empty(s, method)) for s in form.SETTINGS if s.none}
-    return {"method": gr.update(info=form.about_method(method)), **numbers}
+    return {"method": gr.update(visible=not way), "way": gr.update(value=way, info=about), **numbers}
 
 
 def refresh(caller: Caller, sent: Sent | None) -> Answer:

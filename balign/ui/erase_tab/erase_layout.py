@@ -80,14 +80,21 @@ def _form(parts: dict[str, Any]) -> dict[str, Any]:
     fields["model"] = gr.Dropdown(
         form.models(), value=model, label="Model", info=about, allow_custom_value=True, elem_id="field-model"
     )
-    about = form.about_method(method)
+    parts["way"] = gr.Radio(
+        list(form.WAYS), value=form.way(method), label="How", info=form.about_method(method), elem_id="field-way"
+    )
     fields["method"] = gr.Dropdown(
-        form.methods(), value=method, label="Method", info=about, filterable=False, elem_id="field-method"
+        form.methods(), value=method, label="Method", visible=not form.way(method), elem_id="field-method"
     )
     with gr.Accordion("Settings", open=False):
         for pair in zip(form.SETTINGS[::2], form.SETTINGS[1::2], strict=True):
             with gr.Row():
                 fields |= {setting.name: _setting(setting, method) for setting in pair}
+        for name, label, choices in (
+            ("forget", "How to forget", form.FORGETTING),
+            ("combine", "How the gradients combine", form.COMBINING),
+        ):
+            fields[name] = gr.Dropdown(list(choices), value="", label=label, filterable=False, elem_id=f"field-{name}")
         fields["train"] = gr.Dropdown(list(form.TRAIN), value="", label="Which weights change", filterable=False)
     parts["estimate"] = plain("", "estimate")
     return fields
@@ -139,6 +146,7 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     on(parts["file"].upload, keep_assistant.from_file, failure, ["file", "keep"], ["keep"], say="added")
     failure = "The model could not be looked up"
     on(fields["model"].change, erase_handlers.model_info, failure, ["model"], ["model"])
-    methods = ["method", *(setting.name for setting in form.SETTINGS if setting.none)]
+    on(parts["way"].input, erase_handlers.choose_way, "The method could not be chosen", ["way"], ["method"])
+    methods = ["method", "way", *(setting.name for setting in form.SETTINGS if setting.none)]
     on(fields["method"].change, erase_handlers.method_info, "The method could not be looked up", ["method"], methods)
     return look
