@@ -1,7 +1,8 @@
 """Files of the attacks on a run: what was asked for, and every curve, which grows by a point at a time.
 
-`attacks/<key>/<subject>/<attack>/curve.json` with a sheet of pictures for each point, and `attacks/<key>/attack.json`
-when all is done. The key follows from what decides the pictures, so that the same request finds its own points again.
+`attacks/<key>/<subject>/<attack>/curve.json` with a sheet of pictures for each point, `attacks/<key>/growing.json`
+after every point, and `attacks/<key>/attack.json` in its place when all is done. The key follows from what decides the
+pictures, so that the same request finds its own points again.
 """
 
 import hashlib
@@ -14,13 +15,14 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, Field, field_validator
 
 from balign import plain_text
-from balign.measure.recovery import ATTACKS, AttackTitle, Attempt, Share
+from balign.measure.recovery import ATTACKS, HARDLY, AttackTitle, Attempt, Share, under_attack
 from balign.refusal import Refusal
 from balign.runs.config import MAX_STEPS, ConceptName, ParsedRequest
 from balign.runs.folder import Run
 from balign.runs.tryout.store import StoredResult
 
 FOLDER = "attacks"
+DONE, GROWING = "attack.json", "growing.json"
 VERSION = 1  # raise when the same request comes to give other numbers
 CHOICES = tuple(attack for attack in ATTACKS if attack != "name")
 MOST_PICTURES = 500
@@ -109,7 +111,7 @@ class AttackCurve(StoredResult):
 
 
 class AttackResult(StoredResult):
-    """All attacks of one request (attack.json)."""
+    """All attacks of one request, and earlier ones that drew the same pictures (attack.json, growing.json)."""
 
     concept: str
     kind: str
@@ -128,6 +130,8 @@ class AttackResult(StoredResult):
     verdict: str
     folder: str
     """Where in the run's folder its files are."""
+    points: int = 0
+    """How many points were asked for."""
 
     def rows(self) -> "list[AttackRow]":
         """Each attack once, over all models."""
@@ -187,14 +191,33 @@ def digest(*values: object) -> str:
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
-def results(run: Run) -> list[AttackResult]:
-    """The finished attacks on a run, newest first; an unreadable one is left out."""
-    files = sorted(run.path.glob(f"{FOLDER}/*/attack.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+def results(run: Run, name: str = DONE) -> list[AttackResult]:
+    """The finished attacks on a run, or with GROWING the others, newest first; an unreadable one is left out."""
     read = []
-    for file in files:
-        with suppress(Refusal):
-            read.append(AttackResult.read(file))
-    return [result for result in read if result is not None]
+    for file in run.path.glob(f"{FOLDER}/*/{name}"):
+        with suppress(Refusal, FileNotFoundError):  # one that is growing may have ended a moment ago
+            read.append((file.stat().st_mtime, AttackResult.read(file)))
+    newest = sorted(read, key=lambda pair: pair[0], reverse=True)
+    return [result for _, result in newest if result is not None]
+
+
+def attacked(run: Run) -> str:
+    """What all finished attacks on the run have shown together, as words; empty before the first."""
+    of: dict[str, list[AttackResult]] = {}
+    for result in results(run):
+        of.setdefault(result.concept, []).append(result)
+    said = {name: words for name, found in of.items() if (words := _together(found))}
+    return "; ".join(f"{name} {words}" if len(run.config.erase) > 1 else words for name, words in said.items())
+
+
+def _together(found: Sequence[AttackResult]) -> str:
+    """What came of all attacks on one concept: one that brings it back counts, whatever the others did."""
+    drawn = [p.share for r in found for c in r.curves for p in c.points if (c.attack, c.subject) == ("name", "erased")]
+    by_name = Share(sum(share.shown for share in drawn), sum(share.n for share in drawn))
+    if by_name.rate > HARDLY:
+        return f"still drawn when asked by name in {by_name} pictures of the attacks"
+    made = [attempt for result in found for attempt in attempts(result.curves)]
+    return under_attack(made) if made else ""
 
 
 def remove_half_written(run: Run) -> None:
