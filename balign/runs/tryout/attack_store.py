@@ -69,6 +69,10 @@ class AttackRequest(ParsedRequest):
         return tuple(sorted(set(value)))
 
 
+QUICK = AttackRequest(attacks=("rounding", "inversion"), tokens=(2,), steps=100, pictures=12)
+"""A first look."""
+
+
 class AttackPoint(StoredResult):
     """What an attack drew at one budget: which pictures the scorer takes for the concept, and where they lie."""
 
