@@ -16,6 +16,8 @@ def begin(run: Run, request: AttackRequest, visitor: Visitor) -> None:
     _check(request)
     if not request.attacks:
         raise Refusal("No attack was chosen; choose at least one.")
+    if "inversion" in request.attacks and not request.tokens:
+        raise Refusal("No number of tokens was given; 1 to 8 are accepted.")
     attack_prompts(resolve(run.config), request.concept, 1, 1, request.seed)
     if request.control is not None:
         catalogue.find(request.control)

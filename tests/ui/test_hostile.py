@@ -28,6 +28,7 @@ from tests.ui.hostile import HOSTILE, INTERPRETED, TEXTS
 
 ANN = Visitor("a" * 43)
 ANNS = {"owner": ANN.secret}
+ATTACK = {"attacks": ["rounding"], "tokens": "2", "steps": 9, "pictures": 1, "control": "", "concept": ""}
 LISTED: dict[str, Any] = {"search": "", "state": "", "method": "", "shown": 12, "sent": {}, "compared": []}
 FIELDS = (
     "erase",
@@ -94,6 +95,10 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "try strength": lambda x: [act(try_actions.draw_strengths, store) for store in stores(x)],
     "try probes": lambda x: [act(try_actions.draw_probes, store) for store in stores(x)],
     "try export": lambda x: [act(try_actions.export, store, x) for store in (*stores(x), mine())],
+    "try attack": lambda x: [
+        *(act(try_actions.attack, mine(), ATTACK | {name: x}) for name in ATTACK),
+        *(act(try_actions.attack, store, ATTACK) for store in stores(x)),
+    ],
     "try stop": lambda x: [act(try_actions.stop, store) for store in stores(x)],
     "try look": lambda x: [act(try_layout.refreshed, store, None) for store in stores(x)],
     "vote": lambda x: [[act(blind_vote.begin, store, x), act(blind_vote.arrive, store, x)] for store in stores(x)],

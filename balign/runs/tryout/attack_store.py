@@ -34,6 +34,12 @@ def _plain(text: str) -> str:
     return text
 
 
+def _known_attack(name: str) -> str:
+    if name not in ATTACKS:
+        raise ValueError("there is no such attack")
+    return name
+
+
 GivenName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain)]
 SubjectName = Literal["erased", "base", "control"]
 
@@ -76,7 +82,7 @@ QUICK = AttackRequest(attacks=("rounding", "inversion"), tokens=(2,), steps=100,
 class AttackPoint(StoredResult):
     """What an attack drew at one budget: which pictures the scorer takes for the concept, and where they lie."""
 
-    budget: int
+    budget: Annotated[int, Field(ge=0, le=MAX_STEPS)]
     shown: tuple[bool, ...] = Field(min_length=1)
     shown_second: tuple[bool, ...] = ()
     """What the second judge says, if there is one."""
@@ -97,8 +103,8 @@ class AttackPoint(StoredResult):
 class AttackCurve(StoredResult):
     """One attack on one model: a point for each budget (curve.json)."""
 
-    attack: str
-    tokens: int = 0
+    attack: Annotated[str, AfterValidator(_known_attack)]
+    tokens: Annotated[int, Field(ge=0, le=MOST_TOKENS)] = 0
     """How many tokens a textual inversion learned; 0 for the other attacks."""
     subject: SubjectName
     made_from: str
@@ -218,7 +224,7 @@ def _together(found: Sequence[AttackResult]) -> str:
     """What came of all attacks on one concept: one that brings it back counts, whatever the others did."""
     drawn = [p.share for r in found for c in r.curves for p in c.points if (c.attack, c.subject) == ("name", "erased")]
     by_name = Share(sum(share.shown for share in drawn), sum(share.n for share in drawn))
-    if by_name.rate > HARDLY:
+    if drawn and by_name.rate > HARDLY:
         return f"still drawn when asked by name in {by_name} pictures of the attacks"
     made = [attempt for result in found for attempt in attempts(result.curves)]
     return under_attack(made) if made else ""
