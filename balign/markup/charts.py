@@ -82,18 +82,19 @@ def lines(
     *,
     limits: tuple[float, float] | None = None,
     unit: str = "step",
+    form: str = "",
     waiting: str = "Waiting for the first step",
 ) -> Markup:
     """Lines over steps or another unit, with a legend of the latest values.
 
-    Without points it is an empty frame of the same size.
+    Without points it is an empty frame of the same size. form: the format of the latest values.
     """
     raw = [finite(line.points) for line in series]
     values = [y for points in (*raw, *map(_band, series)) for _, y in points]
     low, middle, high = ticks(*(limits or ((min(values), max(values)) if values else (0.0, 1.0))))
     end = max([last_step, 1, *(int(x) for points in raw for x, _ in points)])
     shown = [smooth(points, end) if line.smooth else points for line, points in zip(series, raw, strict=True)]
-    latest = [_value(points[-1][1]) if points else "" for points in shown]
+    latest = [(decimal(points[-1][1], form) if form else _value(points[-1][1])) if points else "" for points in shown]
     drawn = (_line(*line, end, low, high) for line in zip(series, raw, shown, strict=True))
     return _frame(
         title,

@@ -34,8 +34,8 @@ def headline(report: RunReport, attacked: str = "") -> Headline:
         return Headline(f"{when}no pictures were scored", attacked)
     seen = f"recognised in {percent(before)} of its pictures before, {percent(after)} after"
     if before < DRAWN:
-        return Headline(f"{when}hardly drawn by the base model, so little can be said; {seen}", attacked)
+        return Headline(f"{when}hardly drawn by the base model, so little can be said ({seen})", attacked)
     if after <= HARDLY:
-        return Headline(f"{when}no longer drawn when asked by name, {seen}", attacked)
+        return Headline(f"{when}no longer drawn when asked by name ({seen})", attacked)
     word = "weaker" if after < WEAKER * before else "still drawn"
-    return Headline(f"{when}{word} when asked by name, {seen}", attacked)
+    return Headline(f"{when}{word} when asked by name ({seen})", attacked)

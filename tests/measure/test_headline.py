@@ -20,12 +20,12 @@ def report(before: float | None, after: float | None, taken: int = 40) -> RunRep
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        (0.97, 0.03, "no longer drawn when asked by name, recognised in 97\u00a0% of its pictures before, "
-         "3\u00a0% after"),
-        (0.97, 0.4, "weaker when asked by name, recognised in 97\u00a0% of its pictures before, 40\u00a0% after"),
-        (0.97, 0.9, "still drawn when asked by name, recognised in 97\u00a0% of its pictures before, 90\u00a0% after"),
-        (0.1, 0.0, "hardly drawn by the base model, so little can be said; recognised in 10\u00a0% of its pictures "
-         "before, 0\u00a0% after"),
+        (0.97, 0.03, "no longer drawn when asked by name (recognised in 97\u00a0% of its pictures before, "
+         "3\u00a0% after)"),
+        (0.97, 0.4, "weaker when asked by name (recognised in 97\u00a0% of its pictures before, 40\u00a0% after)"),
+        (0.97, 0.9, "still drawn when asked by name (recognised in 97\u00a0% of its pictures before, 90\u00a0% after)"),
+        (0.1, 0.0, "hardly drawn by the base model, so little can be said (recognised in 10\u00a0% of its pictures "
+         "before, 0\u00a0% after)"),
         (None, None, "no pictures were scored"),
     ],
 )  # fmt: skip
@@ -43,4 +43,4 @@ def test_a_training_that_ended_early_says_so() -> None:
 def test_attacks_are_added_and_not_mixed_in() -> None:
     said = headline(report(0.97, 0.0), "not brought back by these attacks")
     assert said.attacked == "not brought back by these attacks"
-    assert str(said).endswith("0\u00a0% after; not brought back by these attacks")
+    assert str(said).endswith("0\u00a0% after); not brought back by these attacks")

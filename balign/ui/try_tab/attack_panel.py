@@ -26,7 +26,7 @@ LEAD = (
     "base, which shows whether an attack works at all, and in a control that never knew it, which shows what an attack "
     "makes of nothing. The choice below is a first look of about three minutes with the bundled model."
 )
-ROLES = {"erased": "erased", "base": "plain", "control": "control"}
+ROLES = {"erased": "erased", "base": "base", "control": "control"}
 """The colour class of each model's line."""
 TERM = "pictures that the scorer takes for the concept, in percent, with the 95 % Wilson interval"
 
@@ -110,4 +110,4 @@ def chart(row: AttackRow) -> Markup:
         shares = [(float(point.budget), 100 * point.share.rate) for point in points]
         ends = [(100 * low, 100 * high) for low, high in (point.share.interval for point in points)]
         series.append(Series(SUBJECTS[curve.subject], ROLES[curve.subject], shares, TERM, intervals=ends))
-    return lines(row.title, series, max(row.budgets), limits=(0, 100), unit=row.about.unit)
+    return lines(f"{row.title}, in percent", series, max(row.budgets), limits=(0, 100), form=".0f", unit=row.about.unit)

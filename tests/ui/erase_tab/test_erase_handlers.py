@@ -99,7 +99,7 @@ def test_a_stop_keeps_and_compares_and_resume_goes_on(monkeypatch: pytest.Monkey
     wait_for(lambda: not processes.alive(run))
     assert status.state(run) == "done"
     assert [step.step for step in status.look(run).steps] == list(range(1, 11))
-    assert "no longer drawn when asked by name, recognised" in shown(run)["outcome"]["value"]
+    assert "no longer drawn when asked by name (recognised" in shown(run)["outcome"]["value"]
     assert visible(shown(run)) == set()
 
 

@@ -51,7 +51,7 @@ def test_page_and_report_say_the_same_of_every_group(view: RunView, prompts: int
 
 def test_the_headline_stands_after_what_was_erased(view: RunView) -> None:
     text = outcome(view, parsed(view, scorer="emoji"))
-    said = "no longer drawn when asked by name, recognised in 97\u00a0% of its pictures before, 3\u00a0% after"
+    said = "no longer drawn when asked by name (recognised in 97\u00a0% of its pictures before, 3\u00a0% after)"
     assert f'<span class="erased">cat</span>: {said}' in text
     assert "was not tried" in text
     assert "<b>emoji</b>" in text
