@@ -61,6 +61,11 @@ CALLS: dict[str, Callable[..., Any]] = {
     "pair number": lambda x: endpoints.pair(ids(), "erased", x),
     "score": lambda x: endpoints.score(x, x),
     "score group": lambda x: endpoints.score(ids(), x),
+    "attack": lambda x: endpoints.attack(x, x, x, x, x, x, x, x),
+    "attack which": lambda x: endpoints.attack(ids(), x, owner_secret=ANN.secret),
+    "attack control": lambda x: endpoints.attack(
+        ids(), ["rounding"], control=x, concept="cow", owner_secret=ANN.secret
+    ),
     "export": lambda x: endpoints.export(x, x, x),
     "export what": lambda x: endpoints.export(ids(), x, ANN.secret),
     "report": lambda x: endpoints.report(x),

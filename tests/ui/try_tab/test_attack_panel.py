@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from markupsafe import escape
 
 from balign.host import processes
 from balign.measure.recovery import ATTACKS
@@ -31,7 +32,7 @@ def test_every_number_stands_beside_its_pictures_and_its_meaning(finished: Run) 
     assert "control never-knew" in html
     assert '<td>50\u00a0% <span class="soft">(22\N{EN DASH}78\u00a0%)</span>' in html
     for name, _, points in fake_tryout.ATTACKED:
-        assert ATTACKS[name].says in html
+        assert escape(ATTACKS[name].says) in html
         for budget in points:
             for subject in ("erased", "base", f"control-{9:08x}"):
                 assert f"files/{finished.id}/attacks/0123456789abcdef/{subject}/{name}/{budget:04d}.png" in html
