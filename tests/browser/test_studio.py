@@ -106,7 +106,7 @@ def test_stop_compares_and_resume_goes_on(studio: Serve, tab: Open) -> None:
     page.click("#stop")
     expect(page.locator(".dock .progress strong").first).to_have_text("Stopped: comparing what there is")
     expect(page.locator(".dock .progress strong").first).to_have_text("Stopped")
-    expect(page.locator(".verdict h2")).to_contain_text("of 30 steps: recognised")
+    expect(page.locator(".verdict h2")).to_contain_text("of 30 steps, no longer drawn")
     expect(page.locator("#compare-now")).to_have_count(0)
     bar = page.locator(".dock .bar").first
     before = int(bar.get_attribute("aria-valuenow") or 0)

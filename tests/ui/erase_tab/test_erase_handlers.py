@@ -90,7 +90,7 @@ def test_a_stop_keeps_and_compares_and_resume_goes_on(monkeypatch: pytest.Monkey
     taken = len(view.steps)
     assert 0 < taken < 10
     assert f"Stopped after step {taken} of 10 and compared" in updates["progress"]
-    assert f"after {taken} of 10 steps: recognised" in updates["outcome"]["value"]
+    assert f"after {taken} of 10 steps, no longer drawn" in updates["outcome"]["value"]
     assert 0 < view.fraction < 0.98
     assert visible(updates) == {"resume", "discard"}
     assert updates["resume"]["value"] == "Resume"
