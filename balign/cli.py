@@ -147,7 +147,7 @@ def attack(
     folder: Folder,
     /,
     attacks: tuple[str, ...] = (),
-    control: Path | None = None,
+    control: str | None = None,
     tokens: tuple[int, ...] = (1, 2, 4),
     steps: int = 250,
     pictures: int = 24,
@@ -159,7 +159,7 @@ def attack(
 
     Args:
         attacks: which; left out, all of synonyms, rounding, null_text, inversion, relearn_kept, relearn_concept.
-        control: a model folder that never knew the concept, to be attacked the same way.
+        control: a model, mostly a folder, that never knew the concept, to be attacked the same way.
         tokens: how many tokens textual inversion learns; several are several attacks.
         steps: of textual inversion; relearning takes two fifths of them.
         pictures: drawn at every point.
@@ -167,7 +167,8 @@ def attack(
         concept: which of the erased concepts; left out, the first.
         judge: a second scorer, beside that of the report.
     """
-    from balign.attack import attack_store, attacker
+    from balign.attack import attacker
+    from balign.runs.tryout import attack_store
     from balign.terminal import attack_point, attack_table
 
     request = attack_store.AttackRequest.parse(
@@ -177,7 +178,7 @@ def attack(
         steps=steps,
         pictures=pictures,
         seed=seed,
-        control=str(control.absolute()) if control else None,
+        control=control,
         judge=judge,
     )
     opened = _open(folder)

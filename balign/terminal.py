@@ -15,15 +15,17 @@ from rich.table import Table
 
 from balign.host import status
 from balign.markup import formats
+from balign.measure.headline import headline
 from balign.measure.recovery import SUBJECTS
 from balign.measure.report import GROUPS, RunReport
 from balign.plain_text import harmless
 from balign.runs.folder import Run
+from balign.runs.tryout import attack_store
 from balign.telemetry import Phase, Preview, Record, Report, Step
 
 if TYPE_CHECKING:
-    from balign.attack.attack_store import AttackCurve, AttackPoint, AttackResult
     from balign.runs.outcome.comparison import ComparedRun
+    from balign.runs.tryout.attack_store import AttackCurve, AttackPoint, AttackResult
 
 NAMES = {
     "load": "Load the model",
@@ -68,6 +70,8 @@ def show(run: Run, events: Iterator[Record]) -> int:
     report = run.report() if compared else None
     if report is not None:
         console.print(table(report))
+        erased = ", ".join(concept.name for concept in run.config.erase)
+        console.sentence(f"{erased}: {headline(report, attack_store.attacked(run))}.")
         console.sentence(f"Report: {run.path / 'report.html'}")
     if last.name == "done":
         return 0

@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from balign.attack import attack_store
-from balign.attack.attack_store import AttackCurve, AttackPoint, AttackRequest
+from balign.attack.shared_curves import CURVE, fetch, keep, shared
 from balign.attack.subjects import Subject
 from balign.data import latents
-from balign.data.attack_prompts import SEEDS, AttackPrompts, attack_prompts
+from balign.data.attack_prompts import LEARNED, SEEDS, AttackPrompts, attack_prompts
 from balign.data.latents import image_seeds
 from balign.measure.clip import Scorer
 from balign.measure.evaluation import Shot
@@ -26,6 +25,8 @@ from balign.models import weight_file
 from balign.models.base import BaseModel
 from balign.runs.engine import images
 from balign.runs.engine.job import Job, device
+from balign.runs.tryout import attack_store
+from balign.runs.tryout.attack_store import AttackCurve, AttackPoint, AttackRequest
 
 RELEARNED_FROM = 8
 """Pictures of the concept that relearning sees."""
@@ -121,14 +122,32 @@ class GrowingCurve:
     curve: AttackCurve = field(init=False)
 
     def __post_init__(self) -> None:
-        made_from = attack_store.digest(
-            self.subject.weights, self.bench.job.model.fingerprint, self.bench.job.run.config.to_json(), self.steps
-        )
+        made_from = self._made_from()
         fresh = AttackCurve(attack=self.attack, tokens=self.tokens, subject=self.subject.name, made_from=made_from)
-        found = AttackCurve.read(self.folder / "curve.json")
+        found = AttackCurve.read(self.folder / CURVE)
+        if shared(self.subject) and (found is None or found.made_from != made_from):
+            fetch(made_from, self.folder)
+            found = AttackCurve.read(self.folder / CURVE)
         self.curve = found if found is not None and found.made_from == made_from else fresh
         if self.curve is fresh:
             self._state.unlink(missing_ok=True)
+
+    def _made_from(self) -> str:
+        """A hash of what decides the pictures and who judges them; of the erased model its run's whole config."""
+        bench, job = self.bench, self.bench.job
+        if not shared(self.subject):
+            config = job.run.config.to_json()
+            return attack_store.digest(self.subject.weights, job.model.fingerprint, config, self.steps)
+        word, prompts = bench.prompts.target.word, bench.prompts
+        own = {"rounding": self.subject.trained, "relearn_kept": (job.run.config.seed, job.prompts.retain)}
+        return attack_store.digest(
+            *(attack_store.VERSION, self.attack, self.tokens, self.steps, own.get(self.attack)),
+            *(self.subject.weights, job.model.fingerprint, job.model.device.type, job.run.config.precision),
+            *(job.sampling.steps, job.sampling.guidance, bench.request.pictures, bench.request.seed),
+            *(word.kind, word.name, prompts.unseen_synonyms, [other.name for other in prompts.target.others]),
+            *(prompts.learning(LEARNED), prompts.testing(LEARNED)),
+            *([judge.name for judge in bench.judges], job.prompts.choices.get(word.kind)),
+        )
 
     @property
     def folder(self) -> Path:
@@ -159,7 +178,9 @@ class GrowingCurve:
             seconds=round(seconds, 3),
         )
         self.curve = self.curve.model_copy(update={"points": (*self.curve.points, point)})
-        self.curve.write(self.folder / "curve.json")
+        self.curve.write(self.folder / CURVE)
+        if shared(self.subject):
+            keep(self.curve, self.folder)
         self.bench.on_point(self.curve, point)
 
     def fit(

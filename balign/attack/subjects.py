@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from balign import models
-from balign.attack.attack_store import SubjectName
 from balign.method.attacks.rounding import distance
 from balign.models import catalogue, weight_file
 from balign.models.base import PRECISIONS, BaseModel
 from balign.refusal import Refusal
 from balign.runs.engine.job import Job, device
+from balign.runs.tryout.attack_store import SubjectName
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,32 @@
-"""The folder of training images that all runs share, and how it is kept small."""
+"""The folder of what all runs share, training images and curves of attacks, and how it is kept small."""
 
 import contextlib
+import itertools
 import os
 from pathlib import Path
 
+LATENTS, ATTACKS = "latents", "attacks"
+
 
 def cache_folder() -> Path:
-    """Where latents are kept: BALIGN_CACHE, or ~/.cache/balign."""
+    """Where both are kept: BALIGN_CACHE, or ~/.cache/balign."""
     return Path(os.environ.get("BALIGN_CACHE") or Path.home() / ".cache" / "balign")
 
 
 def used(file: Path) -> None:
-    """Note that a latent was used just now; in a cache that may only be read nobody deletes it either."""
+    """Note that a file was used just now; in a cache that may only be read nobody deletes it either."""
     with contextlib.suppress(OSError):
         os.utime(file)
 
 
 def shrink(most: int) -> int:
-    """Delete the latents that were used the longest ago until at most so many bytes of the disk are left; what is left.
+    """Delete the files that were used the longest ago until at most so many bytes of the disk are left; what is left.
 
-    A run that misses one draws it again, the same bit for bit.
+    A run that misses one makes it again, the same bit for bit.
     """
     found = []
-    for folder, _, names in os.walk(cache_folder() / "latents"):
+    walks = (os.walk(cache_folder() / kind) for kind in (LATENTS, ATTACKS))
+    for folder, _, names in itertools.chain(*walks):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 stat = os.lstat(path := os.path.join(folder, name))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from balign.atomic import atomic
-from balign.data.latent_cache import cache_folder, used
+from balign.data.latent_cache import LATENTS, cache_folder, used
 from balign.data.prompts import PromptSets
 from balign.models.base import BaseModel
 
@@ -73,7 +73,7 @@ def make(
     on_progress is called with how many are done and how many there are; an exception it raises ends the work, and every
     finished batch stays in the cache. Raises OSError if the cache cannot be written.
     """
-    folder = (Path(cache_dir) if cache_dir is not None else cache_folder()) / "latents" / model.fingerprint[:16]
+    folder = (Path(cache_dir) if cache_dir is not None else cache_folder()) / LATENTS / model.fingerprint[:16]
     texts = [*prompts.forget, *prompts.retain]
     seeds = image_seeds(texts, seed)
     files = [

@@ -18,9 +18,10 @@ def count_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> None:
     _count(visitor, starts, Charge("images", limits.LIMITS.images_each, images, "images may be drawn"))
 
 
-def count_drawing(visitor: Visitor) -> None:
-    """Count a drawing with a finished run's weights. Raises Refusal if it is one too many."""
-    _count(visitor, Charge("drawings", limits.LIMITS.drawings, 1, "drawings were begun"))
+def count_drawing(visitor: Visitor, amount: int = 1) -> None:
+    """Count a drawing with a finished run's weights, a long one as several. Raises Refusal if it is one too many."""
+    what = "drawings were begun" if amount == 1 else f"drawings may be begun, of which this is {amount},"
+    _count(visitor, Charge("drawings", limits.LIMITS.drawings, amount, what))
 
 
 def _count(visitor: Visitor, *charges: Charge) -> None:

@@ -18,7 +18,7 @@ from balign.runs.leftovers import remove_folder
 from balign.runs.run_folders import RunFolder, run_folders
 
 log = logging.getLogger(__name__)
-SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label", "tries", "strength", "probes", "votes")
+SIGNS = ("config.json", "telemetry.jsonl", "report.json", "label", "tries", "strength", "probes", "votes", "attacks")
 """The files and folders that change when a run is used."""
 UPLOADS = ".balign-uploads"
 IDLE_RUNS, IDLE_UPLOADS = ".idle-runs.json", ".idle-uploads.json"

@@ -59,6 +59,14 @@ class Limits:
     """Drawn by these runs."""
     drawings: int = 60
     """Drawn with finished runs in the Try tab within an hour."""
+    attack_drawings: int = 10
+    """So many of these an attack counts as."""
+    attack_pictures: int = 24
+    """Drawn at a point of an attack."""
+    attack_steps: int = 250
+    """Of textual inversion."""
+    attack_tokens: int = 3
+    """Textual inversions of different length in one attack."""
     sharing: int = 3
     """How many times as many starts, images and drawings all visitors of one address have together."""
     events: int = 24

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from balign import telemetry
 from balign.host import status, visitors
 from balign.host.visitors import NOBODY, Visitor
+from balign.measure.headline import headline
 from balign.measure.report import RunReport
 from balign.method.objectives import settle
 from balign.refusal import Refusal
@@ -15,6 +16,7 @@ from balign.runs.config import RunConfig
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run, list_runs
 from balign.runs.outcome import bundle, reproduce
+from balign.runs.tryout import attack_store
 
 MAX_SEARCH = 200
 REMEMBERED = 2_000
@@ -32,10 +34,11 @@ class _Texts(NamedTuple):
 
 
 class _Outcome(NamedTuple):
-    """The report, of its test images only the first of each group, or why it cannot be read."""
+    """The report, of its test images only the first of each group, or why it cannot be read; the outcome in words."""
 
     report: RunReport | None
     unreadable: str
+    headline: str
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,11 @@ class ListedRun:
         return _outcome(self.run).unreadable
 
     @property
+    def headline(self) -> str:
+        """The outcome in words, to stand after what was erased; empty without a report."""
+        return _outcome(self.run).headline
+
+    @property
     def ready(self) -> bool:
         """Whether it can be downloaded as a bundle."""
         return bundle.ready(self.run)
@@ -145,13 +153,14 @@ def _texts(run: Run) -> _Texts:
     return _Texts(label, erased, method, original, " ".join(parts).casefold())
 
 
-@until_changed("report.json", most=REMEMBERED)
+@until_changed("report.json", "report.html", most=REMEMBERED)  # an attack writes the second anew
 def _outcome(run: Run) -> _Outcome:
     report, unreadable = status.readable_report(run)
+    words = str(headline(report, attack_store.attacked(run))) if report is not None else ""
     if report is not None:
         groups = {name: group.model_copy(update={"images": group.images[:1]}) for name, group in report.groups.items()}
         report = report.model_copy(update={"groups": groups})
-    return _Outcome(report, unreadable)
+    return _Outcome(report, unreadable, words)
 
 
 def _config(run: Run) -> RunConfig | None:

@@ -93,10 +93,10 @@ def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> 
         _begin_next()
 
 
-def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
+def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY, charge: int = 1) -> None:
     """Draw with a finished run's weights in a process that leaves the run as it is.
 
-    A drawing is never queued: raises Refusal while a run works or is queued.
+    charge: as how many drawings it counts. It is never queued: raises Refusal while a run works or is queued.
     """
     limits.check(run.config)
     if inline():
@@ -106,7 +106,7 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY) -> None:
         if processes.working() or waitlist.queue():
             raise Refusal("Another run is using this machine or waits for it; try again when it has finished.")
         disk.check()
-        charges.count_drawing(visitor)
+        charges.count_drawing(visitor, charge)
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
 

@@ -23,8 +23,8 @@ Point = tuple[float, float]
 class Series(NamedTuple):
     """One line of a chart: its name, colour class, points, and the term it explains on hover.
 
-    smooth: draw the points faintly behind their smoothed line. margins: half an interval for each point, drawn as a
-    band around the line.
+    smooth: draw the points faintly behind their smoothed line. intervals: the ends of an interval for each point, drawn
+    as a band around the line.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Series(NamedTuple):
     points: Sequence[Point]
     term: str = ""
     smooth: bool = False
-    margins: Sequence[float] = ()
+    intervals: Sequence[Point] = ()
 
 
 def finite(points: Sequence[Point]) -> list[Point]:
@@ -81,15 +81,20 @@ def lines(
     last_step: int,
     *,
     limits: tuple[float, float] | None = None,
+    unit: str = "step",
+    form: str = "",
     waiting: str = "Waiting for the first step",
 ) -> Markup:
-    """Lines over steps, with a legend of the latest values. Without points it is an empty frame of the same size."""
+    """Lines over steps or another unit, with a legend of the latest values.
+
+    Without points it is an empty frame of the same size. form: the format of the latest values.
+    """
     raw = [finite(line.points) for line in series]
     values = [y for points in (*raw, *map(_band, series)) for _, y in points]
     low, middle, high = ticks(*(limits or ((min(values), max(values)) if values else (0.0, 1.0))))
     end = max([last_step, 1, *(int(x) for points in raw for x, _ in points)])
     shown = [smooth(points, end) if line.smooth else points for line, points in zip(series, raw, strict=True)]
-    latest = [_value(points[-1][1]) if points else "" for points in shown]
+    latest = [(decimal(points[-1][1], form) if form else _value(points[-1][1])) if points else "" for points in shown]
     drawn = (_line(*line, end, low, high) for line in zip(series, raw, shown, strict=True))
     return _frame(
         title,
@@ -97,9 +102,9 @@ def lines(
         f"{title} {'; '.join(f'{line.name} {now}' for line, now in zip(series, latest, strict=True) if now)}",
         f'<path class="grid" d="{GRID}"/>{"".join(drawn)}',
         [_short(value) for value in (high, middle, low)] if values else [],
-        ["0", "step", f"{end:,}"],
+        ["0", unit, f"{end:,}"],
         "" if values else waiting,
-        data=f' data-end="{end}" data-low="{low:.6g}" data-high="{high:.6g}"',
+        data=f' data-unit="{escape(unit)}" data-end="{end}" data-low="{low:.6g}" data-high="{high:.6g}"',
     )
 
 
@@ -206,10 +211,11 @@ def _line(line: Series, raw: Sequence[Point], points: Sequence[Point], end: int,
 
 
 def _band(line: Series) -> list[Point]:
-    """The outline of a line's margins: along their upper ends and back along the lower ones."""
-    known = [(x, y, m) for (x, y), m in zip(line.points, line.margins, strict=False) if math.isfinite(x + y + m)]
+    """The outline of a line's intervals: along their upper ends and back along the lower ones."""
+    both = zip(line.points, line.intervals, strict=False)
+    known = [(x, *ends) for (x, y), ends in both if math.isfinite(x + y + sum(ends))]
     part = known[:: max(1, -(-len(known) // LIMIT))]
-    return [(x, y + m) for x, y, m in part] + [(x, y - m) for x, y, m in reversed(part)]
+    return [(x, high) for x, _, high in part] + [(x, low) for x, low, _ in reversed(part)]
 
 
 def _short(value: float) -> str:

@@ -29,7 +29,8 @@ def charts(steps: Sequence[Step], previews: Sequence[Preview], last_step: int) -
         scored = [preview for preview in previews if name in preview.alignment]
         points = [(preview.step, preview.alignment[name]) for preview in scored]
         margins = [preview.margin.get(name, 0.0) for preview in scored]
-        alignment.append(Series(name, name, points, ALIGNMENT, margins=margins))
+        intervals = [(y - margin, y + margin) for (_, y), margin in zip(points, margins, strict=True)]
+        alignment.append(Series(name, name, points, ALIGNMENT, intervals=intervals))
     return (
         lines("Loss", [forget, retain], last_step),
         lines("Do erasing and keeping agree?", [cosine], last_step, limits=(-1, 1)),

@@ -11,7 +11,7 @@ from balign.plain_file import plain, raise_shortage
 from balign.runs.folder import Run
 
 CHECKPOINT, ERASED = "checkpoint.safetensors", "erased.safetensors"
-RESULTS = ("report.json", "report.html", "strength", "probes", "votes", "votes.csv", "exports")
+RESULTS = ("report.json", "report.html", "strength", "probes", "votes", "votes.csv", "exports", "attacks")
 """What was measured of the weights or made with them, and says nothing of others. Own prompts say which they are of."""
 MADE = (CHECKPOINT, ERASED, *RESULTS, "previews", "images/after", "tries", "earlier")
 MOST_HEADER = 100_000_000

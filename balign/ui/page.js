@@ -29,23 +29,23 @@
   document.addEventListener("pointermove", (event) => {
     const svg = closest(event, ".canvas")?.querySelector("svg");
     const words = [];
-    let step = 0;
+    let place = "";
     for (const line of svg ? svg.querySelectorAll("path.line") : []) {
       const pairs = (line.getAttribute("d") || "").slice(1).split("L").filter(Boolean);
       const points = pairs.map((pair) => pair.split(" ").map(Number));
       if (!points.length) continue;
       const box = svg.getBoundingClientRect();
-      const { end, low, high } = svg.dataset;
+      const { unit, end, low, high } = svg.dataset;
       const at = ((event.clientX - box.left) / box.width) * 1000;
       const near = points.reduce((best, p) => (Math.abs(p[0] - at) < Math.abs(best[0] - at) ? p : best));
-      step = Math.round((near[0] / 1000) * end);
+      place = `${unit} ${Math.round((near[0] / 1000) * end)}`;
       const value = Number(high) - (near[1] / 300) * (high - low);
       words.push(`${line.dataset.name} ${value.toPrecision(3)}`);
     }
     tip.hidden = !words.length;
     if (tip.hidden) return;
     if (!tip.isConnected) document.body.append(tip);
-    tip.textContent = `step ${step}: ${words.join(", ")}`;
+    tip.textContent = `${place}: ${words.join(", ")}`;
     tip.style.top = `${Math.max(event.clientY - 38, 4)}px`;
     tip.style.left = `${Math.min(event.clientX + 12, window.innerWidth - tip.offsetWidth - 6)}px`;
   });

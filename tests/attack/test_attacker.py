@@ -14,8 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from balign import cli
-from balign.attack import attack_curves, attack_store, attacker, bench
-from balign.attack.attack_store import AttackPoint, AttackRequest, AttackResult
+from balign.attack import attack_curves, attacker, bench
 from balign.data.attack_prompts import AttackPrompts
 from balign.measure.evaluation import Shot
 from balign.measure.recovery import ATTACKS
@@ -25,7 +24,8 @@ from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.engine import images
 from balign.runs.folder import Run
-from balign.runs.tryout import redraw, store
+from balign.runs.tryout import attack_store, redraw, store
+from balign.runs.tryout.attack_store import AttackPoint, AttackRequest, AttackResult
 from tests.pipelines import tiny_pipeline
 from tests.runs.conftest import Finished
 from tests.runs.small import _die_at_replace
@@ -175,7 +175,7 @@ def test_stopped_it_keeps_what_is_finished(run: Run) -> None:
         run.request_stop()
 
     request = AttackRequest(**SMALL, attacks=("rounding",))
-    with pytest.raises(Refusal, match="what was finished is kept, and the same command goes on"):
+    with pytest.raises(Refusal, match="what was finished is kept, and asked for again"):
         attacker.attack(run, request, stop)
     assert run.stop_requested() is None
     assert not run.running()
@@ -196,6 +196,53 @@ def test_other_weights_are_attacked_anew_and_the_base_is_not(run: Run) -> None:
     save_file({name: tensor + 0.1 for name, tensor in load_file(path).items()}, path)
     attacker.attack(run, request, lambda curve, _: told.append(curve.subject))
     assert told == ["erased", "erased"]
+
+
+def test_another_run_of_the_same_base_takes_its_curves_from_the_cache(run: Run, control: str, tmp_path: Path) -> None:
+    request, told = AttackRequest(**FEW, control=control), list[str]()
+    first = attacker.attack(run, request)
+    other = copied(run, tmp_path / "others")
+    shutil.rmtree(other.path / "attacks")
+    config = other.path / "config.json"
+    config.write_text(config.read_text().replace('"steps": ', '"steps": 1'))
+    again = attacker.attack(other, request, lambda curve, _: told.append(curve.subject))
+    assert set(told) == {"erased"}
+    assert [c for c in again.curves if c.subject != "erased"] == [c for c in first.curves if c.subject != "erased"]
+    before, after = pictures(run), pictures(other)
+    assert before.keys() == after.keys()
+    assert all(before[name] == after[name] for name in before if "/erased/" not in name)
+
+
+def test_what_is_damaged_in_the_cache_is_made_again(run: Run, tmp_path: Path) -> None:
+    request, told = AttackRequest(**SMALL, attacks=("rounding",)), list[str]()
+    attacker.attack(run, request)
+    for curve in (tmp_path / "cache" / "attacks").glob("*/curve.json"):
+        curve.write_text("{")
+    shutil.rmtree(run.path / "attacks")
+    attacker.attack(run, request, lambda curve, _: told.append(curve.subject))
+    assert told == ["erased"] * 3 + ["base"] * 3
+
+
+def test_what_an_earlier_request_showed_is_not_hidden_by_a_smaller_one(run: Run) -> None:
+    first = attacker.attack(run, AttackRequest(**SMALL, attacks=("rounding", "synonyms")))
+    again = attacker.attack(run, AttackRequest(**SMALL, attacks=("synonyms",)))
+    assert {(c.attack, c.subject) for c in again.curves} == {(c.attack, c.subject) for c in first.curves}
+    assert again.verdict == first.verdict
+    assert attack_store.results(run) == [again]
+
+
+def test_points_are_seen_as_they_are_finished(run: Run) -> None:
+    seen: list[int] = []
+
+    def look(*given: object) -> None:
+        (growing,) = attack_store.results(run, attack_store.GROWING)
+        seen.append(sum(len(curve.points) for curve in growing.curves))
+        assert growing.points == 6
+
+    attacker.attack(run, AttackRequest(**SMALL, attacks=("rounding",)), look)
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert attack_store.results(run, attack_store.GROWING) == []
+    assert "when asked by name" in (run.path / "report.html").read_text()
 
 
 def test_a_second_judge_stands_beside_the_first(run: Run, tiny_scorer_path: str, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_erase_watch_reload_and_compare(studio: Serve, tab: Open) -> None:
     page.wait_for_selector(".pair")
     assert page.locator(".pair").count() == 36
     assert page.locator(".pair .scores").first.inner_text().split() == ["0.313", "0.123"]
-    expect(page.locator(".verdict h2")).to_contain_text("cat is gone")
+    expect(page.locator(".verdict h2")).to_contain_text("cat: no longer drawn when asked by name")
     expect(page.locator("#stop")).to_have_count(0)
     expect(page.locator("#erase")).to_be_enabled()
     wide = page.evaluate("[...document.querySelectorAll('.pair img')].slice(0, 4).map((i) => i.naturalWidth)")
@@ -106,7 +106,7 @@ def test_stop_compares_and_resume_goes_on(studio: Serve, tab: Open) -> None:
     page.click("#stop")
     expect(page.locator(".dock .progress strong").first).to_have_text("Stopped: comparing what there is")
     expect(page.locator(".dock .progress strong").first).to_have_text("Stopped")
-    expect(page.locator(".verdict h2")).to_contain_text("of 30 steps: recognised")
+    expect(page.locator(".verdict h2")).to_contain_text("of 30 steps, no longer drawn")
     expect(page.locator("#compare-now")).to_have_count(0)
     bar = page.locator(".dock .bar").first
     before = int(bar.get_attribute("aria-valuenow") or 0)
@@ -116,7 +116,7 @@ def test_stop_compares_and_resume_goes_on(studio: Serve, tab: Open) -> None:
     seen = [int(bar.get_attribute("aria-valuenow") or 0) for _ in range(20) if page.wait_for_timeout(100) is None]
     assert min(seen) >= before
     assert seen == sorted(seen)
-    expect(page.locator(".verdict h2")).to_contain_text("cat is gone: recognised")
+    expect(page.locator(".verdict h2")).to_contain_text("cat: no longer drawn when asked by name (recognised")
     assert [record.step for record in run.telemetry()[0] if isinstance(record, Step)] == list(range(1, 31))
 
 
@@ -144,7 +144,7 @@ def test_discard_asks_first_and_leaves_nothing(studio: Serve, tab: Open) -> None
     expect(page.locator(".verdict")).to_have_count(0)
     assert not (run.path / "erased.safetensors").exists()
     page.click("#resume")
-    expect(page.locator(".verdict h2")).to_contain_text("cat is gone")
+    expect(page.locator(".verdict h2")).to_contain_text("cat: no longer drawn when asked by name")
 
 
 def test_markup_in_a_field_is_text(studio: Serve, tab: Open) -> None:

@@ -50,12 +50,23 @@ def test_an_own_prompt_the_slider_and_a_vote(studio: Serve, tab: Open) -> None:
     expect(shown).to_have_count(8)
     page.wait_for_function("[...document.querySelectorAll('.frame img:not([hidden])')].every((i) => i.naturalWidth)")
 
+    expect(page.locator("#try-attack")).to_be_enabled()
+    page.locator("#attack-which").get_by_label("Held-out synonyms").check()
+    page.click("#try-attack")
+    expect(page.locator(".attacking .said")).to_contain_text("brought back by textual inversion, 2 tokens")
+    expect(page.locator(".attacking .chart")).to_have_count(2)
+    page.wait_for_function("[...document.querySelectorAll('.drawn img')].some((i) => i.naturalWidth)")
+
     page.click("#vote-start")
     expect(page.locator(".sheets img")).to_have_count(2)
     page.click("#vote-a")
     expect(page.locator("#part-tally")).to_contain_text("1 vote on this run so far")
     page.click("#vote-end")
     expect(page.locator("#part-tally table")).to_be_visible()
+    page.reload()
+    trying(page)
+    expect(page.locator(".attacking .said")).to_contain_text("brought back by textual inversion, 2 tokens")
+    expect(page.locator("section.strength .now")).to_be_visible()
 
 
 def test_who_has_the_link_watches_and_tries_nothing(studio: Serve, tab: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ def prepared(root: Path, real: Path | None = None) -> Iterator[Runs]:
         done = _fake(root, CONFIG)
         fake_tryout.write_strengths(done)
         fake_tryout.write_probes(done)
+        fake_tryout.write_attack(done, control="never-knew")
         fake_tryout.write_try(done, "an ink cat on a yellow background", 7, 4)
     (done.path / "report.html").write_text(report_page.page(done))  # as it is written now
     working = Run.create(done.config, root)

@@ -8,14 +8,17 @@ from pathlib import Path
 
 from PIL import Image
 
-from balign.atomic import atomic
+from balign.atomic import atomic, write
 from balign.data.probes import WAYS
+from balign.measure.recovery import Share, verdict
 from balign.runs.folder import Run
+from balign.runs.outcome import report_page
 from balign.runs.tryout import store
+from balign.runs.tryout.attack_store import DONE, GROWING, AttackCurve, AttackPoint, AttackResult, attempts
 from balign.runs.tryout.store import STRENGTHS, DrawingProgress
 from tests.host import journal
 
-VERBS = ("try", "strength", "probe", "export")
+VERBS = ("try", "strength", "probe", "attack", "export")
 GROUPS = ("erased", "kept")
 EACH = 4
 
@@ -23,7 +26,7 @@ EACH = 4
 def main(verb: str, folder: str, *options: str) -> None:
     """Pretend to do it, with the options as they were given on the command line."""
     run = Run.open(folder, Path(folder).parent)
-    given = dict(option.removeprefix("--").split("=", 1) for option in options)
+    given = dict(option.removeprefix("--").split("=", 1) for option in options if "=" in option)
     pause, fail = float(os.environ.get("FAKE_PAUSE", "0.05")), os.environ.get("FAKE_FAIL", "")
     if verb == "export":
         write_export(run, Path(given["out"]))
@@ -44,6 +47,8 @@ def main(verb: str, folder: str, *options: str) -> None:
             write_try(run, given["prompt"], int(given["seed"]), int(given["images"]), share)
         elif verb == "probe":
             write_probes(run, share=share)
+        elif verb == "attack":
+            write_attack(run, share=share, control=given.get("control"))
         else:
             write_strengths(run, share=share)
         if share == 1.0:
@@ -115,6 +120,46 @@ def write_probes(run: Run, said: str = "kitty", share: float = 1.0) -> None:
             rows.append(row)
         facts = {"scorer": "emoji", "left_out": 3, "probes": rows, "total": len(kinds)}
         (draft / "probes.json").write_text(json.dumps(facts))
+
+
+ATTACKED = [  # attack, tokens, and for each budget the shares of the erased model, the base and the control
+    ("name", 0, {0: (0, 8, 0)}),
+    ("rounding", 0, {8: (0, 8, 0), 4: (1, 7, 0)}),
+    ("inversion", 2, {50: (1, 5, 0), 100: (3, 7, 1), 250: (4, 8, 0)}),
+]
+
+
+def write_attack(run: Run, share: float = 1.0, control: str | None = None) -> Path:
+    """Attacks on the erased model, the base and, if there is one, a control; a part of them is one that was stopped."""
+    folder = run.path / "attacks" / "0123456789abcdef"
+    curves = []
+    for k, subject in enumerate(("erased", "base", "control")[: 3 if control else 2]):
+        for attack, tokens, points in ATTACKED:
+            place = folder / (f"control-{9:08x}" if subject == "control" else subject) / attack
+            place.mkdir(parents=True, exist_ok=True)
+            drawn = []
+            for budget, shown in points.items():
+                sheet = Image.new("RGB", (512, 64), "white")
+                for n in range(8):
+                    sheet.paste(("#c98b4e" if n < shown[k] else "#bfe3c0"), (64 * n, 0, 64 * n + 60, 64))
+                sheet.save(place / f"{budget:04d}.png")
+                name = (place / f"{budget:04d}.png").relative_to(run.path).as_posix()
+                shows = tuple(n < shown[k] for n in range(8))
+                drawn.append(AttackPoint(budget=budget, shown=shows, sheet=name, seconds=1.0))
+            about = {"attack": attack, "tokens": tokens, "subject": subject, "made_from": subject}
+            curves.append(AttackCurve(**about, points=tuple(drawn)))  # type: ignore[arg-type]
+    whole = tuple(curves)
+    made = whole[: part(len(whole), share)]
+    result = AttackResult(
+        concept="cat", kind="object", scorer="emoji", seed=0, control="never-knew" if control else None, moved=1.5,
+        moved_share=0.01, seconds=9.0, curves=made, verdict=verdict(Share(0, 8), attempts(made)),
+        folder=folder.relative_to(run.path).as_posix(), points=sum(len(curve.points) for curve in whole),
+    )  # fmt: skip
+    result.write(folder / (DONE if share == 1.0 else GROWING))
+    if share == 1.0:
+        (folder / GROWING).unlink(missing_ok=True)
+        write(run.path / "report.html", report_page.page(run))
+    return folder
 
 
 def write_export(run: Run, out: Path) -> None:

@@ -46,10 +46,11 @@ def test_uploads_lie_beside_the_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert os.environ["GRADIO_TEMP_DIR"] == str(folder), "gradio reads it there"
 
 
-def test_the_latents_used_the_longest_ago_go_where_there_are_too_many(
-    monkeypatch: pytest.MonkeyPatch, limit: Callable[..., None]
+@pytest.mark.parametrize("kind", [latent_cache.LATENTS, latent_cache.ATTACKS])
+def test_what_was_used_the_longest_ago_goes_where_there_is_too_much(
+    kind: str, monkeypatch: pytest.MonkeyPatch, limit: Callable[..., None]
 ) -> None:
-    folder = latent_cache.cache_folder() / "latents" / "0123456789abcdef"
+    folder = latent_cache.cache_folder() / kind / "0123456789abcdef"
     folder.mkdir(parents=True)
     files = [folder / f"{k}.npz" for k in range(6)]
     for k, file in enumerate(files):

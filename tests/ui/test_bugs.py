@@ -15,6 +15,7 @@ from balign.ui.page import BUG, Answer, Page, answering, caller
 from balign.ui.runs_tab import run_actions, runs_layout
 from balign.ui.try_tab import blind_vote, try_actions, try_layout
 
+ATTACK = {"attacks": ["rounding"], "tokens": "2", "steps": 50, "pictures": 4, "control": "", "concept": None}
 Bug = Callable[..., Any]
 FINDER: dict[str, Any] = {"search": "", "state": "", "method": "", "shown": 12, "sent": {}, "compared": []}
 BUGS: dict[str, Bug] = {
@@ -26,6 +27,7 @@ PLANTS: list[tuple[Callable[..., Answer], tuple[Any, ...], str]] = [
     (try_actions.draw_prompt, ("a cat", "0", 1), "balign.host.scheduler.draw"),
     (try_actions.draw_strengths, (), "balign.host.scheduler.draw"),
     (try_actions.draw_probes, (), "balign.host.scheduler.draw"),
+    (try_actions.attack, (ATTACK,), "balign.host.attacking.begin"),
     (try_actions.export, ("1.00",), "balign.host.disk.check_growth"),
     (try_actions.stop, (), "balign.host.processes.alive"),
     (blind_vote.arrive, ({},), "balign.runs.tryout.ballots.tally"),

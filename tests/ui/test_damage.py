@@ -40,7 +40,8 @@ READ_ALL_THE_TIME = 5
 FILES = (
     "config.json", "telemetry.jsonl", "report.json", "queued", "pid", "label", "owner", "starter", "stop", "log.txt",
     "tryout.json", "reproduces.json", "manifest.json", "erased.safetensors", "report.html", ".lock",
-    "strength/strength.json", "probes/probes.json", "votes/votes.csv", "images/before/0000.png",
+    "strength/strength.json", "probes/probes.json", "attacks/0123456789abcdef/attack.json",
+    "votes/votes.csv", "images/before/0000.png",
 )  # fmt: skip
 KINDS: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: None,
@@ -248,6 +249,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
         fake_tryout.write_try(run, "a cat", 0, 1)
         fake_tryout.write_strengths(run)
         fake_tryout.write_probes(run)
+        fake_tryout.write_attack(run)
         (run.path / "votes").mkdir()
         (run.path / "votes" / "votes.csv").write_text("time,question\n")
         (run.path / "owner").write_text("0" * 64)

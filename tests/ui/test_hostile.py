@@ -28,6 +28,7 @@ from tests.ui.hostile import HOSTILE, INTERPRETED, TEXTS
 
 ANN = Visitor("a" * 43)
 ANNS = {"owner": ANN.secret}
+ATTACK = {"attacks": ["rounding"], "tokens": "2", "steps": 9, "pictures": 1, "control": "", "concept": ""}
 LISTED: dict[str, Any] = {"search": "", "state": "", "method": "", "shown": 12, "sent": {}, "compared": []}
 FIELDS = (
     "erase",
@@ -60,6 +61,11 @@ CALLS: dict[str, Callable[..., Any]] = {
     "pair number": lambda x: endpoints.pair(ids(), "erased", x),
     "score": lambda x: endpoints.score(x, x),
     "score group": lambda x: endpoints.score(ids(), x),
+    "attack": lambda x: endpoints.attack(x, x, x, x, x, x, x, x),
+    "attack which": lambda x: endpoints.attack(ids(), x, owner_secret=ANN.secret),
+    "attack control": lambda x: endpoints.attack(
+        ids(), ["rounding"], control=x, concept="cow", owner_secret=ANN.secret
+    ),
     "export": lambda x: endpoints.export(x, x, x),
     "export what": lambda x: endpoints.export(ids(), x, ANN.secret),
     "report": lambda x: endpoints.report(x),
@@ -94,6 +100,10 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "try strength": lambda x: [act(try_actions.draw_strengths, store) for store in stores(x)],
     "try probes": lambda x: [act(try_actions.draw_probes, store) for store in stores(x)],
     "try export": lambda x: [act(try_actions.export, store, x) for store in (*stores(x), mine())],
+    "try attack": lambda x: [
+        *(act(try_actions.attack, mine(), ATTACK | {name: x}) for name in ATTACK),
+        *(act(try_actions.attack, store, ATTACK) for store in stores(x)),
+    ],
     "try stop": lambda x: [act(try_actions.stop, store) for store in stores(x)],
     "try look": lambda x: [act(try_layout.refreshed, store, None) for store in stores(x)],
     "vote": lambda x: [[act(blind_vote.begin, store, x), act(blind_vote.arrive, store, x)] for store in stores(x)],

@@ -38,7 +38,7 @@ def page():  # type: ignore[no-untyped-def]
 
 
 def test_the_named_endpoints_are_offered_and_no_event_of_the_page(page) -> None:  # type: ignore[no-untyped-def]
-    named = ["start", "status", "metrics", "stop", "pair", "score", "export", "report"]
+    named = ["start", "status", "metrics", "stop", "pair", "score", "attack", "export", "report"]
     assert [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"] == named
     assert list(page.get_api_info()["named_endpoints"]) == [f"/{name}" for name in named]
 

@@ -79,7 +79,7 @@ def write(run: Run, out: Path) -> Path:
     return out
 
 
-@until_changed("config.json", "report.json", "manifest.json", "telemetry.jsonl", most=4)
+@until_changed("config.json", "report.json", "report.html", "manifest.json", "telemetry.jsonl", most=4)
 def _tables(run: Run) -> list[tuple[str, bytes]]:
     """The files of the zip that are not in the folder: their names and contents."""
     report = run.report()

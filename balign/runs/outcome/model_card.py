@@ -5,11 +5,13 @@ import re
 from html import escape
 
 from balign.markup import formats
+from balign.measure.headline import headline
 from balign.measure.report import GROUPS, RATES, RunReport
 from balign.method.objectives import settle
 from balign.models.catalogue import Entry, find
 from balign.refusal import Refusal
 from balign.runs.folder import Run
+from balign.runs.tryout.attack_store import attacked
 from balign.runs.weights import ERASED, saved_step
 
 HEAD = "| Group | Images | Recognised before | after | Alignment before | after | Change, 95 % interval | p | Verdict |"
@@ -47,6 +49,7 @@ def card(run: Run, strength: float = 1.0) -> str:
         f"**These weights hold {strength:g} times the change.** {WHOLE}" if strength != 1 else "",
         f"The training ended before its last step: **{taken}**." if ended else "",
         "## Scores",
+        f"**{_text(', '.join(c.name for c in config.erase))}**: {headline(report, attacked(run))}." if report else "",
         _scores(report) if report else "This run has no report yet, so nothing is claimed.",
         "## Use",
         _use(base),

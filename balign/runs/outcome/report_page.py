@@ -11,9 +11,11 @@ from PIL import Image
 from balign.markup import charts, formats
 from balign.markup.render import PACKAGE, render
 from balign.measure import training_charts
+from balign.measure.headline import headline
 from balign.measure.report import RATES, RunReport
 from balign.refusal import Refusal
 from balign.runs.folder import Run
+from balign.runs.tryout import attack_store
 from balign.telemetry import Preview, Step
 
 THUMBNAIL = 256
@@ -35,6 +37,7 @@ def page(run: Run) -> Markup:
         style=Markup("".join(path.read_text(encoding="utf-8") for path in STYLES)),
         erased=", ".join(concept.name for concept in run.config.erase),
         report=report,
+        headline=headline(report, attack_store.attacked(run)),
         figures=_figures(report),
         charts=training_charts.charts(steps, previews, last),
         cells=cells,

@@ -1,4 +1,4 @@
-"""The studio's API: eight named endpoints for `gradio_client`, which are MCP tools as well."""
+"""The studio's API: nine named endpoints for `gradio_client`, which are MCP tools as well."""
 
 from typing import Any
 
@@ -15,12 +15,13 @@ from balign.runs.outcome import bundle
 from balign.ui import form
 from balign.ui.api import arguments
 from balign.ui.api.arguments import in_a_sentence
+from balign.ui.api.attack_endpoint import attack
 from balign.ui.files import BUNDLE, WEIGHTS, keyed, url
 
 
 def build() -> None:
     """Add the endpoints to the page that is being built. None waits for another."""
-    for endpoint in (start, status, metrics, stop, pair, score, export, report):
+    for endpoint in (start, status, metrics, stop, pair, score, attack, export, report):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
 
 

@@ -5,13 +5,13 @@ from markupsafe import Markup
 from balign.host.status import RunView
 from balign.markup.formats import percent
 from balign.markup.render import render
-from balign.measure.report import RATES, Group, RunReport
+from balign.measure.headline import headline
+from balign.measure.report import RATES
+from balign.runs.tryout import attack_store
 from balign.ui.files import keyed, url
 
 SHOWN = 48
 """Pairs of a group on the page; the report holds all."""
-DRAWN, GONE, WEAKER = 0.5, 0.05, 0.75
-"""Shares of pictures recognised: before, to call the concept drawn at all; after, to call it gone; after to before."""
 FILES = {"report.html": "Report", "report.json": "Numbers"}
 OWNED = {"erased.safetensors": "Changed weights"}
 
@@ -26,7 +26,7 @@ def outcome(view: RunView | None) -> Markup:
     return render(
         "ui/erase_tab/outcome.html",
         run=view.run,
-        headline=headline(report) if report else "",
+        headline=headline(report, attack_store.attacked(view.run)) if report else None,
         report=report,
         unreadable=view.unreadable,
         rates=[(percent(value), *words) for value, *words in rates],
@@ -34,18 +34,3 @@ def outcome(view: RunView | None) -> Markup:
         url=url,
         downloads=[(text, keyed(view.run, name)) for name, text in files.items() if view.run.file(name)],
     )
-
-
-def headline(report: RunReport) -> str:
-    """What became of the erased concepts, to stand after their names."""
-    group = report.groups.get("erased", Group(n=0))
-    before, after = group.accuracy_before, group.accuracy_after
-    when = f" after {report.taken}" if report.steps < report.planned else ""
-    if before is None or after is None:
-        return f"{when}: no pictures were scored"
-    seen = f"recognised in {percent(before)} of its pictures before, {percent(after)} after"
-    if before < DRAWN:
-        return f"{when}: the base model hardly drew it, so little can be said; {seen}"
-    if after <= GONE:
-        return f" is gone{when}: {seen}"
-    return f" is {'weaker' if after < WEAKER * before else 'still there'}{when}: {seen}"

@@ -1,9 +1,13 @@
 """What the buttons of the Try tab do: start a process that draws with a finished run's weights, or ask it to stop."""
 
-from balign.host import disk, limits, processes, scheduler
+from collections.abc import Mapping
+from typing import Any
+
+from balign.host import attacking, disk, limits, processes, scheduler
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout import store
+from balign.runs.tryout.attack_store import AttackRequest
 from balign.runs.tryout.exports import export_name
 from balign.runs.tryout.store import STRENGTHS, PromptRequest
 from balign.ui.files import WEIGHTS
@@ -38,6 +42,22 @@ def draw_strengths(caller: Caller) -> Answer:
 def draw_probes(caller: Caller) -> Answer:
     """Ask both models for the erased concepts by other words."""
     return _start(caller, ready(caller), "probe")
+
+
+def attack(caller: Caller, values: Mapping[str, Any]) -> Answer:
+    """Try to bring back what was erased; the values are those of the section's fields, by their names."""
+    run = ready(caller)
+    tokens = values["tokens"]
+    asked = {
+        "attacks": values["attacks"] or (),
+        "tokens": tuple(tokens.replace(",", " ").split()) if isinstance(tokens, str) else tokens,
+        "steps": values["steps"],
+        "pictures": values["pictures"],
+        "control": values["control"] or None,
+        "concept": values["concept"] or None,
+    }
+    attacking.begin(run, AttackRequest.parse(**asked), caller.visitor)
+    return {"say": ""}
 
 
 def export(caller: Caller, amount: object) -> Answer:

@@ -3,7 +3,7 @@
 The tab is the run owner's: anyone else with the link sees and starts nothing here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 from typing import Any
 
@@ -20,12 +20,17 @@ from balign.runs.prompt_lists import BATCH
 from balign.runs.tryout import store
 from balign.runs.tryout.store import MOST_IMAGES
 from balign.ui.page import Answer, Caller, Page, Sent, bind, changed, notice, plain
-from balign.ui.try_tab import blind_vote, own_prompts, probe_results, strength, try_actions
+from balign.ui.try_tab import attack_panel, blind_vote, own_prompts, probe_results, strength, try_actions
 
 TICK = 1.0
 """Seconds between two looks into the run's folder while something is drawn."""
 STRENGTH = "(browser) => [browser, balignStrength()]"
-WORKING = {"try": "Drawing before and after", "strength": "Drawing the strengths", "probe": "Drawing the probes"}
+WORKING = {
+    "try": "Drawing before and after",
+    "strength": "Drawing the strengths",
+    "probe": "Drawing the probes",
+    "attack": "Trying to bring it back",
+}
 ENDED = "The drawing ended early; log.txt in the run's folder may say why."
 UNLOGGED = "The drawing ended early and could not write why, as on a full disk; free some room and draw again."
 
@@ -47,9 +52,10 @@ def build(page: Page) -> None:
             parts["probes"] = plain("", "probes")
             with gr.Row(elem_classes="acts"):
                 parts["probe"] = gr.Button("Draw the probes", size="sm", scale=0, elem_id="try-probe")
+            fields = attack_panel.build(parts)
             bind_vote = blind_vote.build(page)
     parts["timer"] = gr.Timer(TICK, active=False)
-    _events(page, column.parent, parts)
+    _events(page, column.parent, parts, fields)
     bind_vote(column.parent)
 
 
@@ -76,7 +82,7 @@ def _strength(parts: dict[str, Any]) -> None:
     parts["exports"] = plain("", "exports", visible=False)
 
 
-def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
+def _events(page: Page, tab: Any, parts: dict[str, Any], fields: Set[str]) -> None:
     on = partial(bind, page.browser, parts)
 
     def refresh(event: Any) -> None:
@@ -91,6 +97,7 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
     refresh(on(parts["frames"].click, try_actions.draw_strengths, failure))
     export = on(parts["export"].click, try_actions.export, "The export could not be started", ["amount"], js=STRENGTH)
     refresh(export)
+    refresh(on(parts["attack"].click, try_actions.attack, "The attack could not be started", fields))
     refresh(on(parts["stop"].click, try_actions.stop, "The drawing could not be stopped"))
 
 
@@ -123,6 +130,7 @@ def shown(caller: Caller) -> dict[str, Any]:
         "exports": gr.update(value=exports, visible=bool(exports)),
         "probes": no_probes or (probe_results.probe_results(run, probes) if run else ""),
         "probe": _draw_button(run, "probes", probes, working, 2 * probing.MOST),
+        **attack_panel.shown(run, working),
         "timer": gr.Timer(active=working),
     }
 

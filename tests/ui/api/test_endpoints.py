@@ -27,7 +27,7 @@ from tests.conftest import Claim
 from tests.host.test_scheduler import wait_for
 
 New = Callable[..., Run]
-NAMES = ("start", "status", "metrics", "stop", "pair", "score", "export", "report")
+NAMES = ("start", "status", "metrics", "stop", "pair", "score", "attack", "export", "report")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,6 +99,23 @@ def test_stopping_says_what_it_did(new_run: New, claim: Claim) -> None:
     leave()
 
 
+def test_attacks_are_begun_and_told_point_by_point(finished: Run) -> None:
+    assert endpoints.attack(finished.id) == {
+        "run": finished.id, "working": False, "message": "", "outcome": "", "results": [],
+    }  # fmt: skip
+    begun = endpoints.attack(finished.id, attacks=["inversion"], tokens=[2], control="emoji")
+    assert begun["working"] is True
+    wait_for(lambda: not endpoints.attack(finished.id)["working"])
+    told = endpoints.attack(finished.id)
+    assert told["outcome"].startswith("brought back by textual inversion, 2 tokens: 50\u00a0% of 8 pictures")
+    (result,) = told["results"]
+    (curve,) = (c for c in result["curves"] if (c["attack"], c["subject"]) == ("inversion", "erased"))
+    assert (curve["title"], curve["unit"]) == ("Textual inversion, 2 tokens", "step")
+    assert [(point["budget"], point["share"]) for point in curve["points"]] == [(50, 1 / 8), (100, 3 / 8), (250, 0.5)]
+    assert find(finished.id) is not None
+    assert curve["points"][0]["sheet"].startswith(f"files/{finished.id}/attacks/")
+
+
 def test_what_can_be_exported_has_an_address(finished: Run) -> None:
     assert endpoints.export(finished.id)["url"] == f"files/{finished.id}/bundle.zip"
     assert endpoints.export(finished.id, "weights")["url"] == f"files/{finished.id}/erased.safetensors"
@@ -122,6 +139,10 @@ def test_what_can_be_exported_has_an_address(finished: Run) -> None:
         (lambda run: endpoints.pair(run, "erased", 12), "The number is '12'; 0 to 11 is accepted."),
         (lambda run: endpoints.pair(run, "erased", True), "The number is 'True'; 0 to 11 is accepted."),
         (lambda run: endpoints.score(run, "dogs"), "There is no group 'dogs'; there are erased, kept, neighbours."),
+        (lambda run: endpoints.attack(run, ["magic"]), "There is no attack 'magic'; there are synonyms,"),
+        (lambda run: endpoints.attack(run, ["rounding"], control="x"), "There is no model 'x'; accepted are emoji,"),
+        (lambda run: endpoints.attack(run, ["rounding"], concept="cow"), "'cow' was not erased in this run; it erased"),
+        (lambda run: endpoints.attack(run, ["rounding"], pictures=0), "pictures is 0"),
         (lambda run: endpoints.export(run, "disk"), "'disk' cannot be exported; accepted are bundle, weights."),
     ],
 )
@@ -157,6 +178,7 @@ PLANTS = {
     "stop": ("scheduler.cancel", ()),
     "pair": ("url", ()),
     "score": ("_numbers", ()),
+    "attack": ("attack_store.attacked", ()),
     "export": ("keyed", ()),
     "report": ("_numbers", ()),
 }
@@ -168,7 +190,8 @@ def test_a_bug_of_ours_is_logged_and_never_a_refusal(
     finished: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, bug: Callable[[], Any]
 ) -> None:
     place, values = PLANTS[name]
-    monkeypatch.setattr(f"balign.ui.api.endpoints.{place}", lambda *args, **options: bug())
+    module = "attack_endpoint" if name == "attack" else "endpoints"
+    monkeypatch.setattr(f"balign.ui.api.{module}.{place}", lambda *args, **options: bug())
     with pytest.raises(gr.Error) as answered:
         getattr(endpoints, name)(*(values or (finished.id,)))
     assert answered.value.message == BUG

@@ -11,6 +11,7 @@ from balign.measure.report import RunReport
 from balign.runs.folder import Run
 from balign.ui import theme
 from balign.ui.erase_tab import results
+from tests.host import fake_tryout
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>${alert(1)}{{7*7}}"
 
@@ -48,22 +49,19 @@ def test_page_and_report_say_the_same_of_every_group(view: RunView, prompts: int
     assert ("too few prompts to say (3, of at least 8)" in text) is (prompts == 3)
 
 
-@pytest.mark.parametrize(("after", "words"), [(0.03, "is gone"), (0.4, "is weaker"), (0.9, "is still there")])
-def test_headline(view: RunView, after: float, words: str) -> None:
-    text = outcome(view, parsed(view, erased={"accuracy_after": after}, scorer="emoji"))
-    assert f'<span class="erased">cat</span> {words}: recognised in 97\u00a0% of its pictures before' in text
+def test_the_headline_stands_after_what_was_erased(view: RunView) -> None:
+    text = outcome(view, parsed(view, scorer="emoji"))
+    said = "no longer drawn when asked by name (recognised in 97\u00a0% of its pictures before, 3\u00a0% after)"
+    assert f'<span class="erased">cat</span>: {said}' in text
+    assert "was not tried" in text
     assert "<b>emoji</b>" in text
 
 
-def test_what_the_base_model_never_drew_is_not_called_gone(view: RunView) -> None:
-    text = outcome(view, parsed(view, erased={"accuracy_before": 0.1, "accuracy_after": 0.0}))
-    assert "hardly drew it" in text
-    assert "is gone" not in text
-
-
-def test_a_group_without_scores_says_so(view: RunView) -> None:
-    text = outcome(view, parsed(view, erased={"accuracy_before": None, "accuracy_after": None}))
-    assert '<span class="erased">cat</span>: no pictures were scored' in text
+def test_what_attacks_showed_stands_below_it(view: RunView) -> None:
+    fake_tryout.write_attack(view.run)
+    text = results.outcome(view)
+    assert '<p class="attacked">Under attack: brought back by textual inversion, 2 tokens: 50\u00a0% of 8' in text
+    assert "was not tried" not in text
 
 
 def test_every_pair_has_both_scores_under_its_pictures(view: RunView) -> None:

@@ -35,6 +35,7 @@ def anns(finished: Run) -> Run:
     fake_tryout.write_try(finished, "an ink cat", 0, 2)
     fake_tryout.write_strengths(finished)
     fake_tryout.write_probes(finished)
+    fake_tryout.write_attack(finished)
     return finished
 
 
@@ -50,7 +51,7 @@ def caller_of(run: Run, visitor: Visitor = visitors.NOBODY) -> Caller:
 
 def tried(run: Run) -> list[str]:
     """Every picture that was drawn with the run, by its name in the folder."""
-    folders = [run.path / name for name in ("tries", "strength", "probes", "votes")]
+    folders = [run.path / name for name in ("tries", "strength", "probes", "votes", "attacks")]
     found = [path for folder in folders for path in folder.rglob("*.png")]
     return [str(path.relative_to(run.path)) for path in found]
 
@@ -76,7 +77,7 @@ def test_who_has_the_link_only_sees_nothing_of_what_was_drawn(anns: Run) -> None
     hers = try_layout.shown(caller_of(anns, ANN))
     assert hers["room"]["visible"] is True
     assert "ink cat" in hers["own_prompts"]
-    for name in ("own_prompts", "strength", "probes"):
+    for name in ("own_prompts", "strength", "probes", "attacked"):
         assert f".png?key={visitors.key(anns)}" in hers[name]
         assert ".png&quot;" not in hers[name]
 
@@ -85,7 +86,7 @@ def test_who_has_the_link_only_sees_nothing_of_what_was_drawn(anns: Run) -> None
 def test_what_was_drawn_is_sent_to_the_owners_address_alone(anns: Run, client: TestClient) -> None:
     ballot = ballots.new(anns)
     names = tried(anns)
-    assert {name.split("/")[0] for name in names} == {"tries", "strength", "probes", "votes"}
+    assert {name.split("/")[0] for name in names} == {"tries", "strength", "probes", "votes", "attacks"}
     ballots.cast(anns, ballots.new(anns).id, "a")
     for name in [*names, ballots.VOTES]:
         assert client.get("/" + files.url(anns, name)).status_code == 404

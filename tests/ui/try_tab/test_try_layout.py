@@ -21,10 +21,12 @@ def shows(run: Run) -> Caller:
     return caller({"run": run.id})
 
 
+ATTACK = {"attacks": ["inversion"], "tokens": "2", "steps": "50", "pictures": "4", "control": "", "concept": None}
 ACTIONS = [
     (try_actions.draw_prompt, ("a cat", "0", 1)),
     (try_actions.draw_strengths, ()),
     (try_actions.draw_probes, ()),
+    (try_actions.attack, (ATTACK,)),
     (try_actions.export, ("1.00",)),
 ]
 
@@ -163,6 +165,15 @@ def test_probes_are_drawn_once(finished: Run) -> None:
     assert set(parts) == {"trouble", "sent", "probes", "probe"}
     assert parts["probe"]["visible"] is False
     assert "These are probes, not proof." in parts["probes"]
+
+
+def test_attacks_are_made_and_shown(finished: Run) -> None:
+    sent = try_layout.refreshed(shows(finished), None)["sent"]
+    assert try_actions.attack(shows(finished), ATTACK) == {"say": ""}
+    wait_for(lambda: not processes.alive(finished))
+    parts = try_layout.refreshed(shows(finished), sent)
+    assert set(parts) == {"trouble", "sent", "attacked"}
+    assert "but brought back by textual inversion, 2 tokens" in parts["attacked"]
 
 
 @pytest.mark.parametrize("amount", ["", "1", "2.00", "../x", EVIL, None, 1.0, ["1.00"]])

@@ -1,14 +1,17 @@
 """Requests and results of the attacks on disk: what decides the folder, what is left out, how points meet in a row."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from balign.attack import attack_store
-from balign.attack.attack_store import AttackCurve, AttackPoint, AttackRequest, AttackResult
 from balign.measure.recovery import Share
+from balign.runs import weights
 from balign.runs.folder import Run
+from balign.runs.outcome import model_card, report_page
+from balign.runs.tryout import attack_store
+from balign.runs.tryout.attack_store import AttackCurve, AttackPoint, AttackRequest, AttackResult
 from balign.terminal import attack_table
 
 
@@ -120,3 +123,50 @@ def test_attacks_are_in_their_own_order_and_each_once() -> None:
     request = AttackRequest.parse(attacks=("inversion", "rounding", "inversion"), tokens=(4, 1, 4))
     assert request.attacks == ("rounding", "inversion")
     assert request.tokens == (1, 4)
+
+
+def written(run: Run, key: str, *curves: AttackCurve, **changes: object) -> None:
+    folder = run.path / "attacks" / key
+    folder.mkdir(parents=True)
+    result(*curves).model_copy(update=changes).write(folder / attack_store.DONE)
+
+
+def test_all_finished_attacks_on_a_concept_count_together(fake: Callable[..., Run]) -> None:
+    run = fake()
+    assert attack_store.attacked(run) == ""
+    held = (curve("name", "erased", {0: 0}), curve("rounding", "erased", {8: 0}), curve("rounding", "base", {8: 4}))
+    written(run, "held", *held)
+    assert attack_store.attacked(run).startswith("not brought back by these attacks (at most 0\u00a0% of 4 pictures")
+    written(run, "back", *CURVES)
+    assert attack_store.attacked(run).startswith("brought back by textual inversion, 2 tokens: ")
+    (run.path / "attacks" / "half").mkdir()
+    result(*CURVES).write(run.path / "attacks" / "half" / attack_store.GROWING)
+    assert len(attack_store.results(run)) == 2
+    assert len(attack_store.results(run, attack_store.GROWING)) == 1
+
+
+def test_of_several_concepts_each_is_named(fake: Callable[..., Run]) -> None:
+    run = fake(erase=["cat", "dog"])
+    written(run, "cat", *CURVES)
+    written(run, "dog", curve("name", "erased", {0: 3}), concept="dog")
+    written(run, "cow", curve("name", "erased", {0: 0}), concept="cow")  # only asked by its name
+    said = sorted(attack_store.attacked(run).split("; "))
+    assert said[0].startswith("cat brought back by textual inversion")
+    assert said[1:] == ["dog still drawn when asked by name in 75\u00a0% of 4 pictures of the attacks"]
+
+
+def test_report_card_and_zip_tell_it(fake: Callable[..., Run]) -> None:
+    run = fake()
+    assert "brought back" not in model_card.card(run) + report_page.page(run)
+    written(run, "back", *CURVES)
+    for text in (model_card.card(run), report_page.page(run)):
+        assert "no longer drawn when asked by name" in text
+        assert "brought back by textual inversion, 2 tokens" in text
+
+
+def test_other_weights_take_the_attacks_with_them(fake: Callable[..., Run]) -> None:
+    run = fake()
+    written(run, "back", *CURVES)
+    weights.set_aside(run)
+    assert attack_store.attacked(run) == ""
+    assert [*run.path.glob("earlier/*/attacks/back/attack.json")]

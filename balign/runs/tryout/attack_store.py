@@ -1,7 +1,8 @@
 """Files of the attacks on a run: what was asked for, and every curve, which grows by a point at a time.
 
-`attacks/<key>/<subject>/<attack>/curve.json` with a sheet of pictures for each point, and `attacks/<key>/attack.json`
-when all is done. The key follows from what decides the pictures, so that the same request finds its own points again.
+`attacks/<key>/<subject>/<attack>/curve.json` with a sheet of pictures for each point, `attacks/<key>/growing.json`
+after every point, and `attacks/<key>/attack.json` in its place when all is done. The key follows from what decides the
+pictures, so that the same request finds its own points again.
 """
 
 import hashlib
@@ -14,13 +15,14 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, Field, field_validator
 
 from balign import plain_text
-from balign.measure.recovery import ATTACKS, AttackTitle, Attempt, Share
+from balign.measure.recovery import ATTACKS, HARDLY, AttackTitle, Attempt, Share, under_attack
 from balign.refusal import Refusal
 from balign.runs.config import MAX_STEPS, ConceptName, ParsedRequest
 from balign.runs.folder import Run
 from balign.runs.tryout.store import StoredResult
 
 FOLDER = "attacks"
+DONE, GROWING = "attack.json", "growing.json"
 VERSION = 1  # raise when the same request comes to give other numbers
 CHOICES = tuple(attack for attack in ATTACKS if attack != "name")
 MOST_PICTURES = 500
@@ -30,6 +32,12 @@ MOST_TOKENS = 8
 def _plain(text: str) -> str:
     plain_text.check(text)
     return text
+
+
+def _known_attack(name: str) -> str:
+    if name not in ATTACKS:
+        raise ValueError("there is no such attack")
+    return name
 
 
 GivenName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain)]
@@ -67,10 +75,14 @@ class AttackRequest(ParsedRequest):
         return tuple(sorted(set(value)))
 
 
+QUICK = AttackRequest(attacks=("rounding", "inversion"), tokens=(2,), steps=100, pictures=12)
+"""A first look."""
+
+
 class AttackPoint(StoredResult):
     """What an attack drew at one budget: which pictures the scorer takes for the concept, and where they lie."""
 
-    budget: int
+    budget: Annotated[int, Field(ge=0, le=MAX_STEPS)]
     shown: tuple[bool, ...] = Field(min_length=1)
     shown_second: tuple[bool, ...] = ()
     """What the second judge says, if there is one."""
@@ -91,8 +103,8 @@ class AttackPoint(StoredResult):
 class AttackCurve(StoredResult):
     """One attack on one model: a point for each budget (curve.json)."""
 
-    attack: str
-    tokens: int = 0
+    attack: Annotated[str, AfterValidator(_known_attack)]
+    tokens: Annotated[int, Field(ge=0, le=MOST_TOKENS)] = 0
     """How many tokens a textual inversion learned; 0 for the other attacks."""
     subject: SubjectName
     made_from: str
@@ -109,7 +121,7 @@ class AttackCurve(StoredResult):
 
 
 class AttackResult(StoredResult):
-    """All attacks of one request (attack.json)."""
+    """All attacks of one request, and earlier ones that drew the same pictures (attack.json, growing.json)."""
 
     concept: str
     kind: str
@@ -128,6 +140,8 @@ class AttackResult(StoredResult):
     verdict: str
     folder: str
     """Where in the run's folder its files are."""
+    points: int = 0
+    """How many points were asked for."""
 
     def rows(self) -> "list[AttackRow]":
         """Each attack once, over all models."""
@@ -187,14 +201,33 @@ def digest(*values: object) -> str:
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
-def results(run: Run) -> list[AttackResult]:
-    """The finished attacks on a run, newest first; an unreadable one is left out."""
-    files = sorted(run.path.glob(f"{FOLDER}/*/attack.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+def results(run: Run, name: str = DONE) -> list[AttackResult]:
+    """The finished attacks on a run, or with GROWING the others, newest first; an unreadable one is left out."""
     read = []
-    for file in files:
-        with suppress(Refusal):
-            read.append(AttackResult.read(file))
-    return [result for result in read if result is not None]
+    for file in run.path.glob(f"{FOLDER}/*/{name}"):
+        with suppress(Refusal, FileNotFoundError):  # one that is growing may have ended a moment ago
+            read.append((file.stat().st_mtime, AttackResult.read(file)))
+    newest = sorted(read, key=lambda pair: pair[0], reverse=True)
+    return [result for _, result in newest if result is not None]
+
+
+def attacked(run: Run) -> str:
+    """What all finished attacks on the run have shown together, as words; empty before the first."""
+    of: dict[str, list[AttackResult]] = {}
+    for result in results(run):
+        of.setdefault(result.concept, []).append(result)
+    said = {name: words for name, found in of.items() if (words := _together(found))}
+    return "; ".join(f"{name} {words}" if len(run.config.erase) > 1 else words for name, words in said.items())
+
+
+def _together(found: Sequence[AttackResult]) -> str:
+    """What came of all attacks on one concept: one that brings it back counts, whatever the others did."""
+    drawn = [p.share for r in found for c in r.curves for p in c.points if (c.attack, c.subject) == ("name", "erased")]
+    by_name = Share(sum(share.shown for share in drawn), sum(share.n for share in drawn))
+    if drawn and by_name.rate > HARDLY:
+        return f"still drawn when asked by name in {by_name} pictures of the attacks"
+    made = [attempt for result in found for attempt in attempts(result.curves)]
+    return under_attack(made) if made else ""
 
 
 def remove_half_written(run: Run) -> None:
