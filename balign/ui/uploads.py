@@ -1,8 +1,11 @@
 """Uploads to a public instance: each is one file, and files and bytes are counted by address and of everybody."""
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 from gradio.route_utils import GradioMultiPartParser
+from starlette.datastructures import FormData
 
 from balign.host import limits
 from balign.host.limits import Charge, Rate
@@ -12,10 +15,23 @@ UPLOADED = Rate()
 
 
 class OneFile(GradioMultiPartParser):
-    """An upload has one file, as the page and gradio's client send them, so that who counts uploads counts files."""
+    """An upload has one file, as the page and gradio's client send them, so that who counts uploads counts files.
+
+    Of one that breaks off nothing stays behind.
+    """
 
     def __init__(self, *values: Any, **options: Any) -> None:
         super().__init__(*values, **options | {"max_files": 1})
+
+    async def parse(self) -> FormData:
+        try:
+            return await super().parse()
+        except BaseException:  # also of a sender who left, and of a full disk
+            for file in self._files_to_close_on_error:
+                with contextlib.suppress(OSError):  # what is still to be written has no room either
+                    file.close()
+                Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def admit(address: str, length: int) -> None:

@@ -1,12 +1,17 @@
 """Uploads: how large, one file each, and how much of one address and of everybody within an hour."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -77,3 +82,32 @@ def test_an_upload_is_one_file() -> None:
         for count, status in ((1, 200), (2, 400)):
             files = [("files", (f"{k}.txt", b"x")) for k in range(count)]
             assert httpx.post(server + UPLOAD, files=files).status_code == status
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["sender left", "and the disk is full"])
+def test_of_an_upload_that_breaks_off_nothing_stays(tmp_path: Path, full: bool) -> None:
+    """Nor does the file complain when it is forgotten, which would be a traceback in the log."""
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' + b"y" * 100
+        [file] = parsers[0]._files_to_close_on_error
+        assert list(tmp_path.iterdir()) == [Path(file.name)]
+        if full:
+            buffered = file.file
+            file.file = open("/dev/full", "wb")  # noqa: SIM115
+            buffered.close()
+            file.file.write(b"y")
+        raise ClientDisconnect
+
+    headers = Headers({"Content-Type": "multipart/form-data; boundary=x"})
+    parsers = [uploads.OneFile(headers, sent(), upload_dir=str(tmp_path), max_file_size=10_000)]
+
+    async def parse() -> None:
+        with pytest.raises(ClientDisconnect):
+            await parsers[0].parse()
+
+    with ThreadPoolExecutor(1) as elsewhere:  # a browser test before this one leaves its loop running in this thread
+        elsewhere.submit(lambda: asyncio.run(parse())).result()
+    parsers.clear()
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
