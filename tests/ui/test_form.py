@@ -51,7 +51,7 @@ def test_replacements_go_to_all_or_one_to_each() -> None:
         ({"erase": "x" * 101}, "101 characters"),
         ({"erase": "cat", "keep": "\n".join(["a"] * 10_000)}, "10,000 prompts to keep"),
         ({"erase": "cat", "keep": "x" * 300_000}, "300,000 characters"),
-        ({"erase": "cat", "steps": 0}, "steps is 0"),
+        ({"erase": "cat", "steps": 0}, "Steps is 0"),
         ({"erase": "cat", "steps": " 2.5 "}, "steps is '2.5'"),
         ({"erase": "cat", "steps": "many"}, "steps is 'many'"),
         ({"erase": "cat", "seed": "9" * 5000}, "seed is"),
