@@ -16,8 +16,9 @@ from balign.refusal import Refusal
 
 KEYS_AND_VALUES = re.compile(r"\.attn2\.to_[kv]\.weight$")
 VALUES = re.compile(r"\.attn2\.to_v\.weight$")
-RIDGE = 1e-3
-"""How strongly `redirect` stays at the identity where neither side says anything, in units of a squared embedding."""
+KEEP, RIDGE = 16.0, 1e-3
+"""How much more the retain side counts for `redirect` than the forget side, and how strongly it stays at the identity
+where neither says anything, in units of a squared embedding."""
 UCE_RIDGE, RECE_RIDGE = 0.5, 0.1
 RECE_ROUNDS, RECE_SHRINK = 3, 0.1
 """How often an embedding that revives the concept is looked for and erased, and how strongly it is kept small."""
@@ -91,10 +92,10 @@ def redirection(forget: Tensor, anchor: Tensor, kept: Tensor) -> Tensor:
 
 
 def redirect(e: Embeddings, weights: Sequence[Tensor]) -> list[Tensor]:
-    """W M', M as in `redirection` over all positions of the prompts, each side as a mean."""
+    """W M', M as in `redirection` over all positions of the prompts, each side as a mean, the retain side KEEP times."""
     sides = (side.flatten(0, 1) for side in (e.forget, e.anchor, e.retain))
     forget, anchor, retain = (side / len(side) ** 0.5 for side in sides)
-    mapping = redirection(forget, anchor, retain.T @ retain + RIDGE * _eye(retain.shape[1]))
+    mapping = redirection(forget, anchor, KEEP * retain.T @ retain + RIDGE * _eye(retain.shape[1]))
     return [weight @ mapping.T for weight in weights]
 
 

@@ -62,7 +62,7 @@ def test_redirect_solves_its_least_squares_problem() -> None:
     for weight in weights(3, 8):
         forget, anchor = e.forget.flatten(0, 1), e.anchor.flatten(0, 1)
         mapped = [(c, weight @ a, 1 / len(forget)) for c, a in zip(forget, anchor, strict=True)]
-        kept = retained(e, weight, 1 / (e.retain.shape[0] * e.retain.shape[1]))
+        kept = retained(e, weight, closed_form.KEEP / (e.retain.shape[0] * e.retain.shape[1]))
         wanted = least_squares(mapped + kept, weight, closed_form.RIDGE)
         torch.testing.assert_close(closed_form.redirect(e, [weight])[0], wanted, rtol=1e-8, atol=1e-8)
 
