@@ -66,7 +66,7 @@ def row(concept: str, reports: list[RunReport]) -> dict[str, Any]:
             ),
         }
     line["violations"] = [
-        sum(getattr(r.ledger, f"{side}_violations") for r in reports) / sum(r.ledger.steps for r in reports)
+        sum(getattr(r.ledger, f"{side}_violations") for r in reports) / max(1, sum(r.ledger.steps for r in reports))
         for side in ("forget", "retain")
     ]
     return line

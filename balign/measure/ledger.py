@@ -10,11 +10,27 @@ ROUNDING = 1e-7
 
 
 class Ledger(NamedTuple):
-    """How many steps were taken, and how many of them raised each loss to first order."""
+    """How many steps were taken, and how many of them raised each loss: to first order, and of those measured."""
 
     steps: int = 0
     forget_violations: int = 0
     retain_violations: int = 0
+    measured: int = 0
+    """How many steps were measured; 0 in a report from before they were counted."""
+    forget_rises: int = 0
+    retain_rises: int = 0
+
+    @property
+    def predicted_words(self) -> str:
+        """How many steps were predicted to raise each loss, in words."""
+        return f"forget {self.forget_violations:,}, retain {self.retain_violations:,} of {self.steps:,}"
+
+    @property
+    def measured_words(self) -> str:
+        """The same of the measured steps; empty if none was."""
+        return (
+            f"forget {self.forget_rises:,}, retain {self.retain_rises:,} of {self.measured:,}" if self.measured else ""
+        )
 
 
 def raises(change: float | None, loss: float | None) -> bool:
@@ -38,4 +54,12 @@ def measured(step: Step) -> tuple[bool, bool] | None:
 def ledger(steps: Sequence[Step]) -> Ledger:
     """The counts over all steps."""
     broken = [predicted(step) for step in steps]
-    return Ledger(len(steps), sum(forget for forget, _ in broken), sum(retain for _, retain in broken))
+    checked = [each for step in steps if (each := measured(step)) is not None]
+    return Ledger(
+        len(steps),
+        sum(forget for forget, _ in broken),
+        sum(retain for _, retain in broken),
+        len(checked),
+        sum(forget for forget, _ in checked),
+        sum(retain for _, retain in checked),
+    )

@@ -30,6 +30,15 @@ def test_each_step_counts_once_for_each_loss() -> None:
     assert ledger([]) == Ledger(0, 0, 0)
 
 
+def test_the_measured_steps_are_counted_beside_the_predicted_ones() -> None:
+    rising = step(2, measured_forget_change=-0.1, measured_retain_change=0.1)
+    counts = ledger([step(1), rising, step(3, measured_forget_change=-0.1, measured_retain_change=-0.1)])
+    assert (counts.measured, counts.forget_rises, counts.retain_rises) == (2, 0, 1)
+    assert counts.predicted_words == "forget 0, retain 0 of 3"
+    assert counts.measured_words == "forget 0, retain 1 of 2"
+    assert ledger([step()]).measured_words == ""
+
+
 def test_what_was_predicted_is_apart_from_what_was_measured() -> None:
     odd = step(retain_change=-1e-3, measured_retain_change=1e-2, measured_forget_change=-1e-2)
     assert predicted(odd) == (False, False)

@@ -58,9 +58,12 @@ def _figures(report: RunReport) -> list[tuple[str, str, str]]:
         low, high = report.intervals.get(name) or (None, None)
         interval = "" if low is None else f"; 95 % interval {formats.percent(low)} to {formats.percent(high)}"
         rows.append((formats.percent(getattr(report, name)), f"{title} ({name.upper()})", term + interval))
-    counts = f"{report.ledger.forget_violations:,} / {report.ledger.retain_violations:,}"
-    term = "predicted to first order, for the batch of each step"
-    return [*rows, (counts, "Steps that raised the forget / retain loss", term)]
+    predicted = "to first order, for the batch of each step"
+    rows.append((report.ledger.predicted_words, "Steps predicted to raise a loss", predicted))
+    if report.ledger.measured:
+        measured = "on the same pictures, noise and timesteps, before and after the step"
+        rows.append((report.ledger.measured_words, "Steps measured to raise a loss", measured))
+    return rows
 
 
 def _embedded(path: Path | None) -> str:
