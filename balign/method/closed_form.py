@@ -92,7 +92,7 @@ def redirection(forget: Tensor, anchor: Tensor, kept: Tensor) -> Tensor:
 
 
 def redirect(e: Embeddings, weights: Sequence[Tensor]) -> list[Tensor]:
-    """W M', M as in `redirection` over all positions of the prompts, each side as a mean, the retain side KEEP times."""
+    """W M', M as in `redirection` over all positions, each side as a mean, the retain side KEEP times."""
     sides = (side.flatten(0, 1) for side in (e.forget, e.anchor, e.retain))
     forget, anchor, retain = (side / len(side) ** 0.5 for side in sides)
     mapping = redirection(forget, anchor, KEEP * retain.T @ retain + RIDGE * _eye(retain.shape[1]))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from balign.method.objectives import DEFAULT_METHOD
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Step
@@ -108,7 +109,7 @@ def untouched_defaults(page: Page, server: Studio) -> Run:
     expect(title(page)).to_have_text("Drawing pictures to learn from")
     expect(page.locator(".progress .detail").first).to_contain_text("picture")
     run = Run.open(run_id(page), server.runs)
-    assert run.config == RunConfig.parse({"erase": ["cat"], "method": "balign"})
+    assert run.config == RunConfig.parse({"erase": ["cat"], "method": DEFAULT_METHOD})
     assert [record.message for record in records(run, Phase) if record.name == "check"][-1].endswith("bit for bit.")
     stopped(page)
     assert steps(run) == []

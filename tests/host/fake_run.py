@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from balign import telemetry
 from balign.atomic import write
+from balign.method.objectives import DEFAULT_METHOD
 from balign.runs.engine.recorder import Recorder, Stopped
 from balign.runs.folder import Run
 from balign.runs.outcome import reproduce, zip_check
@@ -165,7 +166,7 @@ def _steps(run, begun, steps, phase, say):  # type: ignore[no-untyped-def]
 
 def _evaluate(run: Run) -> dict[str, dict[str, object]]:
     """Pictures of three groups, before and after, with invented scores."""
-    noise, other = random.Random(1), 0.0 if run.config.method in (None, "balign") else 0.02
+    noise, other = random.Random(1), 0.0 if run.config.method in (None, DEFAULT_METHOD) else 0.02
     groups: dict[str, dict[str, object]] = {}
     number = 0
     for side in ("before", "after"):
@@ -220,7 +221,7 @@ def _report(run: Run, groups: dict[str, dict[str, object]], reached: int, steps:
     repeated = reproduce.outcome(run, made_with)
     report = {
         "model": run.config.model,
-        "method": run.config.method or "balign",
+        "method": run.config.method or DEFAULT_METHOD,
         "seed": run.config.seed,
         "steps": reached,
         "seconds": 12.5,

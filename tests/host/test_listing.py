@@ -7,6 +7,7 @@ import pytest
 from balign import telemetry
 from balign.host import listing, waitlist
 from balign.measure.report import RunReport
+from balign.method.objectives import DEFAULT_METHOD
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from balign.runs.outcome import reproduce, zip_check
@@ -55,7 +56,7 @@ def test_every_word_of_a_search_must_occur_somewhere(new_run: New) -> None:
     assert titles("favourite esd") == ["My Favourite"]
     assert titles("horse") == []
     assert titles(method="esd") == ["My Favourite"]
-    assert titles(state="new", method="balign") == ["cat"]
+    assert titles(state="new", method=DEFAULT_METHOD) == ["cat"]
     assert titles(state="done") == []
 
 

@@ -38,7 +38,10 @@ def values(**changes: Any) -> dict[str, Any]:
         "model": "emoji", "method": "balign", "seed": 0, "steps": 4, "seconds": 49.1, "memory_gb": 1.14,
         "scorer": "emoji", "groups": {name: group() for name in ("kept", "erased")}, "ua": 1.0, "ira": None, "cra": 1,
         "intervals": {"ua": [0.2, 1.0], "ira": None}, "warnings": ["careful"],
-        "ledger": {"steps": 4, "forget_violations": 0, "retain_violations": 1},
+        "ledger": {
+            "steps": 4, "forget_violations": 0, "retain_violations": 1,
+            "measured": 2, "forget_rises": 0, "retain_rises": 1,
+        },
         "settings": {"device": "cpu", "learning_rate": 1e-4, "fingerprint": "f" * 64, "measure_every": None},
         "versions": {"python": "3.11.7"},
     } | changes  # fmt: skip

@@ -3,7 +3,7 @@
 import pytest
 
 from balign.data import suggestions, targets
-from balign.method.objectives import METHODS
+from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.runs.config import RunConfig
 from balign.runs.engine import job
 from balign.runs.estimate import forecast
@@ -56,5 +56,5 @@ def test_pictures_are_counted(changes: dict[str, object]) -> None:
     tests = sum(map(len, sets.tests.values())) * config.eval_seeds
     counted = pictures(config, sets)
     assert (counted.training, counted.compared) == (len(sets.forget) + len(sets.retain), 2 * tests)
-    assert counted.previews == (METHODS["balign"].steps // config.preview_every if config.preview_every else 0)
+    assert counted.previews == (METHODS[DEFAULT_METHOD].steps // config.preview_every if config.preview_every else 0)
     assert all(few <= most for few, most in zip(counted, pictures(config), strict=True))

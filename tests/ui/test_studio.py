@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 
 from balign.host import visitors
+from balign.method.objectives import DEFAULT_METHOD
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, find, list_runs
 
@@ -59,7 +60,7 @@ def test_erase_on_the_page_begins_a_run_of_this_browsers(page) -> None:  # type:
     assert run is not None
     assert stored["owner"] == ANN["owner"]
     assert visitors.owns(run, visitors.Visitor(ANN["owner"]))
-    assert run.config == RunConfig.parse({"erase": ["cat"], "method": "balign"})
+    assert run.config == RunConfig.parse({"erase": ["cat"], "method": DEFAULT_METHOD})
 
 
 @pytest.mark.usefixtures("public")

@@ -25,14 +25,19 @@ CURVES = {"erased": "What is erased, step by step", "kept": "What is kept, step 
 PREVIEWS = "mean alignment of the preview pictures with their own prompts"
 
 
+def _steps(steps: int, method: str) -> int | None:
+    """As many steps as the run has, for a method that takes any; None is the method's own number."""
+    return steps if steps and method in METHODS and METHODS[method].steps else None
+
+
 def run_methods(run: Run, methods: Sequence[str], visitor: Visitor = NOBODY) -> list[Run]:
     """Queue the run's config once for each other method, with its own steps. Raises Refusal without another method."""
     settings = settle(run.config)
     others = [name for name in dict.fromkeys(methods) if name != settings.method]
     if not others:
         raise Refusal(f"No method but the run's own, {settings.method}, was selected; select at least one other.")
-    same = run.config.model_dump() | {"steps": settings.steps}
-    configs = [RunConfig.parse(same | {"method": name}) for name in others]
+    same = run.config.model_dump()
+    configs = [RunConfig.parse(same | {"method": name, "steps": _steps(settings.steps, name)}) for name in others]
     for config in configs:
         form.advice(config)
     return scheduler.begin_all(configs, visitor)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from balign.method.objectives import METHODS
+from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
@@ -23,7 +23,7 @@ def test_a_duel_of_methods_is_told_from_anything_else() -> None:
     base = new()
     assert sentence([base, new(method="esd")]).startswith("Same model, lists, data, seed and steps")
     assert "retain weight" in sentence([base, new(method="esd")])
-    assert sentence([base, new(method="balign")]) == "The runs have the same settings throughout."
+    assert sentence([base, new(method=DEFAULT_METHOD)]) == "The runs have the same settings throughout."
     assert sentence([base, new(learning_rate=1e-5)]) == "The runs differ only in learning rate."
     assert sentence([base, new(method="esd", seed=1)]).endswith("seed (0, 1).")
     assert "erase (cat, dog)" in sentence([base, new(erase=["dog"])])
@@ -31,7 +31,7 @@ def test_a_duel_of_methods_is_told_from_anything_else() -> None:
 
 def test_a_default_is_the_number_it_stands_for() -> None:
     assert differing([new(sampling_steps=None), new(sampling_steps=12)]) == {}
-    assert differing([new(steps=None), new(steps=METHODS["balign"].steps)]) == {}
+    assert differing([new(steps=None), new(steps=METHODS[DEFAULT_METHOD].steps)]) == {}
     assert differing([new(model="nobody/nothing"), new(model="/gone")]).keys() >= {"model"}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from balign.atomic import write
 from balign.host import status, waitlist
-from balign.method.objectives import METHODS
+from balign.method.objectives import DEFAULT_METHOD, METHODS, settle
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run, list_runs
@@ -22,18 +22,18 @@ EVIL = "<img src=x onerror=alert(1)>"
 @pytest.fixture
 def two(finished: Run) -> list[Run]:
     """A run and the same by another method, both done."""
-    other = Run.create(RunConfig.parse({"erase": ["cat"], "method": "esd", "steps": METHODS["balign"].steps}))
+    other = Run.create(RunConfig.parse({"erase": ["cat"], "method": "esd", "steps": METHODS[DEFAULT_METHOD].steps}))
     fake_run.main(str(other.path))
     return [finished, other]
 
 
 def test_the_runs_differ_in_the_method_and_take_turns(finished: Run) -> None:
-    others = comparison_panel.run_methods(finished, ["esd", "balign", "rgd", "esd"])
+    others = comparison_panel.run_methods(finished, ["esd", DEFAULT_METHOD, "rgd", "esd"])
     assert [run.config.method for run in others] == ["esd", "rgd"]
     for run in others:
         same = run.config.model_dump(exclude={"method", "steps"})
         assert same == finished.config.model_dump(exclude={"method", "steps"})
-        assert run.config.steps == METHODS["balign"].steps  # those of the run's own method
+        assert run.config.steps == METHODS[DEFAULT_METHOD].steps  # those of the run's own method
     assert comparison_panel.live(others)
     assert waitlist.queue() == others[1:]
     wait_for(lambda: not comparison_panel.live(others))
@@ -42,7 +42,12 @@ def test_the_runs_differ_in_the_method_and_take_turns(finished: Run) -> None:
     assert ends == sorted(ends)
 
 
-@pytest.mark.parametrize("methods", [[], ["balign"], ["magic"]])
+def test_a_method_without_steps_is_compared_too(finished: Run) -> None:
+    [redirect] = comparison_panel.run_methods(finished, ["redirect"])
+    assert settle(redirect.config).steps == 0
+
+
+@pytest.mark.parametrize("methods", [[], [DEFAULT_METHOD], ["magic"]])
 def test_without_another_method_it_is_refused(finished: Run, methods: list[str]) -> None:
     with pytest.raises(Refusal, match=r"\.$"):
         comparison_panel.run_methods(finished, methods)
