@@ -14,7 +14,7 @@ from rich.markup import escape
 from balign import plain_text, telemetry
 from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig, explain
-from balign.runs.folder import Run
+from balign.runs.folder import Run, runs_root
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import Terminal, complain, gentle_interrupt, show
 
@@ -187,12 +187,28 @@ def attack(
     return _wrote(opened.path / result.folder)
 
 
-def compare(folders: Folders, /) -> int:
-    """Compare runs: in which settings they differ, and what that did to the same pictures.
+def compare(
+    folders: Annotated[Folders, tyro.conf.arg(metavar="FOLDER...|GRID.toml")],
+    /,
+    out: Path | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+) -> int:
+    """Compare runs: in which settings they differ, and what that did to the same pictures. Or do a grid of runs.
+
+    A grid file crosses methods, models, concepts, seeds and settings; each cell is a run. Killed, it goes on where it
+    was; begun several times on one folder, the processes share the work.
 
     Args:
-        folders: the runs' folders; the others are compared with the first.
+        folders: the runs' folders, of which the others are compared with the first; or one grid file, a .toml.
+        out: of a grid, the folder of its runs; left out, one of its name among the runs.
+        workers: of a grid, how many cells are done at once here; left out, one a device. 0 only makes the tables.
+        ray: of a grid, the address of a Ray cluster that does the cells; its machines share the folder.
     """
+    if len(folders) == 1 and folders[0].suffix == ".toml":
+        return _grid(folders[0], out, workers, ray)
+    if out is not None or workers is not None or ray is not None:
+        raise Refusal("--out, --workers and --ray belong to a grid; name one grid file, a .toml.")
     from balign.runs.outcome import comparison as comparing
     from balign.terminal import comparison
 
@@ -200,6 +216,25 @@ def compare(folders: Folders, /) -> int:
     table = comparison(comparing.compare(runs))
     Terminal().print(escape(comparing.sentence(runs)), table, sep="\n", highlight=False)
     return 0
+
+
+def _grid(path: Path, out: Path | None, workers: int | None, ray: str | None) -> int:
+    """Do what is left of a grid, and print its table; 2 if a cell is not done."""
+    from balign.grid.grid_file import Grid
+    from balign.grid.overview import grid_table
+    from balign.grid.whole_grid import do
+    from balign.terminal import cell_ended
+
+    if workers is not None and not 0 <= workers <= 1_000:
+        raise Refusal(f"--workers is {workers}; 0 to 1,000 is accepted.")
+    grid, terminal = Grid.read(path), Terminal()
+    root = (out or runs_root() / grid.name).absolute()
+    found, elsewhere = do(grid, root, workers, ray, cell_ended)
+    terminal.print(grid_table(found, grid.compared_with))
+    done = sum(row["done"] for row in found)
+    also = f"; another process is at work on {len(elsewhere)}" if elsewhere else ""
+    terminal.sentence(f"{done:,} of {len(found):,} cells are done{also}. Rows: {root / 'rows.jsonl'}")
+    return 0 if done == len(found) else 2
 
 
 def bundle(folder: Folder, /, out: Path | None = None) -> int:

@@ -24,6 +24,7 @@ from balign.runs.tryout import attack_store
 from balign.telemetry import Phase, Preview, Record, Report, Step
 
 if TYPE_CHECKING:
+    from balign.grid.grid_file import GridCell
     from balign.runs.outcome.comparison import ComparedRun
     from balign.runs.tryout.attack_store import AttackCurve, AttackPoint, AttackResult
 
@@ -181,6 +182,14 @@ def attack_table(result: "AttackResult") -> Table:
     drawn.caption = escape("\n".join([f"{result.concept}: {result.verdict}.", moved, *result.skipped]))
     drawn.caption_style, drawn.caption_justify = "", "left"
     return drawn
+
+
+def cell_ended(cell: "GridCell", why: str) -> None:
+    """Print that a cell of a grid is done, or why it is not."""
+    if why:
+        complain(f"{cell.title}: {why} (cell {cell.id})")
+    else:
+        Terminal().sentence(f"Done: {cell.title}")
 
 
 def _shares(point: "AttackPoint | None") -> str:

@@ -24,6 +24,7 @@ FLOORS = [
     ["measure"],
     ["runs"],
     ["attack"],
+    ["grid"],
     ["host"],
     ["cli", "terminal", "ui"],
     ["app", "__main__"],

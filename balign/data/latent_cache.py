@@ -1,4 +1,4 @@
-"""The folder of what all runs share, training images and curves of attacks, and how it is kept small."""
+"""The folder of what all runs share, what base models drew and curves of attacks, and how it is kept small."""
 
 import contextlib
 import itertools

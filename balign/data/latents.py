@@ -1,4 +1,4 @@
-"""The training images: drawn by the base model itself and kept as latents in a cache that all runs share.
+"""What the base model itself draws, to train on and to compare with, kept as latents in a cache that all runs share.
 
 Every latent is a file named by what it was drawn from: the model's fingerprint, prompt, seed and sampler. Files are
 written whole and hold a checksum: a damaged one is noticed and drawn again. On your own machine nothing is ever removed
@@ -73,11 +73,11 @@ def make(
     on_progress is called with how many are done and how many there are; an exception it raises ends the work, and every
     finished batch stays in the cache. Raises OSError if the cache cannot be written.
     """
-    folder = (Path(cache_dir) if cache_dir is not None else cache_folder()) / LATENTS / model.fingerprint[:16]
+    folder = _folder(model, cache_dir)
     texts = [*prompts.forget, *prompts.retain]
     seeds = image_seeds(texts, seed)
     files = [
-        folder / f"{_key(model, prompt, image_seed, steps, guidance)}.npz"
+        folder / f"{_key(VERSION, model, prompt, image_seed, steps, guidance)}.npz"
         for prompt, image_seed in zip(texts, seeds, strict=True)
     ]
     latents = [_read(file, model.latent_shape) for file in files]
@@ -114,6 +114,22 @@ def none(model: BaseModel) -> Latents:
     return Latents(empty, empty, [])
 
 
+def batch_of(model: BaseModel, prompts: Sequence[str], seeds: Sequence[int], *, steps: int, guidance: float) -> Tensor:
+    """What the base model draws of these prompts in one batch: latents (N, C, h, w), from the cache or put there.
+
+    The batch is one file, since its size may show in the last bits; so may the release of torch, the processor and the
+    number of its threads, of which the name of the file speaks too. Raises OSError if the cache cannot be written.
+    """
+    names = [VERSION, _arithmetic(model.device)]
+    file = _folder(model) / f"{_key(names, model, list(prompts), list(seeds), steps, guidance)}.npz"
+    latents = _read(file, (len(prompts), *model.latent_shape))
+    if latents is None:
+        drawn = model.generate(prompts, seeds, steps=steps, guidance=guidance, batch=len(prompts))
+        latents = drawn.detach().to("cpu", torch.float32)
+        _write(file, latents)
+    return latents
+
+
 def training_data(model: BaseModel, prompts: PromptSets, latents: Latents, batch: int = 32) -> TrainingData:
     """The latents with their prompts' conditions, each different prompt encoded once."""
     different = list(dict.fromkeys(["", *prompts.forget, *prompts.retain, *prompts.anchor]))
@@ -135,9 +151,20 @@ def training_data(model: BaseModel, prompts: PromptSets, latents: Latents, batch
     )
 
 
-def _key(model: BaseModel, prompt: str, seed: int, steps: int, guidance: float) -> str:
-    drawn_from = [VERSION, model.fingerprint, model.device.type, prompt, seed, steps, float(guidance)]
+def _folder(model: BaseModel, cache_dir: str | Path | None = None) -> Path:
+    return (Path(cache_dir) if cache_dir is not None else cache_folder()) / LATENTS / model.fingerprint[:16]
+
+
+def _key(version: object, model: BaseModel, prompt: object, seed: object, steps: int, guidance: float) -> str:
+    drawn_from = [version, model.fingerprint, model.device.type, prompt, seed, steps, float(guidance)]
     return hashlib.sha256(json.dumps(drawn_from).encode()).hexdigest()
+
+
+def _arithmetic(device: torch.device) -> str:
+    """What the last bits of a drawing hang on beside the model and the batch."""
+    if device.type == "cuda":
+        return f"{torch.__version__} {torch.cuda.get_device_name(device)}"
+    return f"{torch.__version__} {torch.backends.cpu.get_cpu_capability()} {torch.get_num_threads()}"
 
 
 def _read(file: Path, shape: tuple[int, ...]) -> Tensor | None:

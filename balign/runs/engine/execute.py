@@ -106,8 +106,8 @@ def _all_phases(recorder: Recorder) -> Iterator[Record]:
     saved = checkpoint.read(folder)
     recorder.rewind(saved.step if saved else -1)
     job = yield from _load(recorder)
-    yield from phases.check(job, recorder)
-    data = yield from phases.data(job, recorder)
+    paint = yield from phases.check(job, recorder)
+    data = yield from phases.data(job, recorder, paint)
     learner = Unlearner(job.model, data, job.settings, folder.config.seed)
     if saved:
         saved.restore(learner, job.model.fingerprint)

@@ -5,7 +5,7 @@ image does not depend on where a run was killed.
 """
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from balign.atomic import write
+from balign.data import latents
 from balign.measure.evaluation import Shot
 from balign.measure.report import GROUPS
 from balign.models.base import BaseModel
@@ -26,6 +27,10 @@ class Sampling(NamedTuple):
 
     steps: int
     guidance: float
+
+
+Paint = Callable[[BaseModel, Sequence[Shot], Sampling], Tensor]
+"""Gives the uint8 images (N, H, W, 3) of these shots: `render`, or `recall`."""
 
 
 def name(index: int) -> str:
@@ -46,24 +51,35 @@ def previewed(shots: Sequence[Shot], groups: Sequence[str] = tuple(GROUPS)) -> l
 def render(model: BaseModel, shots: Sequence[Shot], sampling: Sampling) -> Tensor:
     """The uint8 images (N, H, W, 3) of these shots with the model's current weights."""
     with torch.no_grad():
-        latents = model.generate(
+        drawn = model.generate(
             [shot.prompt for shot in shots],
             [shot.seed for shot in shots],
             steps=sampling.steps,
             guidance=sampling.guidance,
             batch=BATCH,
         )
-        return model.decode(latents, batch=BATCH).cpu()
+        return model.decode(drawn, batch=BATCH).cpu()
 
 
-def draw(model: BaseModel, shots: Sequence[Shot], sampling: Sampling, folder: Path, again: bool) -> Iterator[int]:
+def recall(model: BaseModel, shots: Sequence[Shot], sampling: Sampling) -> Tensor:
+    """The same of a base model, whose weights are still its own, from the cache that all runs share, or put there."""
+    with torch.no_grad():
+        prompts, seeds = [shot.prompt for shot in shots], [shot.seed for shot in shots]
+        kept = latents.batch_of(model, prompts, seeds, steps=sampling.steps, guidance=sampling.guidance)
+        return model.decode(kept, batch=BATCH).cpu()
+
+
+def draw(
+    model: BaseModel, shots: Sequence[Shot], sampling: Sampling, folder: Path, again: bool, paint: Paint | None = None
+) -> Iterator[int]:
     """Draw the shots into the folder and yield how many are done; `again`: also those that are there already."""
+    paint = paint or render
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(shots), BATCH):
         group = shots[start : start + BATCH]
         files = [folder / name(start + k) for k in range(len(group))]
         if again or any(_unreadable(file) for file in files):
-            for file, image in zip(files, render(model, group, sampling), strict=True):
+            for file, image in zip(files, paint(model, group, sampling), strict=True):
                 save_png(file, image)
         yield start + len(group)
 

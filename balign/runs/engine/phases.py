@@ -39,25 +39,39 @@ PHASE_EVERY = 1.0
 LIBRARIES = ("balign", "torch", "diffusers", "transformers", "open_clip_torch")
 
 
-def check(job: Job, recorder: Recorder) -> Iterator[Record]:
-    """Draw a batch, load unchanged weights as changed ones will be loaded, and draw it again: nothing may differ."""
+def check(job: Job, recorder: Recorder) -> Generator[Record, None, images.Paint]:
+    """Draw a batch, load unchanged weights as changed ones will be loaded, and draw it again: nothing may differ.
+
+    Returns how the base's other images are drawn: the cache is left alone if it gives another batch than this machine.
+    """
     yield recorder.phase("check", 0, 2)
     few, folder = job.shots[: images.BATCH], job.run.path / "images" / "before"
-    for _ in images.draw(job.model, few, job.sampling, folder, again=True):  # one batch
-        recorder.obey()
-        yield recorder.phase("check", 1, 2)
+    for paint in (images.recall, images.render):
+        for _ in images.draw(job.model, few, job.sampling, folder, again=True, paint=paint):  # one batch
+            recorder.obey()
+            yield recorder.phase("check", 1, 2)
+        same = _load_unchanged(job)
+        if same and torch.equal(images.load(folder, range(len(few))), images.render(job.model, few, job.sampling)):
+            recorder.obey()
+            yield recorder.phase("check", 2, 2, "Unchanged weights give the base model's images, bit for bit.")
+            return paint
+        if not same:
+            break
+    raise RuntimeError("Unchanged weights gave other images than the base model, so no comparison would hold.")
+
+
+def _load_unchanged(job: Job) -> bool:
+    """Save the weights as they are and load them as changed ones; whether they are still the same, bit for bit."""
+    before = {name: weight.clone() for name, weight in job.weights().items()}
     with tempfile.TemporaryDirectory(dir=job.run.path) as temporary:
         path = Path(temporary) / "unchanged.safetensors"
-        weight_file.save_changed(path, job.weights())
+        weight_file.save_changed(path, before)
         weight_file.load_changed(path, job.model.denoiser)
-    if not torch.equal(images.load(folder, range(len(few))), images.render(job.model, few, job.sampling)):
-        raise RuntimeError("Unchanged weights gave other images than the base model, so no comparison would hold.")
-    recorder.obey()
-    yield recorder.phase("check", 2, 2, "Unchanged weights give the base model's images, bit for bit.")
+    return all(torch.equal(weight, before[name]) for name, weight in job.weights().items())
 
 
-def data(job: Job, recorder: Recorder) -> Generator[Record, None, latents.TrainingData]:
-    """Draw the training images, or take them from the cache, and draw the test images as they are before."""
+def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record, None, latents.TrainingData]:
+    """Draw the training images, or take them from the cache, and so the test images as they are before."""
     sampling, prompts, total = job.sampling, job.prompts, len(job.prompts.forget) + len(job.prompts.retain)
 
     def make(progress: Callable[[int, int], None]) -> latents.Latents:
@@ -77,7 +91,8 @@ def data(job: Job, recorder: Recorder) -> Generator[Record, None, latents.Traini
         total = 0
     manifest = {"model": job.model.fingerprint, "images": drawn.manifest}
     write(job.run.path / "manifest.json", json.dumps(manifest, indent=1))
-    for done in images.draw(job.model, job.shots, sampling, job.run.path / "images" / "before", again=False):
+    folder = job.run.path / "images" / "before"
+    for done in images.draw(job.model, job.shots, sampling, folder, again=False, paint=paint):
         yield recorder.phase("data", total + done, total + len(job.shots))
         recorder.obey()
     data = latents.training_data(job.model, prompts, drawn)

@@ -9,6 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from balign.data import latents
+from balign.models.stable_diffusion import StableDiffusion
 from balign.runs.engine import checkpoint, execute, images
 from balign.runs.folder import Run
 from balign.telemetry import Conflict, Phase, Preview, Report, Step
@@ -254,7 +256,7 @@ def test_the_change_is_written_as_a_lora_which_says_what_it_holds(finished, tmp_
 
 
 def test_a_disturbed_edit_path_is_noticed(configure, tmp_path, monkeypatch):
-    draws = iter(range(100))
+    draws = iter(range(1, 100))
     render = images.render
 
     def restless(*args):
@@ -271,3 +273,28 @@ def test_the_folder_is_where_the_environment_says(configure, monkeypatch, tmp_pa
     events = execute.run(configure(model="nobody/nothing"))
     assert last(list(events)).name == "failed"
     assert len(list((tmp_path / "here").iterdir())) == 1
+
+
+def pictures_before(run: Run) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (run.path / "images" / "before").iterdir()}
+
+
+def test_the_base_is_drawn_once_for_all_runs(configure, tmp_path, monkeypatch):
+    """Another method draws none of what is cached; what another machine's arithmetic gave is drawn anew."""
+    first, second, third = (Run.create(configure(method=m, steps=1), tmp_path) for m in ("balign", "rgd", "esd"))
+    assert last(list(execute.run(first))).name == "done"
+    drawn, generate = [], StableDiffusion.generate
+
+    def counted(self, prompts, *args, **options):
+        drawn.append(len(prompts))
+        return generate(self, prompts, *args, **options)
+
+    monkeypatch.setattr(StableDiffusion, "generate", counted)
+    assert last(list(execute.run(second))).name == "done"
+    tests = len(pictures_before(first))
+    assert sum(drawn) == min(8, tests) + tests  # the check, and after
+    assert pictures_before(second) == pictures_before(first)
+    batch_of = latents.batch_of
+    monkeypatch.setattr(latents, "batch_of", lambda *args, **options: batch_of(*args, **options) + 1.0)
+    assert last(list(execute.run(third))).name == "done"
+    assert pictures_before(third) == pictures_before(first)
