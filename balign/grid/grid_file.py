@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from balign import plain_text
-from balign.method.objectives import settle
+from balign.method.objectives import DEFAULT_METHOD, METHODS, settle
 from balign.models.catalogue import find
 from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, Prompt, RunConfig, explain
@@ -234,6 +234,9 @@ class Grid(_Part):
         ):
             told = self.settings | method.options | (variant.options if variant else {})
             told |= {"model": model, "seed": seed, "erase": target.erase, "keep": target.keep}
+            row = METHODS.get(told.get("method") or DEFAULT_METHOD)
+            if row is not None and not row.steps:  # steps for all are meant for those that take any
+                told.pop("steps", None)
             yield GridCell(
                 method=method.title,
                 model=model,

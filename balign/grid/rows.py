@@ -13,6 +13,7 @@ from balign.grid.grid_file import GridCell
 from balign.measure.ledger import measured
 from balign.measure.recovery import ATTACKS
 from balign.measure.report import Group, RunReport
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout.attack_store import AttackResult
 from balign.runs.weights import ERASED
@@ -46,7 +47,10 @@ def read(folder: Path) -> list[Row]:
 def _row(root: Path, cell: GridCell) -> Row:
     path = root / cell.id
     run = Run(path.absolute()) if (path / "config.json").exists() else None
-    report = run.report() if run else None
+    try:
+        report = run.report() if run else None
+    except Refusal:  # unreadable: its cell is done again
+        report = None
     if run is None or report is None or not done(run, cell):
         return cell.place() | {"done": False}
     records = run.telemetry()[0]

@@ -36,6 +36,8 @@ class Limits:
     steps: int = 500
     drawing_steps: int = 50
     batch: int = 32
+    buffer: int = 8
+    """Earlier retain gradients, each as large as the weights that train."""
     previews: int = 100
     seconds: float = 3_600
     """A run that takes longer is asked to stop and keep what it has."""
@@ -136,6 +138,8 @@ def check(config: RunConfig) -> None:
         (settings.batch_forget, LIMITS.batch, "forget images in one step"),
         (settings.batch_retain, LIMITS.batch, "retain images in one step"),
         (drawn.previews, LIMITS.previews, "previews"),
+        (config.n_forget + config.n_retain, LIMITS.images, "prompts to learn from"),
+        (settings.buffer, LIMITS.buffer, "earlier gradients to heed"),
         (drawn.training + drawn.compared, LIMITS.images, "images to draw, for training and comparing,"),
     ):
         if count > most:

@@ -32,9 +32,8 @@ def captured(denoiser: nn.Module) -> Iterator[list[Tensor]]:
 
         handles.extend([layer.to_q.register_forward_hook(keep), layer.to_k.register_forward_hook(attend)])
 
-    for name, layer in denoiser.named_modules():
-        if name.rpartition(".")[2] == "attn2":
-            watch(layer)
+    for layer in _cross_attentions(denoiser):
+        watch(layer)
     try:
         yield maps
     finally:
@@ -42,9 +41,19 @@ def captured(denoiser: nn.Module) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
+def has_cross_attention(denoiser: nn.Module) -> bool:
+    """Whether the denoiser looks at the tokens of a prompt at all."""
+    return bool(_cross_attentions(denoiser))
+
+
+def _cross_attentions(denoiser: nn.Module) -> list[nn.Module]:
+    return [layer for name, layer in denoiser.named_modules() if name.rpartition(".")[2] == "attn2"]
+
+
 def first_difference(conditions: Tensor, twins: Tensor) -> Tensor:
-    """(B, L), 1 at the first token at which two conditions (B, L, D) differ, else 0."""
-    differs = (conditions != twins).any(dim=-1)
+    """(B, L), 1 at the first token at which two conditions (B, L, D) differ half as much as at any, else 0."""
+    apart = (conditions - twins).float().norm(dim=-1)
+    differs = apart >= apart.amax(dim=1, keepdim=True) / 2
     mask = torch.zeros(differs.shape, dtype=conditions.dtype, device=conditions.device)
     return mask.scatter(1, differs.to(torch.int8).argmax(dim=1, keepdim=True), 1.0)
 

@@ -223,10 +223,10 @@ def edited(denoiser: nn.Module, name: str, embeddings: Embeddings) -> dict[str, 
     """
     embeddings, chosen = embeddings.checked(), EDITS[name]
     weights = readers(denoiser, embeddings.forget.shape[-1], chosen.reads)
-    new = chosen.solve(embeddings, [weight.double().cpu() for weight in weights.values()])
+    new = chosen.solve(embeddings, [weight.detach().cpu().double() for weight in weights.values()])
     if not all(torch.isfinite(weight).all() for weight in new):
         raise ValueError(f"The edit {name!r} gave weights that are not finite.")
-    return {key: value.to(weights[key]) for key, value in zip(weights, new, strict=True)}
+    return {key: value.to(weights[key].dtype).to(weights[key].device) for key, value in zip(weights, new, strict=True)}
 
 
 @torch.no_grad()

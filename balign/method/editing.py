@@ -35,7 +35,10 @@ def editable(name: str, denoiser: nn.Module, conditions: Tensor) -> dict[str, nn
         raise Refusal(
             f"edit is {name!r}, which changes how words are read; this model reads labels: redirect is accepted."
         )
-    return {key: weight for key, weight in denoiser.named_parameters() if LABELS.search(f".{key}")}
+    tables = {key: weight for key, weight in denoiser.named_parameters() if LABELS.search(f".{key}")}
+    if not tables:
+        raise Refusal("This model has no table of labels, so no closed form can edit it.")
+    return tables
 
 
 def prepare(name: str, denoiser: nn.Module, data: "TrainingData") -> Edit:

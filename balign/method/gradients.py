@@ -119,7 +119,7 @@ def project_step(
     """Correct, in place, a proposed step d so that none of g_f.d, g_r.d and g.d for the other gradients is positive.
 
     ``falls``: by how much, in units of |d|^2, the forget and the retain loss are to fall to first order, to make up for
-    their curvature along the step; for a loss whose gradient is too short for that, a tenth of what it could fall.
+    their curvature along the step; at most a tenth of what both could fall together. The step never gets longer.
 
     With ``origin``, ``step`` holds the weights after the step and ``origin`` those before, and the constraints hold for
     the difference as it is stored: rounding may carry a step back over a constraint, so a margin of that size is kept,
@@ -132,7 +132,8 @@ def project_step(
     norms = [math.sqrt(row[i]) for i, row in enumerate(products)] or list(g.norms)
     *changes, length = _measure(step, all_gradients, origin)
     proposed, fired = length, False
-    asked = [min(a * length**2, SHARE * norm * length) for a, norm in zip(falls, norms, strict=False)]
+    room = SHARE * math.sqrt(max(0.0, (1 + g.cosine) / 2))  # what both losses can fall together
+    asked = [min(a * length**2, room * norm * length) for a, norm in zip(falls, norms, strict=False)]
     asked += [0.0] * (len(norms) - len(asked))
     margin: float | None = None
     slack = 0.0 if origin is not None else 8 * max((torch.finfo(t.dtype).eps for t in step), default=0.0) * proposed
@@ -155,6 +156,10 @@ def project_step(
         for i, taken in enumerate(step):
             taken.copy_(origin[i] if origin is not None else torch.zeros_like(taken))
         changes, length = [0.0] * len(all_gradients), 0.0
+    if length > proposed and origin is not None and any(falls):
+        for p, q in pieces(step, origin):
+            write(p, wide(q) + (wide(p) - wide(q)) * (proposed / length))
+        *changes, length = _measure(step, all_gradients, origin)
     return Projection(changes[0], changes[1], length / proposed if proposed > 0 else 1.0, fired, length)
 
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from balign.method.attention import attention_to, captured, first_difference
 from balign.models.base import BaseModel
-from balign.refusal import Refusal
 
 
 class Batch(NamedTuple):
@@ -177,8 +176,6 @@ class ForgetLoss(NamedTuple):
         if self.resteers:
             with captured(model.denoiser) as maps:
                 model.predict(batch.noisy, batch.timesteps, batch.conditions)
-            if not maps:
-                raise Refusal("This model has no cross-attention, so attention cannot be led away from a concept.")
             return attention_to(maps, batch.target)
         prediction = model.predict(batch.noisy, batch.timesteps, batch.conditions)
         return self.loss(prediction, batch.target.to(prediction), truncation)

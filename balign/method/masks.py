@@ -13,7 +13,7 @@ def salient(forget: Sequence[Tensor], share: float) -> list[Tensor]:
     sizes = torch.cat([gradient.abs().flatten() for gradient in forget])
     kept = max(1, math.ceil(share * len(sizes)))
     least = sizes.kthvalue(len(sizes) - kept + 1).values
-    return [gradient.abs() >= least for gradient in forget]
+    return [(gradient.abs() >= least) & (gradient != 0) for gradient in forget]
 
 
 @torch.no_grad()

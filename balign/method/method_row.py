@@ -73,3 +73,9 @@ class Objective:
     negative_guidance: float = 1.0
     batch_forget: int = 16
     batch_retain: int = 16
+
+
+PARTS = (
+    "forget", "combine", "retain_target", "project_step", "promise", "edit", "edit_when", "by_layer", "quota", "buffer",
+)  # fmt: skip
+"""The parts of a method that a run may choose by itself."""

@@ -84,6 +84,12 @@ def settle(config: Overrides | None = None, **choices: str | float | None) -> Se
     for name, known in (("forget", FORGET), ("combine", COMBINERS), ("edit", ("", *EDITS))):
         if (value := getattr(settings, name)) not in known:
             raise Refusal(f"{name} is {value!r}; accepted are {', '.join(filter(None, known))}.")
+    if settings.alternate and settings.project_step:
+        raise Refusal(f"project_step is True; {method!r} takes two steps in turn, so only False is accepted.")
+    if settings.promise == "measured" and not (settings.project_step and settings.measure_every):
+        raise Refusal("promise is 'measured'; project_step and a measure_every of 1 or more go with it.")
+    if settings.buffer and not settings.project_step:
+        raise Refusal(f"buffer is {settings.buffer}; without project_step only 0 is accepted.")
     if row.steps == 0 and settings.steps != 0:
         raise Refusal(f"steps is {settings.steps}; the method {method!r} takes none, so only 0 is accepted.")
     if row.steps == 0 and not settings.edit:

@@ -46,8 +46,12 @@ class StepLosses:
             for step in range(MASK_BATCHES):
                 batch, _ = draw(self.model, self.data, side, self._size(side), self.seed, step)
                 gradients = torch.autograd.grad(squared_error(self.model, batch), weights, materialize_grads=True)
-                terms = [each.square() if fisher else each for each in gradients]
-                sums[side] = [a + b for a, b in zip(sums[side], terms, strict=True)] if side in sums else terms
+                if fisher:
+                    torch._foreach_mul_(gradients, gradients)
+                if side in sums:
+                    torch._foreach_add_(sums[side], gradients)
+                else:
+                    sums[side] = list(gradients)
         if fisher:
             return masks.fisher_ratio(sums["forget"], sums["retain"], settings.mask_threshold)
         return masks.salient(sums["forget"], settings.mask_threshold)

@@ -71,7 +71,7 @@ class Unlearner(Iterator[Step]):
         self.edit = editing.prepare(settings.edit, model.denoiser, data) if settings.edit else None
         trained = trainable.select(model.denoiser, settings.train) if settings.steps else {}
         self.parameters = trained | (self.edit.weights if self.edit else {})  # all that change, by name
-        self.weights = list(trained.values())  # those that train
+        self.weights, self.trained = list(trained.values()), list(trained)  # those that train, and their names
         self.optimizer = optimizer(self.weights or list(self.parameters.values()), settings.learning_rate)
         self.stepper = Stepper(self.weights, settings, self.optimizer)
         needed = FORGET_LOSSES[settings.forget].target is not None or settings.retain_target == "base"
@@ -82,6 +82,9 @@ class Unlearner(Iterator[Step]):
             self.stepper.masks = self.losses.masks(self.weights)
         if self.edit and settings.edit_when == "before":
             self.edit.apply()
+        elif self.edit and settings.steps:
+            with self.finished():  # an edit that cannot be made is refused before the first step
+                pass
 
     def __iter__(self) -> Self:
         return self
@@ -133,12 +136,12 @@ class Unlearner(Iterator[Step]):
         self.stepper.before = None
         r = self._gradient(loss)
         del loss
-        self.stepper.mask(f, r)
+        self.stepper.mask(*((f,) if self.settings.alternate else (f, r)))
         # Their inner products, and where in the model they conflict.
         g = gram(f, r)
         if not all(map(math.isfinite, g)):
             raise _NotFiniteError("a gradient is not finite")
-        grouped = conflict.groups(list(self.parameters)) if self._measuring() else {}
+        grouped = conflict.groups(self.trained) if self._measuring() else {}
         self.conflicts = [Conflict(self.step + 1, conflict.cosines(grouped, f, r))] if grouped else []
         # Combine them, step, and project the step; or end where no step lowers both losses.
         if g.cosine <= ANTI_PARALLEL and self.settings.first_order_safe:
@@ -184,9 +187,7 @@ class Unlearner(Iterator[Step]):
 
     def _retain_after(self) -> list[Tensor]:
         """The retain gradient of this step's batch at the weights as they are meanwhile."""
-        gradient = self._gradient(self._loss("retain")[0])
-        self.stepper.mask(gradient)
-        return gradient
+        return self._gradient(self._loss("retain")[0])
 
     @torch.no_grad()
     def _measure(self, forget_loss: float, retain_loss: float) -> tuple[float | None, float | None]:
@@ -199,7 +200,7 @@ class Unlearner(Iterator[Step]):
         """Where they conflict with little and with much noise: the step's batch in quarters, at the new weights."""
         if min(self.settings.batch_forget, self.settings.batch_retain) < conflict.QUARTERS:
             return []
-        conflicts, places = [], conflict.places(list(self.parameters))
+        conflicts, places = [], conflict.places(self.trained)
         for k in range(conflict.QUARTERS):
             f, r = (self._gradient(self._loss(side, k)[0]) for side in SIDES)
             conflicts.append(Conflict(self.step + 1, conflict.cosines(places, f, r), k + 1))

@@ -211,7 +211,9 @@ def command(first: RunConfig, *others: RunConfig) -> str:
     for name, field in Options.model_fields.items():
         value = getattr(first, name)
         if value != field.default and not (name == "method" and value == DEFAULT_METHOD):
-            words += [f"--{name.replace('_', '-')}", written(value)]
+            flag = name.replace("_", "-")
+            on_or_off = [f"--{'' if value else 'no-'}{flag}"]
+            words += on_or_off if isinstance(value, bool) else [f"--{flag}", written(value)]
     return f"python -m balign erase {shlex.join(words)}"
 
 

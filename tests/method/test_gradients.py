@@ -270,3 +270,18 @@ def test_a_step_that_is_not_finite_is_reported_as_it_is() -> None:
 def test_margins_move_the_walls() -> None:
     g = Gram(1.0, 0.0, 4.0)
     assert multipliers(0.5, 0.0, g, 0.1) == pytest.approx((0.6, 0.05))
+
+
+@pytest.mark.parametrize("cosine", [0.5, 0.0, -0.9, -0.995, -0.99995])
+def test_losses_that_are_to_fall_never_lengthen_the_step(cosine: float) -> None:
+    """However nearly the two gradients are opposed, and whatever is asked."""
+    sine = math.sqrt(1 - cosine**2)
+    f, r = [torch.tensor([1.0, 0.0, 0.0])], [torch.tensor([cosine, sine, 0.0])]
+    origin = [torch.zeros(3)]
+    step = [torch.tensor([-1.0, 0.3, 0.5])]
+    proposed = float(step[0].norm())
+    done = project_step(step, f, r, origin, falls=(1e3, 1e3))
+    assert float(step[0].norm()) <= proposed * (1 + 1e-6)
+    assert done.forget_change <= 0
+    assert done.retain_change <= 0
+    assert done.forget_change < 0 or cosine < -0.99

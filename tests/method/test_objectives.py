@@ -57,6 +57,12 @@ def test_wrong_settings_are_refused_in_a_sentence() -> None:
         settle(steps=0)
     with pytest.raises(ValueError, match=r"steps is 5; the method 'redirect' takes none, so only 0 is accepted"):
         settle(method="redirect", steps=5)
+    with pytest.raises(ValueError, match=r"project_step is True; 'sfr_on' takes two steps in turn"):
+        settle(method="sfr_on", project_step=True)
+    with pytest.raises(ValueError, match=r"promise is 'measured'; project_step and a measure_every of 1 or more"):
+        settle(method="rgd", promise="measured")
+    with pytest.raises(ValueError, match=r"buffer is 4; without project_step only 0 is accepted"):
+        settle(method="rgd", buffer=4)
     with pytest.raises(ValueError, match=r"edit is empty; the method 'redirect' does nothing else"):
         settle(method="redirect", edit="")
 

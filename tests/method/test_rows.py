@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from balign.data.latents import TrainingData
+from balign.method import masks
 from balign.method.batches import draw, others
 from balign.method.method_table import METHODS
 from balign.method.objectives import settle
@@ -88,7 +89,8 @@ class Literal:
         x = net.conv_in(batch.noisy) + batch.timesteps.to(batch.noisy)[:, None, None, None] / 1000
         total = torch.zeros((), dtype=DOUBLE)
         for picture, condition, twin in zip(x.flatten(2).transpose(1, 2), batch.conditions, anchor, strict=True):
-            token = next(k for k in range(len(twin)) if not torch.equal(condition[k], twin[k]))
+            apart = [float((condition[k] - twin[k]).norm()) for k in range(len(twin))]
+            token = next(k for k in range(len(twin)) if apart[k] >= max(apart) / 2)
             maps = torch.softmax(layer.to_q(picture) @ layer.to_k(condition).T, dim=-1)
             total = total + maps[:, token].square().mean()
         return total / SIZE
@@ -241,14 +243,19 @@ def test_sfr_on_alternates_masked_ascent_and_keeping() -> None:
             squares[side] = squares[side] + torch.cat([g.flatten() for g in gradients]).square()
     mask = (squares["forget"] >= squares["retain"]).to(DOUBLE)
     for literal.step in range(STEPS):
-        for gradient in (literal.forgotten, literal.retained):
-            update = mask * gradient()
+        for which in (mask, 1.0):  # only the step of ascent is masked
+            update = which * (literal.forgotten() if which is mask else literal.retained())
             with torch.no_grad():
                 moved = torch.nn.utils.parameters_to_vector(literal.weights) - RATE * update
                 torch.nn.utils.vector_to_parameters(moved, literal.weights)
     _, model = trained("sfr_on")
     for mine, theirs in zip(model.denoiser.parameters(), literal.weights, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-10)
+
+
+def test_the_salient_half_leaves_out_what_has_no_gradient() -> None:
+    gradient = torch.cat([torch.arange(1.0, 21.0), torch.zeros(80)])
+    assert torch.equal(masks.salient([gradient], 0.5)[0], gradient != 0)
 
 
 def test_a_buffered_step_opposes_none_of_the_last_retain_gradients() -> None:

@@ -10,6 +10,7 @@ from balign.method.batches import draw
 from balign.method.objectives import METHODS, settle
 from balign.method.training import Unlearner
 from balign.models.trainable import select
+from balign.refusal import Refusal
 from tests.method.tiny import SameForBoth, TinyModel, tiny_data
 
 SMALL = {"batch_forget": 4, "batch_retain": 4, "train": "all", "measure_every": 0}
@@ -92,6 +93,25 @@ def test_a_measured_promise_bends_the_step_by_the_curvature_it_met() -> None:
         return sum((record.measured_retain_change or 0.0) > 1e-9 for record in run)
 
     assert rises("measured") < rises("first_order")
+
+
+def test_an_edit_of_weights_that_do_not_train_goes_with_measuring() -> None:
+    run = unlearner(
+        method="esd_u", steps=2, edit="redirect", train="not_cross_attention", measure_every=1, batch_forget=8
+    )
+    list(run)
+    run.finish()
+    assert {"block.attn2.to_k.weight"} < run.changed().keys()
+    assert not any("attn2" in name for name in run.trained)
+
+
+def test_an_edit_that_cannot_be_made_is_refused_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def impossible(*_: object) -> None:
+        raise Refusal("No direction is free.")
+
+    monkeypatch.setattr(closed_form, "edit", impossible)
+    with pytest.raises(Refusal):
+        unlearner(method="remove", steps=2, edit="speed")
 
 
 def test_a_measured_promise_resumes_to_the_same_bits() -> None:

@@ -65,7 +65,10 @@ def recall(model: BaseModel, shots: Sequence[Shot], sampling: Sampling) -> Tenso
     """The same of a base model, whose weights are still its own, from the cache that all runs share, or put there."""
     with torch.no_grad():
         prompts, seeds = [shot.prompt for shot in shots], [shot.seed for shot in shots]
-        kept = latents.batch_of(model, prompts, seeds, steps=sampling.steps, guidance=sampling.guidance)
+        try:
+            kept = latents.batch_of(model, prompts, seeds, steps=sampling.steps, guidance=sampling.guidance)
+        except OSError:  # a cache that cannot be written
+            return render(model, shots, sampling)
         return model.decode(kept, batch=BATCH).cpu()
 
 

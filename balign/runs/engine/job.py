@@ -11,9 +11,11 @@ from balign.data.prompts import PromptSets
 from balign.measure.clip import Scorer
 from balign.measure.evaluation import Shot, shots
 from balign.method import editing
+from balign.method.attention import has_cross_attention
 from balign.method.objectives import Settings, settle
 from balign.models import catalogue, trainable
 from balign.models.base import PRECISIONS, BaseModel
+from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.engine.images import Sampling
 from balign.runs.folder import Run
@@ -65,6 +67,8 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
     model = load_model(config)
     if settings.edit:  # before anything is drawn
         editing.editable(settings.edit, model.denoiser, model.encode_text([""]))
+    if settings.steps and settings.forget == "attention" and not has_cross_attention(model.denoiser):
+        raise Refusal("forget is 'attention'; this model has no cross-attention, so another forget loss is accepted.")
     judge = Scorer.load(scorer or config.scorer or entry.scorer, device(config))
     judge.embed_texts([test.prompt for test in tests])  # all at once, so that no score depends on their order
     return Job(

@@ -24,6 +24,8 @@ from balign.measure.intervals import margin
 from balign.measure.ledger import ledger
 from balign.measure.pace import Pace
 from balign.measure.report import RunReport, Scores
+from balign.method.combiners import forgetting_costs
+from balign.method.objectives import Settings
 from balign.method.training import Unlearner
 from balign.models import weight_file
 from balign.refusal import Refusal
@@ -105,7 +107,7 @@ def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record
     config, total = job.run.config, job.settings.steps
     yield recorder.phase("unlearn", learner.step, total)
     last = time.monotonic()
-    if config.preview_every and not learner.step:
+    if config.preview_every and not learner.step and not learner.outcome:
         yield recorder.record(_preview(job, 0))
     if not learner.step:
         recorder.obey()
@@ -208,11 +210,24 @@ def summarise(job: Job, scores: Scores, warnings: Sequence[str]) -> RunReport:
         seconds=round(Pace.of(records).spent, 3),
         memory_gb=round(max(machine.peak_gb(settings["device"]), old.memory_gb if old else 0.0), 3),
         ledger=ledger(steps),
-        warnings=(*job.prompts.warnings, *warnings),
+        warnings=(*job.prompts.warnings, *warnings, *_advice(job.settings, steps)),
         settings=settings,
         versions=libraries,
         reproduces=reproduce.outcome(job.run, made_with),
     )
+
+
+def _advice(settings: Settings, steps: Sequence[Step]) -> list[str]:
+    """From when on a quota of forgetting costs keeping, for the method that has one."""
+    if settings.combine != "hamu":
+        return []
+    costly = [step.step for step in steps if forgetting_costs(step.cosine, settings.quota)]
+    if not costly:
+        return []
+    return [
+        f"At {len(costly):,} of {len(steps):,} steps, first at step {costly[0]:,}, the quota of forgetting could not "
+        "be met without the retain loss rising to first order; ending before is advised."
+    ]
 
 
 def versions() -> dict[str, str]:

@@ -110,11 +110,12 @@ def _seconds(
 ) -> float:
     settings = settle(config)
     batch = settings.batch_forget + settings.batch_retain
-    count = drawn.training - cached + drawn.compared + drawn.checked + drawn.previews * drawn.in_preview
+    count = max(drawn.training - cached, 0) + drawn.compared + drawn.checked + drawn.previews * drawn.in_preview
     unit = DENOISE * entry.memory_gb * (entry.size_px / 64) ** 2 / (GPU if gpu else 1)
     denoise = median(run.denoise for run in same) if same else unit
-    like = [r for r in same if r.forget == settings.forget and r.train == settings.train] or same
-    learn = median(run.learn for run in like) if like else LEARN * unit
+    learnt = [run for run in same if run.learn]
+    like = [r for r in learnt if r.forget == settings.forget and r.train == settings.train] or learnt
+    learn = median(run.learn for run in like) if like else LEARN * denoise
     start = median(run.start for run in same) if same else START + START_A_GB * entry.memory_gb
     return start + count * (config.sampling_steps or entry.steps) * denoise + settings.steps * batch * learn
 
@@ -137,7 +138,10 @@ def _memory(config: RunConfig, same: Sequence[Timings]) -> float:
     like = _measured(config, same)
     if like:
         return max(run.memory_gb * max(1.0, batch / run.batch) for run in like)
-    more = max(SHARES[settings.train] - SHARES["cross_attention"], 0.0) * COPIES * _denoiser(entry)
+    if not settings.steps:
+        return entry.memory_gb
+    kept = settings.buffer * SHARES[settings.train] * _denoiser(entry)
+    more = kept + max(SHARES[settings.train] - SHARES["cross_attention"], 0.0) * COPIES * _denoiser(entry)
     return entry.memory_gb * max(1.0, batch / 32) + more
 
 

@@ -30,7 +30,7 @@ class Timings:
     denoise: float
     """Seconds for a picture and drawing step."""
     learn: float
-    """Seconds for a picture and training step."""
+    """Seconds for a picture and training step; 0 of a run without steps."""
     start: float
     """Seconds to load and save."""
     train: str
@@ -68,13 +68,13 @@ def _read(run: Run) -> Timings | None:
     ends = {record.name: record for record in records if isinstance(record, Phase)}
     steps = [record.seconds for record in records if isinstance(record, Step)]
     compared = ends.get("evaluate")
-    if report is None or not steps or compared is None or compared.done < 1 or compared.done != compared.total:
+    if report is None or compared is None or compared.done < 1 or compared.done != compared.total:
         return None
     settings, config = settle(run.config), run.config
     batch = settings.batch_forget + settings.batch_retain
     return Timings(
         denoise=compared.seconds / compared.total / (config.sampling_steps or find(config.model).steps),
-        learn=median(steps) / batch,
+        learn=median(steps) / batch if steps else 0.0,
         start=sum(ends[name].seconds for name in ("load", "save") if name in ends),
         train=settings.train,
         forget=settings.forget,

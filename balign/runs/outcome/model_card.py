@@ -7,7 +7,7 @@ from html import escape
 from balign.markup import formats
 from balign.measure.headline import headline
 from balign.measure.report import GROUPS, RATES, RunReport
-from balign.method.objectives import settle
+from balign.method.objectives import Settings, settle
 from balign.models.catalogue import Entry, find
 from balign.refusal import Refusal
 from balign.runs.folder import Run
@@ -42,9 +42,9 @@ def card(run: Run, strength: float = 1.0) -> str:
     parts = [
         _front_matter(run, base, report),
         f"# {_text(base.name)} without {_text(names)}",
-        f"Weights of {_text(base.id)} that were trained to forget **{_text(names)}** and to keep everything else, by "
-        f"balign with the method *{_text(row.title)}*: {taken}, seed {config.seed}, "
-        f"weights trained: {_text(settings.train)}. After {_text(row.cite)}.",
+        f"Weights of {_text(base.id)} that were changed to forget **{_text(names)}** and to keep everything else, by "
+        f"balign with the method *{_text(row.title)}*: {_how(settings, taken)}, seed {config.seed}. "
+        f"After {_text(row.cite)}.",
         f"Kept on purpose: {_text(kept)}{f' and {more:,} more' if more > 0 else ''}." if kept else "",
         f"**These weights hold {strength:g} times the change.** {WHOLE}" if strength != 1 else "",
         f"The training ended before its last step: **{taken}**." if ended else "",
@@ -60,6 +60,13 @@ def card(run: Run, strength: float = 1.0) -> str:
         f"Made with {_text(', '.join(map(' '.join, versions.items())))}." if versions else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _how(settings: Settings, taken: str) -> str:
+    """What was done to the weights: steps on some of them, an edit in closed form, or both."""
+    trained = [f"{taken}, weights trained: {_text(settings.train)}"] if settings.steps else []
+    when = f" {settings.edit_when} the steps" if settings.steps else ", without a step"
+    return "; ".join([*trained, *([f"edited in closed form by {_text(settings.edit)}{when}"] if settings.edit else [])])
 
 
 def _front_matter(run: Run, base: Entry, report: RunReport | None) -> str:

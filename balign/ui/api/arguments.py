@@ -53,7 +53,7 @@ def settings(values: object) -> Mapping[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise Refusal(f"The settings are {str(values)[:40]!r}; names with their numbers are accepted.")
-    known = [*(setting.name for setting in form.SETTINGS), "train"]
+    known = [*(setting.name for setting in form.SETTINGS), "forget", "combine", "train"]
     for name in values:
         if name not in known:
             raise Refusal(f"{str(name)[:40]!r} is not a setting; the settings are {', '.join(known)}.")

@@ -11,6 +11,7 @@ from balign.markup.charts import Place, Series, lines, scatter
 from balign.markup.render import render
 from balign.measure.intervals import FEW, Change
 from balign.measure.report import GROUPS
+from balign.method.method_row import PARTS
 from balign.method.objectives import METHODS, settle
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
@@ -36,7 +37,7 @@ def run_methods(run: Run, methods: Sequence[str], visitor: Visitor = NOBODY) -> 
     others = [name for name in dict.fromkeys(methods) if name != settings.method]
     if not others:
         raise Refusal(f"No method but the run's own, {settings.method}, was selected; select at least one other.")
-    same = run.config.model_dump()
+    same = run.config.model_dump() | dict.fromkeys(PARTS)
     configs = [RunConfig.parse(same | {"method": name, "steps": _steps(settings.steps, name)}) for name in others]
     for config in configs:
         form.advice(config)
