@@ -109,7 +109,7 @@ def _rises(line: Line) -> str:
     """How many steps raised the retain loss, over all cells."""
     total = {name: sum(row["ledger"][name] for row in line.rows) for name in line.rows[0]["ledger"]}
     predicted = f"{total['retain_violations']:,} of {total['steps']:,}"
-    return f"{predicted}, {total['measured_retain_rises']:,} of {total['measured']:,}" if total["steps"] else NONE
+    return f"{predicted}, {total['retain_rises']:,} of {total['measured']:,}" if total["steps"] else NONE
 
 
 def _attacks(lines: Sequence[Line]) -> str:

@@ -10,14 +10,13 @@ from typing import Any
 from balign.atomic import write
 from balign.grid.cells import attacked, done
 from balign.grid.grid_file import GridCell
-from balign.measure.ledger import measured
 from balign.measure.recovery import ATTACKS
-from balign.measure.report import Group, RunReport
+from balign.measure.report import Group
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout.attack_store import AttackResult
 from balign.runs.weights import ERASED
-from balign.telemetry import PHASES, Phase, Record, Step
+from balign.telemetry import PHASES, Phase, Record
 
 ROWS, TABLE = "rows.jsonl", "rows.csv"
 Row = dict[str, Any]
@@ -62,7 +61,7 @@ def _row(root: Path, cell: GridCell) -> Row:
         "groups": {name: _group(group) for name, _, group in report.named()},
         "seconds": {"run": report.seconds, **phase_seconds(records), "attack": attack.seconds if attack else 0.0},
         "stored": (path / ERASED).stat().st_size,
-        "ledger": _ledger(report, records),
+        "ledger": report.ledger._asdict(),
         **_attacks(attack),
     }
 
@@ -106,16 +105,6 @@ def phase_seconds(records: Sequence[Record]) -> dict[str, float]:
             spent[record.name] += record.seconds - (last.seconds if same and last else 0.0)
             last = record
     return {name: round(seconds, 3) for name, seconds in spent.items()}
-
-
-def _ledger(report: RunReport, records: Sequence[Record]) -> dict[str, int]:
-    """How many steps raised a loss, as predicted to first order, and as measured, of how many measured."""
-    known = [rose for record in records if isinstance(record, Step) and (rose := measured(record)) is not None]
-    return report.ledger._asdict() | {
-        "measured": len(known),
-        "measured_forget_rises": sum(forget for forget, _ in known),
-        "measured_retain_rises": sum(retain for _, retain in known),
-    }
 
 
 def _attacks(result: AttackResult | None) -> Row:

@@ -66,7 +66,7 @@ def test_the_rows_say_what_became_of_every_cell(done_grid: DoneGrid, capsys: pyt
     assert compare(done_grid.file, done_grid.folder, "--workers", "0") == 0  # nothing is left to do
     out = capsys.readouterr().out
     assert "4 of 4 cells are done." in out
-    assert "Rounded weights" in out
+    assert "Rounded" in out
 
 
 def test_killed_five_times_and_ended_by_two_at_once_it_gives_the_same(done_grid: DoneGrid, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def row(method: str, concept: str, seed: int, change: float, ua: float = 1.0, br
         **{"variant": "", "done": True, "eval_seeds": 2, "ua": ua, "steps": 100, "memory_gb": 1.5, "stored": 2_000_000},
         "groups": {name: group for name in ("erased", "kept", "neighbours")},
         "seconds": {"run": 60.0, "attack": 30.0},
-        "ledger": {"steps": 100, "retain_violations": 2, "measured": 10, "measured_retain_rises": 6},
+        "ledger": {"steps": 100, "retain_violations": 2, "measured": 10, "retain_rises": 6},
         "attacks": points,
         **more,
     }
