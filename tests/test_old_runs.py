@@ -44,7 +44,9 @@ def test_it_opens(old: Run) -> None:
     written = json.loads((old.path / "report.json").read_bytes())
     report = old.report()
     assert report is not None
-    assert numbers(report.to_dict()) == numbers(written)
+    now = numbers(report.to_dict())
+    now["ledger"] = {name: now["ledger"][name] for name in written["ledger"]}  # what was measured is counted since
+    assert now == numbers(written)
     assert {group.verdict for group in report.groups.values()} == {"too few prompts to say (2, of at least 8)"}
     view = status.look(old)
     assert (view.state, len(view.steps), [preview.step for preview in view.previews]) == ("done", 4, [0, 2, 4])

@@ -294,12 +294,13 @@ def test_the_catalogue_loads_it(folder: str) -> None:
 
 def test_the_choices_of_weights_are_what_reads_the_class(folder: str) -> None:
     denoiser = DiT.load(folder).denoiser
-    tables, reading, every = (set(select(denoiser, which)) for which in TRAINABLE)
+    tables, reading, others, every = (set(select(denoiser, which)) for which in TRAINABLE)
     assert tables == {f"transformer_blocks.{k}.norm1.emb.class_embedder.embedding_table.weight" for k in (0, 1)}
     assert reading - tables == {
         f"transformer_blocks.{k}.norm1.linear.{part}" for k in (0, 1) for part in ("weight", "bias")
     }
     assert reading < every == {name for name, _ in denoiser.named_parameters()}
+    assert others == every - reading
 
 
 def test_changed_weights_and_adapter_come_back(folder: str, tmp_path: Path) -> None:

@@ -20,16 +20,18 @@ def test_only_the_chosen_require_gradients(denoiser: nn.Module, which: str) -> N
 
 
 def test_the_choices_hold_one_another(denoiser: nn.Module) -> None:
-    keys_values, cross, every = (set(select(denoiser, which)) for which in TRAINABLE)
+    keys_values, cross, others, every = (set(select(denoiser, which)) for which in TRAINABLE)
     assert keys_values < cross < every == {name for name, _ in denoiser.named_parameters()}
     assert {name.rsplit(".", 2)[-2] for name in keys_values} == {"to_k", "to_v"}
     assert all(".attn2." in name for name in cross)
     assert any(".attn1." in name for name in every)
+    assert others == every - cross
 
 
 def test_an_unknown_choice_is_named(denoiser: nn.Module) -> None:
     with pytest.raises(
-        ValueError, match=r"'lora' is no choice .* accepted are cross_attention_kv, cross_attention, all"
+        ValueError,
+        match=r"'lora' is no choice .* accepted are cross_attention_kv, cross_attention, not_cross_attention, all",
     ):
         select(denoiser, "lora")
 

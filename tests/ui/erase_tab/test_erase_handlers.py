@@ -245,7 +245,24 @@ def test_what_the_page_says_of_a_model_and_a_method() -> None:
     assert "There is no model" in refused
     assert "<img" not in refused
     answer = erase_handlers.method_info(NOBODY, "rgd")
-    assert answer["method"]["info"]
+    assert answer["way"]["info"]
+    assert (answer["way"]["value"], answer["method"]["visible"]) == ("", True)
+    chosen = erase_handlers.method_info(NOBODY, "redirect")
+    assert (chosen["way"]["value"], chosen["method"]["visible"], chosen["steps"]["placeholder"]) == (
+        "redirect",
+        False,
+        "0",
+    )
+
+
+def test_a_way_is_a_method_and_another_one_opens_the_list() -> None:
+    assert erase_handlers.choose_way(NOBODY, "remove")["method"] == gr.update(value="remove", visible=False)
+    assert erase_handlers.choose_way(NOBODY, "")["method"] == gr.update(visible=True)
+    assert erase_handlers.choose_way(NOBODY, EVIL)["method"] == gr.update(visible=True)
+
+
+def test_a_method_has_its_numbers_in_the_boxes() -> None:
+    answer = erase_handlers.method_info(NOBODY, "rgd")
     assert answer["steps"]["placeholder"].isdigit()
 
 
