@@ -48,7 +48,7 @@ def _row(root: Path, cell: GridCell) -> Row:
     run = Run(path.absolute()) if (path / "config.json").exists() else None
     try:
         report = run.report() if run else None
-    except Refusal:  # unreadable: its cell is done again
+    except Refusal:  # unreadable: a row that says only where it stands
         report = None
     if run is None or report is None or not done(run, cell):
         return cell.place() | {"done": False}

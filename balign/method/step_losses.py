@@ -64,14 +64,14 @@ class StepLosses:
         data, size = self.data, self._size(side)
         borrowed = side == "forget" and self.forget.kept_pictures
         batch, chosen = draw(self.model, data, side, size, self.seed, step, borrowed)
-        called = others(data, size, self.seed, step).to(batch.conditions)  # (B, L, D)
+        some = conflict.quarter(batch.timesteps, quarter) if quarter is not None else list(range(size))
         if quarter is not None:
-            some = conflict.quarter(batch.timesteps, quarter)
-            batch, chosen, called = Batch(*(part[some] for part in batch)), [chosen[k] for k in some], called[some]
+            batch, chosen = Batch(*(part[some] for part in batch)), [chosen[k] for k in some]
         if side == "retain":
             return base_target(self.base, batch) if self.base and self.settings.retain_target == "base" else batch
         if self.base is None or self.forget.target is None:
             return batch
         anchor = data.anchor_conditions[chosen].to(batch.conditions)  # (B, L, D)
+        called = others(data, size, self.seed, step)[some].to(batch.conditions)  # (B, L, D)
         aim = Aim(self.base, batch, anchor, called, data.empty_condition, self.settings.negative_guidance)
         return batch._replace(target=self.forget.target(aim))

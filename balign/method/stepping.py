@@ -48,8 +48,7 @@ class Stepper:
             for weight, grad in zip(self.weights, gradient(), strict=True):
                 weight.grad = grad.clone()
             self._step()
-        forget_change, retain_change, _ = measure_step(self.weights, f, r, self.before)
-        return Projection(forget_change, retain_change, 1.0, False)
+        return self._as_taken(f, r)
 
     def _blended(self, f: list[Tensor], r: list[Tensor], g: Gram) -> Callable[[], None]:
         """Give the combined gradient to the weights; what is returned restores f and r."""
@@ -85,13 +84,16 @@ class Stepper:
         """The step taken, after its projection if the method projects it."""
         assert self.before is not None
         if not self.settings.project_step:
-            forget_change, retain_change, _ = measure_step(self.weights, f, r, self.before)
-            return Projection(forget_change, retain_change, 1.0, False)
+            return self._as_taken(f, r)
         forget, retain = self.curvature
         projection = project_step(self.weights, f, r, self.before, g, self.earlier, (SAFETY * forget, SAFETY * retain))
         if self.settings.buffer:
             self.earlier = [*self.earlier, [gradient.clone() for gradient in r]][-self.settings.buffer :]
         return projection
+
+    def _as_taken(self, f: list[Tensor], r: list[Tensor]) -> Projection:
+        """The step as the optimiser took it."""
+        return Projection(*measure_step(self.weights, f, r, self.before)[:2], 1.0, False)
 
     def learn(self, taken: Projection, forget_change: float, retain_change: float) -> None:
         """Learn the curvature along a step from the measured changes of both losses, if it is made up for."""

@@ -226,7 +226,6 @@ class Unlearner(Iterator[Step]):
 
     def state(self) -> dict[str, Any]:
         """Everything needed to resume, as plain containers of numbers and CPU tensors (``torch.save`` keeps it)."""
-        names = [name for name, weight in self.parameters.items() if weight.requires_grad]
         before = [tensor.to("cpu", copy=True) for tensor in self.stepper.before or []]
         return {
             "step": self.step,
@@ -234,7 +233,7 @@ class Unlearner(Iterator[Step]):
             "settings": asdict(self.settings),
             "outcome": tuple(self.outcome) if self.outcome else None,
             "weights": self.changed(),
-            "before": dict(zip(names, before, strict=True)) if before else {},
+            "before": dict(zip(self.trained, before, strict=True)) if before else {},
             "earlier": [[tensor.to("cpu", copy=True) for tensor in each] for each in self.stepper.earlier],
             "curvature": list(self.stepper.curvature),
             "optimizer": copy.deepcopy(self.optimizer.state_dict()),
@@ -253,8 +252,9 @@ class Unlearner(Iterator[Step]):
         for name, weight in self.parameters.items():
             weight.copy_(state["weights"][name])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
-        before, trained = state["before"], {n: w for n, w in self.parameters.items() if w.requires_grad}
-        self.stepper.before = [before[name].to(w.device) for name, w in trained.items()] if before else None
+        before = state["before"]
+        pairs = zip(self.trained, self.weights, strict=True)
+        self.stepper.before = [before[name].to(weight.device) for name, weight in pairs] if before else None
         self.stepper.earlier = [
             [tensor.to(weight.device) for tensor, weight in zip(each, self.weights, strict=True)]
             for each in state.get("earlier", [])

@@ -1,11 +1,14 @@
 """A denoiser of a few hundred weights with the verbs of a base model, and training data for it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from balign.data.latents import TrainingData
+from balign.method.objectives import settle
+from balign.method.training import Unlearner
 from balign.models.base import BaseModel
 
 
@@ -91,3 +94,12 @@ def tiny_data(forget: int = 6, retain: int = 8, dtype: torch.dtype = torch.float
         anchor_conditions=randn(forget, 3, 6),
         empty_condition=randn(1, 3, 6),
     )
+
+
+SMALL = {"batch_forget": 4, "batch_retain": 4, "train": "all", "measure_every": 0}
+
+
+def unlearner(model: TinyModel | None = None, data: Any = None, **options: Any) -> Unlearner:
+    """A training of it, small unless the options say otherwise."""
+    keywords = {name: options.pop(name) for name in ("optimizer", "seed") if name in options}
+    return Unlearner(model or TinyModel(), data or tiny_data(), settle(**(SMALL | options)), **keywords)

@@ -107,7 +107,7 @@ def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record
     config, total = job.run.config, job.settings.steps
     yield recorder.phase("unlearn", learner.step, total)
     last = time.monotonic()
-    if config.preview_every and not learner.step and not learner.outcome:
+    if config.preview_every and total and not learner.step and not learner.outcome:
         yield recorder.record(_preview(job, 0))
     if not learner.step:
         recorder.obey()

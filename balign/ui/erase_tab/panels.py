@@ -11,6 +11,7 @@ from balign.markup.charts import ledger, ledger_words
 from balign.markup.formats import counted, duration, ordinal
 from balign.markup.render import render
 from balign.measure import conflict_map, training_charts
+from balign.method.objectives import settle
 
 PHASES = {
     "load": ("Load", "Loading the model"),
@@ -97,6 +98,7 @@ def live(view: RunView | None) -> Markup:
     cells = training_charts.cells(view.steps)
     return render(
         "ui/erase_tab/live.html",
+        trains=settle(view.run.config).steps > 0,
         charts=training_charts.charts(view.steps, view.previews, view.last_step),
         strip=ledger(cells, view.last_step),
         summary=ledger_words(cells),

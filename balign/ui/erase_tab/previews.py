@@ -10,6 +10,7 @@ from markupsafe import Markup
 from balign.host.status import RunView
 from balign.markup.render import render
 from balign.measure.report import GROUPS
+from balign.method.objectives import settle
 from balign.telemetry import Preview
 from balign.ui.files import url
 
@@ -18,8 +19,8 @@ FRAMES = 40
 
 
 def strip(view: RunView | None) -> Markup:
-    """The strip, or what will be there; empty without a run."""
-    if view is None:
+    """The strip, or what will be there; empty without a run, and for one whose method takes no steps."""
+    if view is None or not settle(view.run.config).steps:
         return Markup()
     frames = [(f"step {shot.step:,}" if shot.step else "before", shot) for shot in thinned(view.previews)]
     return render("ui/erase_tab/previews.html", run=view.run, live=view.live, frames=frames, groups=GROUPS, url=url)

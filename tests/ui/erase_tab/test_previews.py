@@ -6,7 +6,7 @@ from collections.abc import Callable
 from balign import telemetry
 from balign.host import status
 from balign.runs.folder import Run
-from balign.ui.erase_tab import previews
+from balign.ui.erase_tab import panels, previews
 
 New = Callable[..., Run]
 
@@ -60,3 +60,11 @@ def test_no_file_but_a_preview_is_asked_for(new_run: New) -> None:
     text = previews.strip(status.look(run))
     assert 'src=""' in text
     assert "<script>" not in text
+
+
+def test_a_method_without_steps_shows_no_empty_charts(new_run: New) -> None:
+    view = status.look(new_run(method="redirect"))
+    assert previews.strip(view) == ""
+    assert "edits the weights in one go" in panels.live(view)
+    assert "Waiting for" not in panels.live(view)
+    assert "Waiting for" in panels.live(status.look(new_run()))
