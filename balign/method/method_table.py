@@ -18,12 +18,12 @@ _REMOVE = Objective(
     project_step=True,
     steps=40,
     learning_rate=3e-4,
-    retain_weight=20.0,  # the retain loss starts at its minimum, its gradient is short
+    retain_weight=6.0,  # with 20 more is kept, and a learned word brings half of the cats back
     batch_forget=12,
     batch_retain=24,
     cite=f"{_RG}; the base's prediction as retain target and the projection of the step are balign's own",
     equation="argmin |d' - d| over g_f.d' <= 0, g_r.d' <= 0, with d the optimiser's step",
-    note="Takes it out of the weights, step by step; asked for it, the model draws something without a shape.",
+    note="Unlearns it step by step: asked for it, the model draws something without a shape.",
 )
 _REDIRECT = Objective(
     title="Redirect",
@@ -41,7 +41,7 @@ METHODS: dict[str, Objective] = {
         edit="redirect",
         cite=f"{_REMOVE.cite}; then {_REDIRECT.cite}",
         equation=f"{_REMOVE.equation}; then {_REDIRECT.equation}",
-        note="Takes it out of the weights, then leads its name to something else, which is drawn cleanly in its place.",
+        note="Unlearns it step by step, then leads its name to something else, which is drawn cleanly in its place.",
     ),
     "redirect": _REDIRECT,
     "remove": _REMOVE,
