@@ -2,6 +2,7 @@
 
 import logging
 import re
+from functools import partial
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -26,6 +27,9 @@ DRAWN = re.compile(rf"(strength|probes|(tries|votes)/{NAME}|attacks(/{NAME}){{3}
 EXPORTED = re.compile(r"exports/strength-\d\.\d\d\.safetensors")
 """The changed weights at another strength."""
 WEIGHTS, VOTES = bundle.WEIGHTS, ballots.VOTES
+PICTURES_CSV, STEPS_CSV = bundle.PICTURES_CSV, bundle.STEPS_CSV
+TABLES = (PICTURES_CSV, STEPS_CSV)
+"""Tables that are made as they are asked for."""
 DOWNLOADS = {
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
@@ -53,7 +57,7 @@ def keyed(run: Run, name: str) -> str:
 
 def allowed(name: str) -> bool:
     """Whether a browser may ask for a file of this name."""
-    return name in DOWNLOADS or private(name) or IMAGES.fullmatch(name) is not None
+    return name in DOWNLOADS or name in TABLES or private(name) or IMAGES.fullmatch(name) is not None
 
 
 def private(name: str) -> bool:
@@ -67,6 +71,20 @@ def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
     if run is None or not allowed(name) or name == BUNDLE or (private(name) and not visitors.opens(run, key)):
         return None
     return run.file(name)
+
+
+def serve_table(name: str, request: Request) -> Response:
+    """A table of the run's pictures or steps as csv. Raises 404 without saying why."""
+    run = find(request.path_params["run_id"])
+    if run is None:
+        raise HTTPException(*MISSING)
+    try:
+        text = bundle.table(run, name)
+    except (Refusal, OSError):
+        raise HTTPException(*MISSING) from None
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    headers |= {"Content-Disposition": f'attachment; filename="{run.id}-{name}"'}
+    return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
 
 
 async def serve(request: Request) -> FileResponse:
@@ -124,4 +142,8 @@ class PiecesResponse(StreamingResponse):
             self.pieces.close()
 
 
-ROUTES = [Route(f"/files/{{run_id}}/{BUNDLE}", serve_bundle), Route("/files/{run_id}/{name:path}", serve)]
+ROUTES = [
+    Route(f"/files/{{run_id}}/{BUNDLE}", serve_bundle),
+    *(Route(f"/files/{{run_id}}/{name}", partial(serve_table, name)) for name in TABLES),
+    Route("/files/{run_id}/{name:path}", serve),
+]
