@@ -7,17 +7,18 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from balign.host import visitors
+from balign.host import status, visitors
 from balign.host.limits import public
 from balign.refusal import Refusal
 from balign.runs.folder import Run, find
 from balign.runs.outcome import bundle
 from balign.runs.tryout import ballots
 from balign.stored_zip import Pieces
+from balign.ui import run_title
 
 log = logging.getLogger(__name__)
 PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
@@ -71,6 +72,15 @@ def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
     if run is None or not allowed(name) or name == BUNDLE or (private(name) and not visitors.opens(run, key)):
         return None
     return run.file(name)
+
+
+def serve_state(request: Request) -> Response:
+    """How far a run is, for a tab that is hidden. Raises 404 without saying why."""
+    run = find(request.path_params["run_id"])
+    if run is None:
+        raise HTTPException(*MISSING)
+    view = status.look(run)
+    return JSONResponse({"title": run_title.title(view), "live": view.live}, headers={"Cache-Control": "no-store"})
 
 
 def serve_table(name: str, request: Request) -> Response:
@@ -145,5 +155,6 @@ class PiecesResponse(StreamingResponse):
 ROUTES = [
     Route(f"/files/{{run_id}}/{BUNDLE}", serve_bundle),
     *(Route(f"/files/{{run_id}}/{name}", partial(serve_table, name)) for name in TABLES),
+    Route("/files/{run_id}/state.json", serve_state),
     Route("/files/{run_id}/{name:path}", serve),
 ]

@@ -54,7 +54,7 @@ def head() -> Markup:
     """The page's style sheets and scripts: first what it shares with the report, then its own, then each tab's."""
     files = {
         "css": [SHARED, HERE / "page.css", *sorted(HERE.glob("*/*.css"))],
-        "js": [HERE / "page.js", *sorted(HERE.glob("*/*.js"))],
+        "js": [*sorted(HERE.glob("*.js")), *sorted(HERE.glob("*/*.js"))],
     }
     texts = {kind: "\n".join(file.read_text(encoding="utf-8") for file in files[kind]) for kind in files}
     return render("ui/head.html", css=Markup(texts["css"]), js=Markup(texts["js"]))

@@ -13,7 +13,7 @@ from balign.host.status import RunView, look
 from balign.refusal import Refusal
 from balign.runs.folder import find
 from balign.ui import form
-from balign.ui.erase_tab import panels, previews, results
+from balign.ui.erase_tab import next_steps, panels, previews, results
 from balign.ui.page import Answer, Caller, Sent, changed, notice
 
 GONE = "The run in this link is not here any more; it may have been deleted."
@@ -119,7 +119,8 @@ def refresh(caller: Caller, sent: Sent | None) -> Answer:
     """What changed since this page was last sent something, and what it has been sent now."""
     run, own = caller.run, caller.owned is not None
     view = replace(look(run), own=own, trouble=scheduler.trouble(run)) if run else None
-    updates, now = changed({name: draw(view) for name, draw in PARTS.items()}, sent)
+    parts = {name: draw(view) for name, draw in PARTS.items()} | next_steps.shown(view)
+    updates, now = changed(parts, sent)
     return updates | ({"sent": now} if updates else {})
 
 
@@ -127,6 +128,7 @@ PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "progress": panels.progress,
     "live": panels.live,
     "previews": lambda view: gr.update(value=(text := previews.strip(view)), visible=bool(text)),
+    "verdict": lambda view: gr.update(value=(text := results.verdict(view)), visible=bool(text)),
     "outcome": lambda view: gr.update(value=(text := results.outcome(view)), visible=bool(text)),
     "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
     "stop": lambda view: _stop_button(view),

@@ -8,10 +8,10 @@ import gradio as gr
 
 from balign.host import scheduler
 from balign.ui import form
-from balign.ui.erase_tab import erase_handlers, keep_assistant, panels, zerogpu
+from balign.ui.erase_tab import erase_handlers, keep_assistant, next_steps, panels, zerogpu
 from balign.ui.page import Answer, bind, plain
 
-TICK = 1.0
+TICK = 3.0
 """Seconds between two looks into the run's folder."""
 SHOW_RUN = """(browser) => {
   const here = new URL(window.location);
@@ -51,9 +51,12 @@ def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Lo
                 label="The same from a terminal", buttons=["copy"], max_lines=6, interactive=False, elem_id="command"
             )
         with gr.Column(scale=1, min_width=300, elem_classes="main"):
+            parts["verdict"] = plain("", "verdict", visible=False)
+            with gr.Row(elem_classes="acts next", visible=False) as parts["next"]:
+                next_steps.build(parts)
+            parts["previews"] = plain("", "previews", visible=False)
             parts["outcome"] = plain("", "outcome", visible=False)
             parts["live"] = plain(panels.live(None), "live")
-            parts["previews"] = plain("", "previews", visible=False)
     parts["timer"] = gr.Timer(TICK, active=False)
     for name, value in keep_assistant.follow(None, {name: field.value for name, field in fields.items()}).items():
         parts[name].value = value
@@ -116,7 +119,7 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     on = partial(bind, parts["browser"], parts | fields, say="notice")
 
     def look(event: Any) -> Any:
-        return on(event, erase_handlers.refresh, "The run cannot be shown", ["sent"], [*erase_handlers.PARTS, "sent"])
+        return on(event, erase_handlers.refresh, "The run cannot be shown", ["sent"], [*erase_handlers.PARTS, *next_steps.SHOWN, "sent"])
 
     def begin(event: Any) -> Any:
         """Show the run and, on ZeroGPU, go on with it; elsewhere a process does that."""
@@ -139,6 +142,7 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     look(on(parts["really"].click, erase_handlers.discard, failure, ["doomed"], question))
     look(parts["timer"].tick)
 
+    next_steps.bind_to(on, parts, fields)
     typed = [page.load, *(field.change for field in fields.values())]
     shown = ("assist", "prompts", "estimate", "command")
     on(typed, keep_assistant.follow, "The form could not be read", fields, shown, trigger_mode="always_last")

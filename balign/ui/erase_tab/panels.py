@@ -1,8 +1,10 @@
 """The parts of the Erase tab that follow a run while it works: progress, charts and ledger, as html of a RunView."""
 
 import base64
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from markupsafe import Markup
 
@@ -12,6 +14,8 @@ from balign.markup.formats import counted, duration, ordinal
 from balign.markup.render import render
 from balign.measure import conflict_map, training_charts
 from balign.method.objectives import settle
+from balign.ui import run_title
+from balign.ui.files import STEPS_CSV, url
 
 PHASES = {
     "load": ("Load", "Loading the model"),
@@ -43,16 +47,25 @@ def progress(view: RunView | None) -> Markup:
     elif view.state == "stopping" and phase in PHASES:
         title = f"{PHASES[phase][1]}: stopping"
     left = f"about {duration(view.seconds_left)} left" if view.live and view.seconds_left is not None else ""
-    return _bar(view.state, title, _detail(view), left, view.fraction, "unlearn" if view.cut_short else phase)
+    data = {"run": view.run.id, "title": run_title.title(view), "live": "yes" if view.live else "no"}
+    return _bar(view.state, title, _detail(view), left, view.fraction, "unlearn" if view.cut_short else phase, data)
 
 
-def _bar(state: str, title: str, detail: str, left: str = "", fraction: float = 0, phase: str = "") -> Markup:
+def _bar(
+    state: str,
+    title: str,
+    detail: str,
+    left: str = "",
+    fraction: float = 0,
+    phase: str = "",
+    data: Mapping[str, str] = MappingProxyType({}),
+) -> Markup:
     names = list(PHASES)
     reached = len(names) if state == "done" else names.index(phase) if phase in names else -1
     kinds = ("past" if k < reached else "now" if k == reached else "next" for k in range(len(names)))
     phases = [(PHASES[name][0], kind) for name, kind in zip(names, kinds, strict=True)]
     values = {"title": title, "detail": detail, "left": left, "fraction": fraction}
-    return render("ui/erase_tab/progress.html", state=state, phases=phases, **values)
+    return render("ui/erase_tab/progress.html", state=state, phases=phases, data=data, **values)
 
 
 def _detail(view: RunView) -> str:
@@ -104,6 +117,8 @@ def live(view: RunView | None) -> Markup:
         summary=ledger_words(cells),
         projected=sum(step.projected for step in view.steps),
         conflicts=conflicts(view),
+        started=bool(view.steps or view.previews),
+        csv=url(view.run, STEPS_CSV) if view.report else "",
     )
 
 
