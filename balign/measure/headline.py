@@ -15,6 +15,8 @@ from balign.measure.report import Group, GroupName, RunReport
 DRAWN, WEAKER = 0.5, 0.75
 """Shares of pictures recognised: before, to call the concept drawn at all; after to before, to call it weaker."""
 
+LOST = 0.1
+"""A share of pictures by which a group may be recognised less often and still be called nearly as good as before."""
 SUBJECTS: dict[GroupName, str] = {"kept": "What was to stay", "neighbours": "Close things that nobody listed"}
 
 
@@ -22,12 +24,24 @@ class Headline(NamedTuple):
     """What the names draw, and what finished attacks brought back; both to stand after the names and a colon."""
 
     by_name: str
+    """With the shares in brackets, which `words` and `shares` take apart."""
     attacked: str = ""
     """Empty before the first attack has finished."""
     gone: bool = False
     """Whether the names draw it no longer."""
     others: tuple[str, ...] = ()
     """What became of everything else, a sentence a group."""
+
+    @property
+    def words(self) -> str:
+        """What the names draw, without the shares."""
+        return self.by_name.partition(" (")[0]
+
+    @property
+    def shares(self) -> str:
+        """How often it was recognised, as a sentence; empty if nothing was."""
+        inside = self.by_name.partition(" (")[2].removesuffix(")")
+        return f"{inside[:1].upper()}{inside[1:]}." if inside else ""
 
     def __str__(self) -> str:
         return "; ".join(filter(None, self[:2]))
@@ -70,8 +84,9 @@ def _stayed(group: Group) -> str:
         return f"too few prompts were compared to say{seen}"
     if change.high < 0:
         return f"drawn worse than before{seen}"
-    if before is not None and after is not None and after < before:
-        return f"not all of it is recognised as before{seen}"
+    lost = before - after if before is not None and after is not None else 0.0
+    if lost > LOST:
+        return f"recognised less often than before{seen}"
     if change.low < -HARMLESS:
-        return f"no harm is seen, but a small one cannot be ruled out{seen}"
-    return f"as good as before{seen}"
+        return f"no harm is seen, but some cannot be ruled out{seen}"
+    return f"{'nearly ' if lost > 0 else ''}as good as before{seen}"

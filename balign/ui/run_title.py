@@ -21,5 +21,5 @@ def title(view: RunView) -> str:
     if view.report is not None:
         said = headline(view.report)
         sign = "\N{CHECK MARK}" if said.gone else "\N{BLACK DIAMOND}"
-        return f"{sign} {names(view)}: {said.by_name.split(' (')[0]} \N{MIDDLE DOT} balign"
+        return f"{sign} {names(view)}: {said.words} \N{MIDDLE DOT} balign"
     return f"{SIGNS.get(view.state, '')} {names(view)}: {STATES[view.state].lower()} \N{MIDDLE DOT} balign".strip()

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from balign.markup.render import render
 
 HERE = Path(__file__).parent
-SHARED = HERE.parent / "markup" / "shared.css"
+SHARED = sorted((HERE.parent / "markup").glob("*.css"))
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
@@ -53,7 +53,7 @@ SIZES = {
 def head() -> Markup:
     """The page's style sheets and scripts: first what it shares with the report, then its own, then each tab's."""
     files = {
-        "css": [SHARED, HERE / "page.css", *sorted(HERE.glob("*/*.css"))],
+        "css": [*SHARED, HERE / "page.css", *sorted(HERE.glob("*/*.css"))],
         "js": [*sorted(HERE.glob("*.js")), *sorted(HERE.glob("*/*.js"))],
     }
     texts = {kind: "\n".join(file.read_text(encoding="utf-8") for file in files[kind]) for kind in files}

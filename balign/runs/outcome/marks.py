@@ -49,7 +49,7 @@ class MarkedGroup(NamedTuple):
 
 
 def marked(config: RunConfig, report: RunReport) -> list[MarkedGroup]:
-    """The groups in their usual order. Of what was erased all pairs stand open, of the others a few and all failures."""
+    """The groups in their usual order. All pairs of what was erased stand open, else a few and all failures."""
     try:
         erased = erased_words(resolve(config).targets)
     except Refusal:  # a model that is not here any more: what counted is not known

@@ -119,7 +119,8 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     on = partial(bind, parts["browser"], parts | fields, say="notice")
 
     def look(event: Any) -> Any:
-        return on(event, erase_handlers.refresh, "The run cannot be shown", ["sent"], [*erase_handlers.PARTS, *next_steps.SHOWN, "sent"])
+        followed = [*erase_handlers.PARTS, *next_steps.SHOWN, "sent"]
+        return on(event, erase_handlers.refresh, "The run cannot be shown", ["sent"], followed)
 
     def begin(event: Any) -> Any:
         """Show the run and, on ZeroGPU, go on with it; elsewhere a process does that."""

@@ -136,7 +136,4 @@ def conflicts(view: RunView | None) -> Markup:
     waiting = view is not None and view.live and view.run.config.measure_every > 0
     if not (records or waiting):
         return Markup()
-    maps = [conflict_map.by_part(records), conflict_map.by_noise(records)]
-    steps = sum(not record.quarter for record in records)
-    shown = {"maps": [each for each in maps if each.rows], "steps": steps}
-    return render("ui/erase_tab/conflict_map.html", **shown, term=conflict_map.TERM, full=conflict_map.FULL)
+    return conflict_map.heat_maps(records)
