@@ -16,6 +16,7 @@ from balign.host.limits import public
 from balign.refusal import Refusal
 from balign.runs.folder import Run, find
 from balign.runs.outcome import bundle
+from balign.runs.outcome.link_card import link_card
 from balign.runs.tryout import ballots
 from balign.stored_zip import Pieces
 from balign.ui import run_title
@@ -42,13 +43,20 @@ BUNDLE = "bundle.zip"
 RANGE = re.compile(r"bytes=(?=\d|-\d)(\d{0,18})-(\d{0,18})")
 """One part of a file. Whoever asks for several gets the whole, as is allowed."""
 MISSING = (404, "There is no such file.")
+RECHECKED, KEPT = {"Cache-Control": "no-cache"}, {"Cache-Control": "private, max-age=31536000, immutable"}
+"""How long a browser may keep an answer: until it has asked whether that changed, or for good."""
 LOCKED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """The content security policy of every file: a report is a page that may run nothing and fetch nothing."""
 
 
 def url(run: Run, name: str) -> str:
-    """The address of a run's file, relative to the page so that it holds behind a proxy; empty if it is not served."""
-    return f"files/{run.id}/{name}" if allowed(name) else ""
+    """The address of a run's file, relative to the page so that it holds behind a proxy; empty if it is not served.
+
+    A picture's tells when it was written, so that a browser need never ask again for one that it has.
+    """
+    path = run.file(name) if IMAGES.fullmatch(name) else None
+    version = f"?v={path.stat().st_mtime_ns:x}" if path else ""
+    return f"files/{run.id}/{name}{version}" if allowed(name) else ""
 
 
 def keyed(run: Run, name: str) -> str:
@@ -83,6 +91,18 @@ def serve_state(request: Request) -> Response:
     return JSONResponse({"title": run_title.title(view), "live": view.live}, headers={"Cache-Control": "no-store"})
 
 
+def serve_card(request: Request) -> Response:
+    """The picture of a link to the run. Raises 404 without saying why."""
+    run = find(request.path_params["run_id"])
+    try:
+        card = link_card(run) if run else None
+    except (Refusal, OSError):
+        card = None
+    if card is None:
+        raise HTTPException(*MISSING)
+    return Response(card, headers={"X-Content-Type-Options": "nosniff"} | RECHECKED, media_type="image/png")
+
+
 def serve_table(name: str, request: Request) -> Response:
     """A table of the run's pictures or steps as csv. Raises 404 without saying why."""
     run = find(request.path_params["run_id"])
@@ -92,9 +112,17 @@ def serve_table(name: str, request: Request) -> Response:
         text = bundle.table(run, name)
     except (Refusal, OSError):
         raise HTTPException(*MISSING) from None
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    headers = {"X-Content-Type-Options": "nosniff"} | RECHECKED
     headers |= {"Content-Disposition": f'attachment; filename="{run.id}-{name}"'}
     return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
+
+
+def serve_example(request: Request) -> FileResponse:
+    """A picture of the page before the first run."""
+    path = Path(__file__).parent / "erase_tab" / f"example-{request.path_params['role']}.webp"
+    if not re.fullmatch("[a-z]{1,10}", request.path_params["role"]) or not path.is_file():
+        raise HTTPException(*MISSING)
+    return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=86400"})
 
 
 async def serve(request: Request) -> FileResponse:
@@ -103,7 +131,8 @@ async def serve(request: Request) -> FileResponse:
     path = locate(request.path_params["run_id"], name, request.query_params.get("key"))
     if path is None:
         raise HTTPException(*MISSING)
-    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED}
+    headers |= KEPT if "v" in request.query_params and IMAGES.fullmatch(name) else RECHECKED
     exported = EXPORTED.fullmatch(name) is not None
     if exported or name in (WEIGHTS, VOTES):  # what a browser saves rather than shows
         headers["Content-Disposition"] = f'attachment; filename="{path.name}"'
@@ -153,8 +182,10 @@ class PiecesResponse(StreamingResponse):
 
 
 ROUTES = [
+    Route("/files/example-{role}.webp", serve_example),
     Route(f"/files/{{run_id}}/{BUNDLE}", serve_bundle),
     *(Route(f"/files/{{run_id}}/{name}", partial(serve_table, name)) for name in TABLES),
     Route("/files/{run_id}/state.json", serve_state),
+    Route("/files/{run_id}/card.png", serve_card),
     Route("/files/{run_id}/{name:path}", serve),
 ]

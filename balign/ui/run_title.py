@@ -3,6 +3,7 @@
 from balign.host.status import STATES, RunView
 from balign.markup.formats import ordinal, percent
 from balign.measure.headline import headline
+from balign.runs.tryout import attack_store
 
 SIGNS = {"failed": "\N{BALLOT X}", "stopped": "\N{BLACK SQUARE}"}
 
@@ -23,3 +24,10 @@ def title(view: RunView) -> str:
         sign = "\N{CHECK MARK}" if said.gone else "\N{BLACK DIAMOND}"
         return f"{sign} {names(view)}: {said.words} \N{MIDDLE DOT} balign"
     return f"{SIGNS.get(view.state, '')} {names(view)}: {STATES[view.state].lower()} \N{MIDDLE DOT} balign".strip()
+
+
+def words(view: RunView) -> str:
+    """What came of the run in sentences, or what it does."""
+    if view.report is None:
+        return f"Making a model forget {names(view)}, and watching that it keeps the rest."
+    return headline(view.report, attack_store.attacked(view.run)).whole(names(view))

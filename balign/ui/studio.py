@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -97,6 +98,7 @@ def options(host: str | None = None, port: int | None = None, share: bool | None
         "share": os.environ.get("GRADIO_SHARE", "").lower() == "true",  # never by itself, as in a hosted notebook
         "theme": theme(),
         "head": head(),
+        "favicon_path": str(Path(__file__).with_name("icon.svg")),
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

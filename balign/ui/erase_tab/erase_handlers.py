@@ -115,12 +115,21 @@ def method_info(caller: Caller, name: object) -> Answer:
     return {"method": gr.update(visible=not way), "way": gr.update(value=way, info=about), **numbers}
 
 
+def parts_of(view: RunView | None) -> dict[str, Any]:
+    """Every part of the page that follows the run."""
+    return {name: draw(view) for name, draw in PARTS.items()} | next_steps.shown(view)
+
+
+def nothing_shown() -> Sent:
+    """What a page without a run has been sent, as it is built."""
+    return changed(parts_of(None), {})[1]
+
+
 def refresh(caller: Caller, sent: Sent | None) -> Answer:
     """What changed since this page was last sent something, and what it has been sent now."""
     run, own = caller.run, caller.owned is not None
     view = replace(look(run), own=own, trouble=scheduler.trouble(run)) if run else None
-    parts = {name: draw(view) for name, draw in PARTS.items()} | next_steps.shown(view)
-    updates, now = changed(parts, sent)
+    updates, now = changed(parts_of(view), sent)
     return updates | ({"sent": now} if updates else {})
 
 

@@ -33,7 +33,11 @@ Look = Callable[[Any], Any]
 
 def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Look]:
     """The tab, inside the tab that is being built: its fields by name, and what refreshes it after an event."""
-    parts: dict[str, Any] = {"browser": browser, "sent": gr.State({}), "doomed": gr.State("")}
+    parts: dict[str, Any] = {
+        "browser": browser,
+        "sent": gr.State(erase_handlers.nothing_shown()),
+        "doomed": gr.State(""),
+    }
     with gr.Row(elem_classes="dock", equal_height=True):
         parts["progress"] = plain(panels.progress(None), "dock-text", scale=1)
         for name, (label, element, _, _) in BUTTONS.items():
@@ -144,9 +148,10 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     look(parts["timer"].tick)
 
     next_steps.bind_to(on, parts, fields)
-    typed = [page.load, *(field.change for field in fields.values())]
+    typed = [field.change for field in fields.values()]
     shown = ("assist", "prompts", "estimate", "command")
     on(typed, keep_assistant.follow, "The form could not be read", fields, shown, trigger_mode="always_last")
+    on(page.load, keep_assistant.estimated, "The time cannot be estimated", fields, ["estimate"])
     failure = "The file could not be read"
     on(parts["file"].upload, keep_assistant.from_file, failure, ["file", "keep"], ["keep"], say="added")
     failure = "The model could not be looked up"

@@ -66,6 +66,11 @@ def follow(caller: Caller | None, values: Values) -> Answer:
     return {"assist": assist(draft), "prompts": prompts(draft), "estimate": estimate(draft), "command": command}
 
 
+def estimated(caller: Caller, values: Values) -> Answer:
+    """The estimate alone, by what has run since the page was built."""
+    return {"estimate": estimate(read(values))}
+
+
 def assist(draft: Draft) -> Markup:
     """Close words, remarks, and how wide the keep side is."""
     breadth = suggestions.breadth(draft.sets) if draft.sets else []

@@ -1,9 +1,6 @@
 """The parts of the Erase tab that follow a run while it works: progress, charts and ledger, as html of a RunView."""
 
-import base64
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 
 from markupsafe import Markup
@@ -27,6 +24,7 @@ PHASES = {
 }
 LOGGED = "The process ended before it could say why; log.txt in the run's folder has the details."
 UNLOGGED = "The process ended and could not write why, as on a full disk; free some room, then press Resume."
+EXAMPLES = {"erased": "cat, erased", "kept": "the rest, kept"}
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
 
 
@@ -107,7 +105,7 @@ def _resuming(view: RunView) -> str:
 def live(view: RunView | None) -> Markup:
     """Charts, ledger and conflict map of a run, or for a first visitor what will happen."""
     if view is None:
-        return render("ui/erase_tab/explainer.html", examples=_examples())
+        return render("ui/erase_tab/explainer.html", examples=EXAMPLES)
     cells = training_charts.cells(view.steps)
     return render(
         "ui/erase_tab/live.html",
@@ -120,14 +118,6 @@ def live(view: RunView | None) -> Markup:
         started=bool(view.steps or view.previews),
         csv=url(view.run, STEPS_CSV) if view.report else "",
     )
-
-
-@cache
-def _examples() -> list[tuple[str, str, str]]:
-    """What an erasing came to once: a few pictures of the bundled model, in the page itself since no run has them."""
-    captions = {"erased": "cat, erased", "kept": "the rest, kept"}
-    files = {role: Path(__file__).with_name(f"example-{role}.webp") for role in captions}
-    return [(role, captions[role], base64.b64encode(files[role].read_bytes()).decode()) for role in captions]
 
 
 def conflicts(view: RunView | None) -> Markup:
