@@ -22,9 +22,9 @@
     }
     const copy = closest(event, "[data-copy]");
     if (copy) copied(copy);
-    const term = closest(event, ".term");
     if (!closest(event, "details.menu")) fold("details.menu[open]");
-    if (term) document.querySelector("#glossary")?.setAttribute("open", "");
+    const way = closest(event, "[data-go]");
+    if (way) window.balignGo(way.dataset.go, "[role=tabpanel]");
   });
   document.addEventListener("keydown", (event) => event.key === "Escape" && fold("details.menu[open]"));
 

@@ -31,8 +31,8 @@ BUTTONS: dict[str, tuple[str, str, Callable[..., Answer], str]] = {
 Look = Callable[[Any], Any]
 
 
-def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Look]:
-    """The tab, inside the tab that is being built: its fields by name, and what refreshes it after an event."""
+def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Any, Look]:
+    """The tab, inside the tab that is being built: its fields by name, the duel's button, what refreshes it."""
     parts: dict[str, Any] = {
         "browser": browser,
         "sent": gr.State(erase_handlers.nothing_shown()),
@@ -64,7 +64,7 @@ def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Lo
     parts["timer"] = gr.Timer(TICK, active=False)
     for name, value in keep_assistant.follow(None, {name: field.value for name, field in fields.items()}).items():
         parts[name].value = value
-    return fields, _events(page, fields, parts)
+    return fields, parts["duel"], _events(page, fields, parts)
 
 
 def _form(parts: dict[str, Any]) -> dict[str, Any]:

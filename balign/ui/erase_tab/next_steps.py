@@ -8,13 +8,11 @@ import gradio as gr
 from balign.host.status import RunView
 from balign.markup.formats import duration
 from balign.measure.headline import headline
-from balign.method.objectives import DEFAULT_METHOD, settle
+from balign.method.objectives import settle
 from balign.runs.tryout import attack_store
 from balign.ui import form
 from balign.ui.page import Answer, Caller, notice
 
-DUEL = (DEFAULT_METHOD, "rgd", "esd")
-"""The methods that a press compares a finished run with: ours, the paper's and a baseline."""
 SHOWN = ("next", "go_on", "attack_it", "duel")
 """The parts that follow the run."""
 GO = "() => balignGo('{}', '{}')"
@@ -54,7 +52,7 @@ def go_on(caller: Caller) -> Answer:
 
 def rivals(view: RunView) -> list[str]:
     """The methods of a duel that the run itself is not by."""
-    return [name for name in DUEL if name != settle(view.run.config).method]
+    return [name for name in form.DUEL if name != settle(view.run.config).method]
 
 
 def shown(view: RunView | None) -> dict[str, Any]:
