@@ -19,7 +19,7 @@ from balign.ui.files import keyed
 from balign.ui.page import Answer, Caller, Page, answering, bind, notice, plain
 
 LEAD = (
-    "Two sheets of the same prompts and the same noise, one from each model, in hidden order. Judge with your own eyes: "
+    "Two sheets of the same prompts and the same noise, one from each model, in hidden order. Judge yourself: "
     "ten votes, of which about half ask what shows the concept less and half what looks better."
 )
 ANSWERS = {"less": "Shows the concept less", "better": "Looks better, of what was to be kept"}
