@@ -67,7 +67,9 @@ def charted(page: Page) -> None:
     canvas = page.locator(".training-charts .canvas").first
     canvas.focus()
     page.keyboard.press("End")
-    expect(page.locator("#tip")).to_contain_text(re.compile(r"^step 30: forget loss [\d.]+, retain loss [\d.]+, cosine"))
+    expect(page.locator("#tip")).to_contain_text(
+        re.compile(r"^step 30: forget loss [\d.]+, retain loss [\d.]+, cosine")
+    )
     expect(page.locator("#tip")).to_contain_text("promised to hurt")
     expect(page.locator(".canvas.read")).to_have_count(4)
     page.keyboard.press("Escape")
