@@ -30,7 +30,10 @@
 
   /* a menu closes when something else is pressed */
   function fold(what) {
-    for (const each of document.querySelectorAll(what)) each.open = false;
+    for (const each of document.querySelectorAll(what)) {
+      unfolded.delete(each.dataset.keep);
+      each.open = false;
+    }
   }
 
   /* the address behind a button, whole, into the clipboard; where there is none, into a field to copy it from */
