@@ -44,6 +44,8 @@ class TrainingData(NamedTuple):
     retain_conditions: Tensor  # (M, L, D)
     anchor_conditions: Tensor  # (N, L, D): the forget prompts with the concept replaced
     empty_condition: Tensor  # (1, L, D)
+    forget_span: Tensor | None = None  # (N, 2): the first and the last token of the concept, if prompts are words
+    anchor_span: Tensor | None = None  # (N, 2): those of the replacement
 
 
 def image_seeds(prompts: Sequence[str], seed: int) -> list[int]:
@@ -148,7 +150,28 @@ def training_data(model: BaseModel, prompts: PromptSets, latents: Latents, batch
         retain_conditions=conditions(prompts.retain),
         anchor_conditions=conditions(prompts.anchor),
         empty_condition=conditions([""]),
+        **_spans(model, prompts),
     )
+
+
+def _spans(model: BaseModel, prompts: PromptSets) -> dict[str, Tensor]:
+    """Where forget prompts and their twins with the replacement differ, which is where the concept stands."""
+    forget, anchor = model.token_ids(prompts.forget), model.token_ids(prompts.anchor)
+    if not forget or not anchor:
+        return {}
+    sides = zip(*(differing(ids, twin) for ids, twin in zip(forget, anchor, strict=True)), strict=True)
+    return dict(zip(("forget_span", "anchor_span"), map(torch.tensor, sides), strict=True))
+
+
+def differing(ids: Sequence[int], twin: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The first and the last place at which two sequences differ, in each; where one only lacks something, the next."""
+    shorter = min(len(ids), len(twin))
+    same = [a == b for a, b in zip(ids, twin, strict=False)]
+    first = same.index(False) if False in same else max(0, shorter - 1)
+    after = 0
+    while after < shorter - first and ids[-1 - after] == twin[-1 - after]:
+        after += 1
+    return (first, max(first, len(ids) - 1 - after)), (first, max(first, len(twin) - 1 - after))
 
 
 def _folder(model: BaseModel, cache_dir: str | Path | None = None) -> Path:

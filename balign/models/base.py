@@ -1,4 +1,4 @@
-"""The interface of a family of base models: nine verbs and six facts. Everything above this floor sees only this.
+"""The interface of a family of base models: ten verbs and six facts. Everything above this floor sees only this.
 
 Tensors that are kept (conditions, latents, images) are returned on the CPU; what goes into the denoiser is moved to the
 model's device by the model.
@@ -58,6 +58,10 @@ class BaseModel(ABC):
     @abstractmethod
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
         """The denoiser's conditions (N, L, D) for these prompts; "" gives the empty condition."""
+
+    def token_ids(self, prompts: Sequence[str]) -> list[list[int]] | None:
+        """The tokens of each prompt that the conditions are of, without padding; None where prompts are no words."""
+        return None
 
     def word_vectors(self, text: str) -> Tensor:
         """The vectors (K, E) of this text's tokens, as the text encoder first reads them.

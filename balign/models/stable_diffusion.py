@@ -49,6 +49,11 @@ class StableDiffusion(DiffusersModel):
                 encoded[start : start + TEXT_BATCH] = self._text_encoder(tokens)[0]
         return encoded
 
+    def token_ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        length = self._tokenizer.model_max_length
+        ids: list[list[int]] = self._tokenizer(list(prompts), max_length=length, truncation=True).input_ids
+        return ids
+
     def word_vectors(self, text: str) -> Tensor:
         ids = self._tokenizer(text, add_special_tokens=False).input_ids
         return self._text_encoder.get_input_embeddings().weight[ids].detach().cpu().clone()
