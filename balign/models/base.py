@@ -35,10 +35,8 @@ class BaseModel(ABC):
     def num_train_timesteps(self) -> int:
         """Timesteps are integers from 0 to one less than this."""
 
-    @property
-    @abstractmethod
-    def size(self) -> int:
-        """Width and height of an image, in pixels."""
+    size: tuple[int, int]
+    """Height and width of an image, in pixels."""
 
     @property
     @abstractmethod
