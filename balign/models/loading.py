@@ -90,6 +90,8 @@ class PipelineFolder(Source):
         return self.where / "tokenizer"
 
     def config(self, part: str) -> dict[str, Any]:
+        if part == "model_index":
+            refuse_neighbours(self.where)
         return read_json(self.where / pipeline_files.CONFIGS.get(part, f"{part}/config.json"))
 
     def check(self, parts: Sequence[str]) -> None:
@@ -131,6 +133,22 @@ class PipelineFolder(Source):
     def _choice(self, part: str) -> WeightChoice:
         names = [file.name for file in (self.where / part).glob("*")]
         return choose(names, part, str(self.where), str(self.config("model_index").get("_class_name")))
+
+
+def refuse_neighbours(folder: Path) -> None:
+    """Refuse a folder that holds no pipeline but is next to one, and name that. Raises Refusal."""
+    if (folder / "model_index.json").is_file():
+        return
+    if (folder.parent / "model_index.json").is_file():
+        raise Refusal(f"{folder} is a part of the pipeline in {folder.parent}; name that.")
+    inside = sorted([*folder.glob("snapshots/*/model_index.json"), *folder.glob("*/model_index.json")])
+    if inside:
+        raise Refusal(f"{folder} holds no pipeline itself; one is in {inside[-1].parent}: name that.")
+    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in (".safetensors", ".ckpt"))
+    if files:
+        raise Refusal(
+            f"{folder} holds no pipeline (no model_index.json); it holds the file {files[0].name}: name that."
+        )
 
 
 def kind(part: str) -> Any:

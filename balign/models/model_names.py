@@ -74,26 +74,24 @@ def hub_id(name: str) -> str:
 
 
 def meaning(name: str) -> OnHub | Path:
-    """What a model's name means; a path is there. Raises Refusal if it can mean nothing, saying what it looks like."""
+    """What a model's name means; a path is there. Raises Refusal, without a full stop, if it can mean nothing."""
     address = ADDRESS.fullmatch(name)
     if address and address[4]:
         raise Refusal(
-            f"{name[:200]} is the address of a file; download it (hf download {address[1]} {address[4]}) and name it."
+            f"{name[:200]} is the address of a file; download it (hf download {address[1]} {address[4]}) and name that"
         )
     if address:
         return OnHub(hub_id(name))
     if URL.match(name):
-        raise Refusal(
-            f"{name[:200]} is an address outside the models of the hub; download the model and name its file."
-        )
+        raise Refusal(f"{name[:200]} is an address outside the models of the hub; download the model and name its file")
     path = existing(name)
     if path is not None:
         return path
     if _looks_local(name):
-        raise Refusal(f"{name[:200]!r} looks like a path, and there is no such folder or file here{_near(name)}.")
+        raise Refusal(f"{name[:200]!r} looks like a path, and there is no such folder or file here{_near(name)}")
     if HUB_ID.fullmatch(name):
         return OnHub(name)
-    raise Refusal("")
+    raise Refusal(f"There is no model {name[:100]!r}")
 
 
 def existing(name: str) -> Path | None:

@@ -36,7 +36,7 @@ RANDOM = ("Ancestral", "SDE", "LCM", "TCD", "DDPM", "SASolver")
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration, with its class's noise where it says nothing of it; our solver's defaults stand for the rest."""
+    """The configuration, with its class's noise where it says none; for the rest our solver's defaults stand."""
     import diffusers
 
     kind = getattr(diffusers, str(config["_class_name"]))

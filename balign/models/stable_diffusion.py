@@ -1,7 +1,7 @@
 """Stable Diffusion 1 and 2, from a diffusers folder, a single checkpoint file or a hub id.
 
-It draws what the stock ``StableDiffusionPipeline`` draws with DPM-Solver++ and the same initial noise. The safety checker
-is left out. Text is always coded in fp32.
+It draws what the stock ``StableDiffusionPipeline`` draws with DPM-Solver++ and the same initial noise. The safety
+checker is left out. Text is always coded in fp32.
 """
 
 import logging
@@ -131,6 +131,6 @@ class StableDiffusion(DiffusersModel):
         for field, what in INPUTS.items():
             if unet.get(field) is not None:
                 raise Refusal(
-                    f"The denoiser of {source.where} takes {what} too ({field} is {unet[field]!r}); accepted are models "
-                    "that take a latent, a timestep and a text."
+                    f"The denoiser of {source.where} takes {what} too ({field} is {unet[field]!r}); accepted are "
+                    "models that take a latent, a timestep and a text."
                 )

@@ -10,7 +10,12 @@ from balign.refusal import Refusal
 
 MOST = 100_000_000
 """Bytes of the longest header, as the format has it."""
-NUMBERS = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "F64": np.dtype("<f8")}
+NUMBERS: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+    "F64": np.dtype("<f8"),
+}
 
 
 class Tensor(NamedTuple):

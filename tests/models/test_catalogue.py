@@ -86,7 +86,7 @@ def test_a_folder_with_spoiled_configuration_still_has_an_entry(tiny_model: Call
 def test_the_family_of_an_entry_loads_it(tiny_model_path: str) -> None:
     entry = find(tiny_model_path)
     model = models.load(entry)
-    assert (type(model).__name__, model.size) == ("StableDiffusion", 16)
+    assert (type(model).__name__, model.size) == ("StableDiffusion", (16, 16))
     with pytest.raises(Refusal, match="is of the family 'Painter'; accepted are Stable Diffusion"):
         models.load(dataclasses.replace(entry, family="Painter"))
 

@@ -183,7 +183,7 @@ def test_noise_and_target_are_the_schedulers(pair) -> None:
 
 def test_facts(pair) -> None:
     ours, _ = pair
-    assert (ours.size, ours.latent_shape, ours.num_train_timesteps) == (16, (4, 8, 8), 1000)
+    assert (ours.size, ours.latent_shape, ours.num_train_timesteps) == ((16, 16), (4, 8, 8), 1000)
     assert ours.num_classes == 1000
     assert not ours.denoiser.training  # or each block would drop the class by a coin of its own
     assert not any(weight.requires_grad for weight in ours.denoiser.parameters())
