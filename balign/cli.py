@@ -320,9 +320,11 @@ def _open(folder: Path) -> Run:
 def _follow(opened: Run) -> int:
     from balign.runs.engine import execute
     from balign.runs.estimate import forecast
+    from balign.runs.prompt_lists import model_remarks
 
-    expected = forecast.summary(opened.config) if opened.last_phase() is None else ""
-    if expected:
-        Terminal().sentence(expected)
+    if opened.last_phase() is None:
+        expected = forecast.summary(opened.config)  # empty for a config that cannot run: the run itself will say why
+        for text in [expected, *model_remarks(opened.config)] if expected else ():
+            Terminal().sentence(text)
     with gentle_interrupt(opened):
         return show(opened, execute.run(opened))

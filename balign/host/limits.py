@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
+from balign.models.model_names import hub_id
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.prompt_lists import pictures
@@ -35,6 +36,8 @@ class Limits:
     """Drawn in one run: to train with, and before and after."""
     steps: int = 500
     drawing_steps: int = 50
+    size: int = 768
+    """Width and height of an image, in pixels, where a run names one."""
     batch: int = 32
     buffer: int = 8
     """Earlier retain gradients, each as large as the weights that train."""
@@ -135,6 +138,7 @@ def check(config: RunConfig) -> None:
         (len(config.keep), LIMITS.keep, "prompts to keep"),
         (settings.steps, LIMITS.steps, "steps"),
         (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps"),
+        (config.size or 0, LIMITS.size, "pixels of width and height"),
         (settings.batch_forget, LIMITS.batch, "forget images in one step"),
         (settings.batch_retain, LIMITS.batch, "retain images in one step"),
         (drawn.previews, LIMITS.previews, "previews"),
@@ -152,10 +156,11 @@ def check_model(name: str) -> None:
     It does those of the catalogue; with BALIGN_OPEN_MODELS=1 any of the hub; never a folder.
     """
     known = [entry.id for entry in CATALOGUE]
-    if not public() or name in known:
+    if not public() or hub_id(name.strip()) in known:
         return
     if os.environ.get("BALIGN_OPEN_MODELS") != "1":
         raise Refusal(f"The model {name[:80]!r} is not offered here; accepted are {', '.join(known)}.")
+    name = hub_id(name.strip())
     if not HUB_ID.fullmatch(name) or Path(name).exists():
         raise Refusal(f"The model {name[:80]!r} is no hub id of the form owner/name; one of those is accepted.")
 

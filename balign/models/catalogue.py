@@ -120,7 +120,7 @@ def find(id_or_path: str | Path) -> Entry:
         meant = meaning(name)
     except Refusal as refusal:
         raise Refusal(
-            f"{refusal}; accepted are {', '.join(listed)}, another hub id of the form owner/name, a folder that holds a "
+            f"{refusal}; accepted are {', '.join(listed)}, another hub id (owner/name), a folder that holds a "
             "diffusers pipeline, or a .safetensors checkpoint of Stable Diffusion 1 or 2."
         ) from None
     if isinstance(meant, OnHub):
@@ -174,7 +174,7 @@ def _of_file(file: Path) -> Entry:
         name=file.name,
         licence="see where it is from",
         size=(kind.size, kind.size),
-        note=f"A checkpoint of Stable Diffusion {kind.generation[-1]} in one file.",
+        note=f"A checkpoint of Stable Diffusion {kind.generation[-1]} in one file, taken to predict {kind.prediction}.",
     )
     return _drawn_well(entry, None)
 

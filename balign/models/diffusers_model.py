@@ -105,7 +105,7 @@ class DiffusersModel(BaseModel):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Over all that is read, the precision and another size than the model's own, since they decide what is drawn."""
+        """Over all that is read, the precision, and another size than the model's own: they decide what is drawn."""
         whole = hashlib.sha256(str(self._dtype).encode())
         if self.size != self._own_size():
             whole.update(f"{self.size}\n".encode())

@@ -1,5 +1,7 @@
-"""Fetch a pipeline's folder from the Hugging Face hub: only the files that are read, and nothing large before it is
-known that they are all there and of a kind that is accepted."""
+"""Fetch a pipeline's folder from the Hugging Face hub: only the files that are read.
+
+Nothing large is fetched before it is known that all of them are there, and of a kind that is accepted.
+"""
 
 import errno
 from collections.abc import Callable
@@ -42,10 +44,11 @@ def fetch(name: str, check: Callable[[Path], None]) -> Path:
 
 
 def _fetch(name: str, check: Callable[[Path], None]) -> Path:
-    from huggingface_hub import list_repo_files, snapshot_download
+    from huggingface_hub import HfApi, constants, snapshot_download
 
     id, revision = _parted(name)
-    listed = list_repo_files(id, revision=revision)
+    siblings = HfApi(endpoint=constants.ENDPOINT).model_info(id, revision=revision).siblings
+    listed = [file.rfilename for file in siblings or ()]
     if "model_index.json" not in listed:
         raise Refusal(_no_pipeline(id, listed))
     folder = Path(snapshot_download(id, revision=revision, allow_patterns=list(pipeline_files.SMALL)))
@@ -84,13 +87,13 @@ def _instead(name: str, error: Exception) -> Path:
         ) from error
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         raise Refusal(
-            f"{id} cannot be written into {constants.HF_HUB_CACHE} ({error.strerror}); free some space, or name another "
-            "folder in HF_HOME."
+            f"{id} cannot be written into {constants.HF_HUB_CACHE} ({error.strerror}); free some space, or name "
+            "another folder in HF_HOME."
         ) from error
     if isinstance(error, RevisionNotFoundError):
         raise Refusal(f"The hub's {id} has no revision {revision!r}; leave it off, or look at its page.") from error
     if isinstance(error, RepositoryNotFoundError | HFValidationError):
-        if cached(name):
+        if isinstance(error, RepositoryNotFoundError) and cached(name):
             return _here(name, "the hub has it no more")
         successor = SUCCESSORS.get(id)
         raise Refusal(

@@ -78,7 +78,8 @@ class Source(ABC):
         names = {file.name for file in self.tokenizer_folder.glob("*")}
         if not (names >= {"vocab.json", "merges.txt"} or "tokenizer.json" in names):
             raise Refusal(
-                f"{self.tokenizer_folder} has no vocabulary; vocab.json with merges.txt, or tokenizer.json, is accepted."
+                f"{self.tokenizer_folder} has no vocabulary; vocab.json with merges.txt, or tokenizer.json, is "
+                "accepted."
             )
 
 

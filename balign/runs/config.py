@@ -100,7 +100,9 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     model: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_name)] = "emoji"
-    """Base model: `emoji` (bundled), a hub id, or a local diffusers folder."""
+    """Base model: `emoji` (bundled), a hub id, a diffusers folder, or a .safetensors checkpoint."""
+    size: Annotated[int, Field(ge=8, le=2_048, multiple_of=8)] | None = None
+    """Width and height of every image in pixels, such as 256 on a small card; left out, the model's."""
     method: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Method to erase with; left out, the project's default."""
     forget: Annotated[str, Field(min_length=1, max_length=100)] | None = None

@@ -1,5 +1,6 @@
 """What a config stands for before a model is loaded: its two lists, its prompts, and how many pictures it draws."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from balign.data import targets
@@ -7,7 +8,8 @@ from balign.data.prompts import PromptSets, build
 from balign.data.targets import Lists
 from balign.measure.report import GROUPS
 from balign.method.objectives import settle
-from balign.models.catalogue import find
+from balign.models import distilled, solver
+from balign.models.catalogue import Entry, find, scheduler
 from balign.runs.config import RunConfig
 
 BATCH = 8
@@ -31,8 +33,33 @@ class Pictures(NamedTuple):
 
 
 def resolve(config: RunConfig) -> Lists:
-    """The config's two lists, resolved and checked. Raises Refusal for what cannot be erased or kept."""
-    return targets.resolve(config.erase, config.keep, find(config.model).lexicon)
+    """The config's two lists, resolved and checked, with what is to be said of the model, as far as that is known yet.
+
+    Raises Refusal for what cannot be erased or kept.
+    """
+    lists = targets.resolve(config.erase, config.keep, find(config.model).lexicon)
+    return replace(lists, warnings=(*lists.warnings, *model_remarks(config)))
+
+
+def model_entry(config: RunConfig) -> Entry:
+    """The model's entry, at the size that the run asks for."""
+    entry = find(config.model)
+    return replace(entry, size=(config.size, config.size)) if config.size else entry
+
+
+def model_remarks(config: RunConfig) -> list[str]:
+    """A sentence for each thing about drawing with this model that is not as one might expect."""
+    entry = find(config.model)
+    noise = scheduler(entry)
+    steps = config.sampling_steps or entry.steps
+    guidance = entry.guidance if config.guidance is None else config.guidance
+    remarks = [distilled.remark(entry.id, noise, steps, guidance)]
+    if config.size and entry.size != (config.size, config.size):
+        height, width = entry.size
+        remarks.append(
+            f"Drawn is at {config.size} px; the model was trained at {width} x {height} and draws worse at other sizes."
+        )
+    return [*filter(None, remarks), *(solver.overridden(noise) if noise and entry.family != "DiT" else ())]
 
 
 def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:

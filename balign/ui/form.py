@@ -36,6 +36,7 @@ SETTINGS = (
     Setting("n_retain", "Pictures to keep", "Drawn by the model itself, to learn from."),
     Setting("n_eval", "Test prompts a group", "More make the verdict surer and take longer."),
     Setting("sampling_steps", "Drawing steps", "Denoising steps for every picture.", "the model's own"),
+    Setting("size", "Size", "Pixels of width and height; smaller ones fit a small card.", "the model's own"),
     Setting("guidance", "Guidance", "How strictly a picture follows its words.", "the model's own"),
     Setting("preview_every", "Preview every", "Steps between previews; 0 never draws one."),
     Setting("seed", "Seeds", "All that is random follows from it. 0, 1, 2 or 0-2 makes a run of each."),
@@ -107,7 +108,13 @@ def about_model(name: str) -> str:
     """One line on a base model: size, licence, what it needs."""
     limits.check_model(name)  # one that this instance does not offer is not even looked for
     entry = find(name)
-    facts = [f"{entry.size_px} px", entry.licence, f"about {entry.memory_gb:g} GB of memory", entry.note]
+    height, width = entry.size
+    facts = [
+        f"{width} px" if width == height else f"{width} x {height} px",
+        entry.licence,
+        f"about {entry.memory_gb:g} GB of memory",
+        entry.note,
+    ]
     return " · ".join(str(fact) for fact in facts if fact)
 
 

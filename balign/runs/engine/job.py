@@ -51,6 +51,7 @@ class Job:
             "guidance": self.sampling.guidance,
             "n_forget": len(self.prompts.forget),
             "n_retain": len(self.prompts.retain),
+            "size": " x ".join(str(side) for side in reversed(self.model.size)),
             "device": str(self.model.device),
             "precision": self.run.config.precision,
             "fingerprint": self.model.fingerprint,
@@ -60,11 +61,12 @@ class Job:
 def load_job(run: Run, scorer: str | None = None) -> Job:
     """Check the lists first, then load what is large. Raises Refusal for what cannot be done."""
     config = run.config
-    entry = catalogue.find(config.model)
     settings = settle(config)
+    prompt_sets(config, resolve(config))
+    model = load_model(config)
+    entry = catalogue.find(config.model)  # after loading: of a model that was fetched just now more is known
     prompts = prompt_sets(config, resolve(config))
     tests = shots(prompts, config.eval_seeds, config.seed)
-    model = load_model(config)
     if settings.edit:  # before anything is drawn
         editing.editable(settings.edit, model.denoiser, model.encode_text([""]))
     if settings.steps and settings.forget == "attention" and not has_cross_attention(model.denoiser):
@@ -87,7 +89,7 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
 
 def load_model(config: RunConfig) -> BaseModel:
     """The base model alone."""
-    return models.load(catalogue.find(config.model), device(config), PRECISIONS[config.precision])
+    return models.load(catalogue.find(config.model), device(config), PRECISIONS[config.precision], config.size)
 
 
 def device(config: RunConfig) -> str:

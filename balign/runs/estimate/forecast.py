@@ -18,7 +18,7 @@ from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.estimate.timings import Timings, earlier_runs
 from balign.runs.folder import runs_root
-from balign.runs.prompt_lists import Pictures, pictures, prompt_sets, resolve
+from balign.runs.prompt_lists import Pictures, model_entry, pictures, prompt_sets, resolve
 
 DENOISE = 0.0067
 """Seconds of one denoising step a picture, for each GB of the catalogue's memory and 64 x 64 pixels, on two cores."""
@@ -62,7 +62,7 @@ class Estimate(NamedTuple):
 def estimate(config: RunConfig, sets: PromptSets) -> Estimate:
     """Time, memory and disk for this run and its prompts."""
     entry, drawn, same, spare = (
-        find(config.model),
+        model_entry(config),
         pictures(config, sets),
         earlier_runs(config),
         free(config.device, runs_root()),

@@ -87,8 +87,9 @@ def _form(parts: dict[str, Any]) -> dict[str, Any]:
         form.methods(), value=method, label="Method", visible=not form.way(method), elem_id="field-method"
     )
     with gr.Accordion("Settings", open=False):
-        for pair in zip(form.SETTINGS[::2], form.SETTINGS[1::2], strict=True):
+        for start in range(0, len(form.SETTINGS), 2):
             with gr.Row():
+                pair = form.SETTINGS[start : start + 2]
                 fields |= {setting.name: _setting(setting, method) for setting in pair}
         for name, label, choices in (
             ("forget", "How to forget", form.FORGETTING),
