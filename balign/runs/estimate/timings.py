@@ -46,7 +46,7 @@ class Timings:
 
 
 def earlier_runs(config: RunConfig) -> list[Timings]:
-    """The newest finished runs of the same model, of the same size, on the same device and in the same number format."""
+    """The newest finished runs of the same model and size, on the same device and in the same number format."""
     timings = (
         _timings(run, config.model, config.device, config.precision, config.size) for run in list_runs()[:LOOKED_AT]
     )
