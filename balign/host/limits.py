@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
-from balign.models.model_names import hub_id
+from balign.models.model_names import hub_id, looks_local
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.prompt_lists import pictures
@@ -156,12 +156,12 @@ def check_model(name: str) -> None:
     It does those of the catalogue; with BALIGN_OPEN_MODELS=1 any of the hub; never a folder.
     """
     known = [entry.id for entry in CATALOGUE]
-    if not public() or hub_id(name.strip()) in known:
+    if not public() or hub_id(name) in known:
         return
     if os.environ.get("BALIGN_OPEN_MODELS") != "1":
         raise Refusal(f"The model {name[:80]!r} is not offered here; accepted are {', '.join(known)}.")
-    name = hub_id(name.strip())
-    if not HUB_ID.fullmatch(name) or Path(name).exists():
+    name = hub_id(name)
+    if not HUB_ID.fullmatch(name) or looks_local(name) or Path(name).exists():
         raise Refusal(f"The model {name[:80]!r} is no hub id of the form owner/name; one of those is accepted.")
 
 

@@ -31,7 +31,7 @@ OTHERS = (
 PARTS = (
     (r"^unet\.|^(down|up)_blocks\.|^mid_block\.|^text_model\.|^transformer_blocks\.", "a part of a diffusers pipeline"),
     (r"^input_blocks\.|^model\.diffusion_model\.", "a denoiser alone"),
-    (r"^(encoder|decoder|first_stage_model)\.(conv_|down|up|mid)", "an autoencoder (VAE) alone"),
+    (r"^(encoder|decoder|first_stage_model)\.(conv_|down|up|mid|encoder|decoder)", "an autoencoder (VAE) alone"),
     (r"^(cond_stage_model|transformer|embeddings|encoder\.layers)\.", "a text encoder alone"),
 )
 """The same for what is in a whole checkpoint too."""

@@ -6,6 +6,8 @@ applies to the denoiser's arithmetic; images are always coded in fp32.
 
 import gc
 import hashlib
+import json
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -189,6 +191,9 @@ class DiffusersModel(BaseModel):
             target.rmdir()  # an empty folder gives way, a full one is not overwritten
         with atomic(target) as draft, quiet():
             self._pipeline().save_pretrained(draft)
+            own = self.source.config("scheduler")
+            if own["_class_name"] == type(self._scheduler).__name__:  # as it was, without what its class would add
+                (draft / "scheduler" / "scheduler_config.json").write_text(json.dumps(own, indent=2) + "\n")
 
     # ---- the parts of the pipeline, loaded when they are first needed
 
@@ -208,7 +213,8 @@ class DiffusersModel(BaseModel):
 
         config = self.source.config("scheduler")
         try:
-            return getattr(diffusers, config["_class_name"]).from_config(config)
+            with warnings.catch_warnings(action="ignore", category=FutureWarning):
+                return getattr(diffusers, config["_class_name"]).from_config(config)
         except (ImportError, NotImplementedError, TypeError, ValueError):
             return solver.make(self._noise)
 

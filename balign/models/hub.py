@@ -19,9 +19,13 @@ UNWRITABLE = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM, errno.EDQUOT
 def cached(name: str) -> Path | None:
     """The folder of a hub's pipeline if a copy, or a part of one, is on this machine; nothing is fetched."""
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     id, revision = _parted(name)
-    index = try_to_load_from_cache(id, "model_index.json", revision=revision)
+    try:
+        index = try_to_load_from_cache(id, "model_index.json", revision=revision)
+    except HFValidationError:  # no id that the hub could give
+        return None
     return Path(index).parent if isinstance(index, str) else None
 
 
@@ -93,7 +97,7 @@ def _instead(name: str, error: Exception) -> Path:
     if isinstance(error, RevisionNotFoundError):
         raise Refusal(f"The hub's {id} has no revision {revision!r}; leave it off, or look at its page.") from error
     if isinstance(error, RepositoryNotFoundError | HFValidationError):
-        if isinstance(error, RepositoryNotFoundError) and cached(name):
+        if cached(name):
             return _here(name, "the hub has it no more")
         successor = SUCCESSORS.get(id)
         raise Refusal(

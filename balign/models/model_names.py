@@ -78,19 +78,21 @@ def meaning(name: str) -> OnHub | Path:
     address = ADDRESS.fullmatch(name)
     if address and address[4]:
         raise Refusal(
-            f"{name[:200]} is the address of a file; download it (hf download {address[1]} {address[4]}) and name that"
+            f"{name[:200]!r} is the address of a file; download it (hf download {address[1]} {address[4]}) and name that"
         )
     if address:
         return OnHub(hub_id(name))
     if URL.match(name):
-        raise Refusal(f"{name[:200]} is an address outside the models of the hub; download the model and name its file")
+        raise Refusal(
+            f"{name[:200]!r} is an address outside the models of the hub; download the model and name its file"
+        )
     path = existing(name)
     if path is not None:
         return path
-    if _looks_local(name):
+    if looks_local(name):
         raise Refusal(f"{name[:200]!r} looks like a path, and there is no such folder or file here{_near(name)}")
-    if HUB_ID.fullmatch(name):
-        return OnHub(name)
+    if HUB_ID.fullmatch(name.rstrip("/")):
+        return OnHub(name.rstrip("/"))
     raise Refusal(f"There is no model {name[:100]!r}")
 
 
@@ -103,11 +105,11 @@ def existing(name: str) -> Path | None:
         return None
 
 
-def _looks_local(name: str) -> bool:
-    """By its characters, its ending, or a first part that is a folder here."""
-    if name.startswith((".", "/", "~", "$")) or "\\" in name or re.match(r"[A-Za-z]:", name) or name.endswith("/"):
+def looks_local(name: str) -> bool:
+    """Whether it is a path by its characters, its ending, or a first part that is a folder here."""
+    if name.startswith((".", "/", "~", "$")) or "\\" in name or re.match(r"[A-Za-z]:", name):
         return True
-    first, *rest = name.partition("@")[0].split("/")
+    first, *rest = name.partition("@")[0].rstrip("/").split("/")
     if not rest:
         return name.lower().endswith(FILES)
     return len(rest) > 1 or name.lower().endswith(FILES) or first.lower() in FOLDERS or existing(first) is not None

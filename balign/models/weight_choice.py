@@ -79,9 +79,10 @@ def _why_not(
 def conversion(where: str, pickled: str, pipeline: str) -> str:
     """The command that writes a pipeline with pickled weights again with safetensors."""
     marked = pickled.split(".")[1:-1]
-    variant = f", variant={marked[0]!r}" if marked else ""
+    options = f", variant={marked[0]!r}" if marked else ""
+    options += ", safety_checker=None" if pipeline == "StableDiffusionPipeline" else ""
     return (
         f'python -c "from diffusers import {pipeline} as P; '
-        f"P.from_pretrained({where!r}, use_safetensors=False{variant})"
+        f"P.from_pretrained({where!r}{options})"
         f'.save_pretrained({where.rstrip("/").split("/")[-1] + "-safetensors"!r})"'
     )

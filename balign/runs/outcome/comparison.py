@@ -60,7 +60,12 @@ def settings(config: RunConfig) -> dict[str, str]:
         entry = catalogue.find(config.model)
     except Refusal:  # a folder that is not here any more: what it would have decided stays open
         entry = None
-    for name, default in (("sampling_steps", "steps"), ("guidance", "guidance"), ("scorer", "scorer")):
+    for name, default in (
+        ("sampling_steps", "steps"),
+        ("guidance", "guidance"),
+        ("size", "size_px"),
+        ("scorer", "scorer"),
+    ):
         if values[name] is None and entry is not None:
             values[name] = getattr(entry, default)
     erased = ", ".join(f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in config.erase)
