@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from balign.atomic import atomic
-from balign.models import distilled, hub, sampling, sizes, solver
+from balign.models import hub, sampling, sizes, solver
 from balign.models.base import BaseModel, Progress
-from balign.models.loading import PipelineFolder, Source, quiet
+from balign.models.loading import PipelineFolder, Source, check_index, quiet
 from balign.models.single_file import SingleFile
 from balign.refusal import Refusal
 
@@ -222,25 +222,13 @@ class DiffusersModel(BaseModel):
     def _noising(self) -> Any:
         return solver.noising(self._noise)
 
-    @cached_property
-    def _spacing(self) -> str | None:
-        """Few steps must begin at the noisiest; else the scheduler's own timesteps are taken."""
-        return "trailing" if distilled.pace(self.source.name, self._noise) else None
-
     # ---- what is accepted
 
     @classmethod
     def _check(cls, source: Source) -> None:
         """Refuse what is no pipeline of this family, by its configurations alone."""
         where = source.where
-        index = source.config("model_index")
-        kind = index.get("_class_name")
-        if kind != cls.PIPELINE:
-            raise Refusal(f"{where} holds a {kind}; accepted is a {cls.PIPELINE} ({cls.FAMILY}).")
-        for part, wanted in cls.CLASSES.items():
-            found = (index.get(part) or [None, None])[-1]
-            if found != wanted:
-                raise Refusal(f"The {part} of {where} is a {found}; accepted is a {wanted}.")
+        check_index(source, cls.PIPELINE, cls.FAMILY, cls.CLASSES)
         solver.check(source.config("scheduler"), str(where))
         denoiser, vae = (source.config(part) for part in (cls.PART, "vae"))
         if denoiser.get("in_channels") != vae.get("latent_channels"):

@@ -8,7 +8,7 @@ import hashlib
 import importlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,18 @@ class PipelineFolder(Source):
     def _choice(self, part: str) -> WeightChoice:
         names = [file.name for file in (self.where / part).glob("*")]
         return choose(names, part, str(self.where), str(self.config("model_index").get("_class_name")))
+
+
+def check_index(source: Source, pipeline: str, family: str, classes: Mapping[str, str]) -> None:
+    """Refuse another pipeline than this, or one of whose parts is of another class."""
+    index = source.config("model_index")
+    found = index.get("_class_name")
+    if found != pipeline:
+        raise Refusal(f"{source.where} holds a {found}; accepted is a {pipeline} ({family}).")
+    for part, wanted in classes.items():
+        found = (index.get(part) or [None])[-1]
+        if found != wanted:
+            raise Refusal(f"The {part} of {source.where} is a {found}; accepted is a {wanted}.")
 
 
 def refuse_neighbours(folder: Path) -> None:

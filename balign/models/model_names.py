@@ -78,7 +78,7 @@ def meaning(name: str) -> OnHub | Path:
     address = ADDRESS.fullmatch(name)
     if address and address[4]:
         raise Refusal(
-            f"{name[:200]!r} is the address of a file; download it (hf download {address[1]} {address[4]}) and name that"
+            f"{name[:200]!r} is the address of a file; download it (hf download {address[1]} {address[4]}) and name it"
         )
     if address:
         return OnHub(hub_id(name))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from balign.models import learned_words, solver
+from balign.models import distilled, learned_words, solver
 from balign.models.diffusers_model import DiffusersModel
 from balign.models.loading import Source
 from balign.refusal import Refusal
@@ -86,7 +86,8 @@ class StableDiffusion(DiffusersModel):
     # ---- the parts of the pipeline
 
     def _sampler(self) -> Any:
-        return solver.make(self._noise, self._spacing)
+        few = distilled.pace(self.source.name, self._noise)  # few steps must begin at the noisiest
+        return solver.make(self._noise, "trailing" if few else None)
 
     def _pipeline(self) -> Any:
         from diffusers import StableDiffusionPipeline
