@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from balign.models import checkpoint_kind, distilled, hub, sizes
+from balign.models import checkpoint_kind, distilled, hub, pipeline_files, sizes
 from balign.models.model_names import SUCCESSORS, OnHub, existing, meaning
 from balign.refusal import Refusal
 
@@ -116,13 +116,12 @@ def find(id_or_path: str | Path) -> Entry:
     listed = {entry.id: entry for entry in CATALOGUE}
     if name in listed:
         return listed[name]
-    try:
-        meant = meaning(name)
-    except Refusal as refusal:
+    meant = meaning(name)
+    if meant is None:
         raise Refusal(
-            f"{refusal}; accepted are {', '.join(listed)}, another hub id (owner/name), a folder that holds a "
-            "diffusers pipeline, or a .safetensors checkpoint of Stable Diffusion 1 or 2."
-        ) from None
+            f"There is no model {name[:100]!r}; accepted are {', '.join(listed)}, a hub id (owner/name), a folder "
+            "that holds a diffusers pipeline, or a .safetensors checkpoint of Stable Diffusion 1 or 2."
+        )
     if isinstance(meant, OnHub):
         return listed.get(meant.id) or _of_hub(meant.id)
     return _of_folder(meant) if meant.is_dir() else _of_file(meant)
@@ -159,7 +158,8 @@ def _of_hub(id: str) -> Entry:
 
 
 def _of_folder(folder: Path) -> Entry:
-    """A general entry for a local folder."""
+    """A general entry for a local folder. Raises Refusal if it holds no pipeline."""
+    pipeline_files.refuse_neighbours(folder)
     name = folder.resolve().name
     entry = replace(_like(folder), id=str(folder), name=name, licence="see its model card", bundled=False)
     return _drawn_well(replace(entry, note="A folder on this machine."), folder)

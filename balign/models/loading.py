@@ -92,7 +92,7 @@ class PipelineFolder(Source):
 
     def config(self, part: str) -> dict[str, Any]:
         if part == "model_index":
-            refuse_neighbours(self.where)
+            pipeline_files.refuse_neighbours(self.where)
         return read_json(self.where / pipeline_files.CONFIGS.get(part, f"{part}/config.json"))
 
     def check(self, parts: Sequence[str]) -> None:
@@ -146,22 +146,6 @@ def check_index(source: Source, pipeline: str, family: str, classes: Mapping[str
         found = (index.get(part) or [None])[-1]
         if found != wanted:
             raise Refusal(f"The {part} of {source.where} is a {found}; accepted is a {wanted}.")
-
-
-def refuse_neighbours(folder: Path) -> None:
-    """Refuse a folder that holds no pipeline but is next to one, and name that. Raises Refusal."""
-    if (folder / "model_index.json").is_file():
-        return
-    if (folder.parent / "model_index.json").is_file():
-        raise Refusal(f"{folder} is a part of the pipeline in {folder.parent}; name that.")
-    inside = sorted([*folder.glob("snapshots/*/model_index.json"), *folder.glob("*/model_index.json")])
-    if inside:
-        raise Refusal(f"{folder} holds no pipeline itself; one is in {inside[-1].parent}: name that.")
-    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in (".safetensors", ".ckpt"))
-    if files:
-        raise Refusal(
-            f"{folder} holds no pipeline (no model_index.json); it holds the file {files[0].name}: name that."
-        )
 
 
 def kind(part: str) -> Any:

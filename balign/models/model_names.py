@@ -73,27 +73,30 @@ def hub_id(name: str) -> str:
     return found[1] if found[3] in (None, "main") else f"{found[1]}@{found[3]}"
 
 
-def meaning(name: str) -> OnHub | Path:
-    """What a model's name means; a path is there. Raises Refusal, without a full stop, if it can mean nothing."""
+def meaning(name: str) -> OnHub | Path | None:
+    """What a model's name means; a path is there. None if it can mean nothing.
+
+    Raises Refusal for an address that is no model's, and for what looks like a path where nothing is.
+    """
     address = ADDRESS.fullmatch(name)
     if address and address[4]:
         raise Refusal(
-            f"{name[:200]!r} is the address of a file; download it (hf download {address[1]} {address[4]}) and name it"
+            f"{name[:200]!r} is the address of a file; download it (hf download {address[1]} {address[4]}) and name it."
         )
     if address:
         return OnHub(hub_id(name))
     if URL.match(name):
         raise Refusal(
-            f"{name[:200]!r} is an address outside the models of the hub; download the model and name its file"
+            f"{name[:200]!r} is an address outside the models of the hub; download the model and name its file."
         )
     path = existing(name)
     if path is not None:
         return path
     if looks_local(name):
-        raise Refusal(f"{name[:200]!r} looks like a path, and there is no such folder or file here{_near(name)}")
+        raise Refusal(f"{name[:200]!r} looks like a path, and there is no such folder or file here{_near(name)}.")
     if HUB_ID.fullmatch(name.rstrip("/")):
         return OnHub(name.rstrip("/"))
-    raise Refusal(f"There is no model {name[:100]!r}")
+    return None
 
 
 def existing(name: str) -> Path | None:

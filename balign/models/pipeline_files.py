@@ -43,3 +43,20 @@ def read_files(folder: Path) -> list[Path]:
         with contextlib.suppress(Refusal):  # a part that the pipeline does not have
             files |= {folder / name for name in chosen(names, str(folder), [part])}
     return sorted(files)
+
+
+def refuse_neighbours(folder: Path) -> None:
+    """Raise Refusal for a folder that holds no pipeline; if it is next to what is meant, that is named."""
+    if (folder / "model_index.json").is_file():
+        return
+    if (folder.parent / "model_index.json").is_file():
+        raise Refusal(f"{folder} is a part of the pipeline in {folder.parent}; name that.")
+    inside = sorted([*folder.glob("snapshots/*/model_index.json"), *folder.glob("*/model_index.json")])
+    if inside:
+        raise Refusal(f"{folder} holds no pipeline itself; one is in {inside[-1].parent}: name that.")
+    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in (".safetensors", ".ckpt"))
+    if files:
+        raise Refusal(
+            f"{folder} holds no pipeline (no model_index.json); it holds the file {files[0].name}: name that."
+        )
+    raise Refusal(f"There is no {folder / 'model_index.json'}; a whole diffusers pipeline folder is accepted.")
