@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
-class Pace(NamedTuple):
+class DistilledPace(NamedTuple):
     """The denoising steps and the guidance that a model draws well with."""
 
     steps: int
@@ -13,14 +13,14 @@ class Pace(NamedTuple):
 
 
 PACES = {
-    "turbo": Pace(4, 0.0),
-    "lcm": Pace(4, 1.0),
-    "tcd": Pace(4, 1.0),
-    "pcm": Pace(4, 1.0),
-    "dmd": Pace(4, 1.0),
-    "lightning": Pace(4, 1.0),
-    "hyper": Pace(8, 1.0),
-    "sdxs": Pace(1, 0.0),
+    "turbo": DistilledPace(4, 0.0),
+    "lcm": DistilledPace(4, 1.0),
+    "tcd": DistilledPace(4, 1.0),
+    "pcm": DistilledPace(4, 1.0),
+    "dmd": DistilledPace(4, 1.0),
+    "lightning": DistilledPace(4, 1.0),
+    "hyper": DistilledPace(8, 1.0),
+    "sdxs": DistilledPace(1, 0.0),
 }
 """By a word of the model's name."""
 SCHEDULERS = {"LCMScheduler": PACES["lcm"], "TCDScheduler": PACES["tcd"]}
@@ -28,7 +28,7 @@ MOST = 12
 """More denoising steps than this harm such a model, and so does more guidance than 2."""
 
 
-def pace(name: str, scheduler: Mapping[str, Any]) -> Pace | None:
+def pace(name: str, scheduler: Mapping[str, Any]) -> DistilledPace | None:
     """What draws with a distilled model, known by its name or its scheduler's configuration; None for any other."""
     last = name.rstrip("/").split("/")[-1].partition("@")[0]
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", last).lower()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from balign.models.catalogue import find
-from balign.models.distilled import Pace, pace, remark
+from balign.models.distilled import DistilledPace, pace, remark
 from tests.pipelines import edit_json
 
 TRAILING = {"timestep_spacing": "trailing"}
@@ -16,25 +16,25 @@ TRAILING = {"timestep_spacing": "trailing"}
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("stabilityai/sd-turbo", Pace(4, 0.0)),
-        ("SDTurbo", Pace(4, 0.0)),
-        ("SimianLuo/LCM_Dreamshaper_v7", Pace(4, 1.0)),
-        ("models/dreamshaper_8LCM.safetensors", Pace(4, 1.0)),
-        ("realisticVisionV60B1_v51HyperVAE.safetensors", Pace(8, 1.0)),
-        ("someone/photon-lightning-8step", Pace(8, 1.0)),
-        ("IDKiro/sdxs-512-0.9", Pace(1, 0.0)),
+        ("stabilityai/sd-turbo", DistilledPace(4, 0.0)),
+        ("SDTurbo", DistilledPace(4, 0.0)),
+        ("SimianLuo/LCM_Dreamshaper_v7", DistilledPace(4, 1.0)),
+        ("models/dreamshaper_8LCM.safetensors", DistilledPace(4, 1.0)),
+        ("realisticVisionV60B1_v51HyperVAE.safetensors", DistilledPace(8, 1.0)),
+        ("someone/photon-lightning-8step", DistilledPace(8, 1.0)),
+        ("IDKiro/sdxs-512-0.9", DistilledPace(1, 0.0)),
         ("hyperrealism_v3.safetensors", None),
         ("someone/hyper-realistic-v2", None),
         ("pytorch-lightning/sd", None),
         ("CompVis/stable-diffusion-v1-4", None),
     ],
 )
-def test_a_name_tells(name: str, expected: Pace | None) -> None:
+def test_a_name_tells(name: str, expected: DistilledPace | None) -> None:
     assert pace(name, {}) == expected
 
 
 def test_a_scheduler_tells() -> None:
-    assert pace("mine", {"_class_name": "LCMScheduler"}) == Pace(4, 1.0)
+    assert pace("mine", {"_class_name": "LCMScheduler"}) == DistilledPace(4, 1.0)
     assert pace("mine", TRAILING) is None
 
 
