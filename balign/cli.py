@@ -5,7 +5,7 @@ A refusal or an error of the disk is one sentence on standard error and exit cod
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict, get_args, get_origin
 
 import tyro
 from pydantic import ValidationError
@@ -95,24 +95,35 @@ def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
     return show(opened, execute.evaluate(opened, scorer))
 
 
-def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lora: int | None = None) -> int:
-    """Write the erased model as a whole diffusers folder, its changed weights alone, or the change as a LoRA file.
+def export(
+    folder: Folder,
+    /,
+    out: Path | None = None,
+    form: Literal["pipeline", "checkpoint", "changed"] | None = None,
+    strength: float = 1.0,
+    lora: int | None = None,
+) -> int:
+    """Write the erased model as a diffusers folder, as one checkpoint file, or the change alone, also as a LoRA.
 
     Args:
-        out: where to write; left out, `pipeline` or `lora.safetensors` inside the run's folder. A name that ends in
-            .safetensors takes the changed weights alone, or the LoRA.
-        strength: how much of the erasure to apply: 0 none, 1 all. The strength of a LoRA is set where it is used.
-        lora: write a LoRA of this rank instead, for diffusers, A1111 or ComfyUI; what the rank cannot hold is lost.
+        out: where to write; left out, a name inside the run's folder.
+        form: pipeline, a whole diffusers folder (default); checkpoint, the whole model in one .safetensors for A1111,
+            Forge and ComfyUI; changed, the changed weights alone in one .safetensors.
+        strength: how much of the erasure to apply: 0 none, 1 all.
+        lora: write a LoRA of this rank instead, for diffusers, A1111, Forge or ComfyUI; what the rank cannot hold is
+            lost.
     """
-    from balign.runs.engine import execute
+    from balign.runs.engine import exporting
 
-    opened = _open(folder)
-    if lora is not None:
-        target = out or opened.path / "lora.safetensors"
-        share = execute.export_lora(opened, target, lora)
-        Terminal().sentence(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
-        return _wrote(target)
-    return _wrote(execute.export(opened, out or opened.path / "pipeline", strength))
+    opened, say = _open(folder), Terminal().sentence
+    if lora is None:
+        return _wrote(exporting.export(opened, out, form or "pipeline", strength))
+    if form is not None:
+        raise Refusal(f"form is {form!r} and --lora is given; a LoRA is a form of its own, so give one of the two.")
+    target = out or opened.path / "lora.safetensors"
+    share = exporting.export_lora(opened, target, lora, strength, say)
+    say(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
+    return _wrote(target)
 
 
 def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:

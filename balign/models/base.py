@@ -19,6 +19,10 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 Progress = Callable[[int, int], None]
 """Called after each batch with how many are done and how many there are; an exception it raises ends the work."""
 
+NO_FILE = (
+    "No program reads this family of models as a single file or with a LoRA; export the whole folder, or the changed "
+    "weights alone."
+)
 NO_WORDS = "This model's conditions are not made of words, so no word can be learned by textual inversion."
 
 
@@ -109,3 +113,14 @@ class BaseModel(ABC):
     @abstractmethod
     def save(self, folder: str) -> None:
         """Write the whole model, with the denoiser's current weights, in the format that its library loads."""
+
+    def single_file(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """The whole model as tensors by the names that other programs read in one file, and the file's metadata.
+
+        Raises Refusal for a family that no program reads so.
+        """
+        raise Refusal(NO_FILE)
+
+    def lora_metadata(self) -> dict[str, str]:
+        """What a LoRA file for this model says of it. Raises Refusal for a family to which no program adds LoRAs."""
+        raise Refusal(NO_FILE)

@@ -169,7 +169,11 @@ class DiffusersModel(BaseModel):
         if target.is_dir():
             target.rmdir()  # an empty folder gives way, a full one is not overwritten
         with atomic(target) as draft, loading.quiet():
-            self._pipeline().save_pretrained(draft)
+            self._write(draft)
+
+    def _write(self, folder: Path) -> None:
+        """Save the stock pipeline into this folder."""
+        self._pipeline().save_pretrained(folder)
 
     # ---- the parts of the pipeline, loaded when they are first needed
 

@@ -7,12 +7,13 @@ is left out. Text is always coded in fp32.
 import logging
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from balign.models import learned_words, loading
+from balign.models import learned_words, loading, original_keys, portable
 from balign.models.diffusers_model import DiffusersModel
 
 TEXT_BATCH = 32
@@ -65,13 +66,27 @@ class StableDiffusion(DiffusersModel):
             prediction: Tensor = self._denoiser(noisy, timesteps, conditions, return_dict=False)[0]
         return prediction.float()
 
-    def save(self, folder: str) -> None:
-        """A ``StableDiffusionPipeline`` folder. Raises OSError if a folder with files in it is there already."""
+    def _write(self, folder: Path) -> None:
         self._denoiser.to(memory_format=torch.contiguous_format)  # safetensors writes no other
         try:
-            super().save(folder)
+            super()._write(folder)
         finally:
             self._denoiser.to(memory_format=torch.channels_last)
+        portable.tokenizer(self.folder / "tokenizer", folder / "tokenizer")
+        portable.text_encoder(folder / "text_encoder")
+
+    def single_file(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        pipeline = self._pipeline()
+        return original_keys.tensors_of(pipeline), original_keys.metadata(pipeline)
+
+    def lora_metadata(self) -> dict[str, str]:
+        spec = original_keys.metadata(self._pipeline())
+        architecture = spec["modelspec.architecture"]
+        return {
+            "modelspec.architecture": f"{architecture}/lora",
+            "ss_network_module": "networks.lora",
+            "ss_v2": str("-v2" in architecture),
+        }
 
     # ---- the parts of the pipeline
 
