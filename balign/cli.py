@@ -4,6 +4,7 @@ A refusal or an error of the disk is one sentence on standard error and exit cod
 """
 
 import sys
+from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict, get_args, get_origin
 
@@ -83,6 +84,17 @@ def run(folders: Folders, /) -> int:
     return code
 
 
+def more(folder: Folder, /, steps: int) -> int:
+    """Give a finished run some more steps, in a new run folder: the training goes on where it ended.
+
+    Args:
+        steps: how many, beside those that were taken.
+    """
+    from balign.runs.engine import more_steps
+
+    return _follow(more_steps.begin(_open(folder), steps))
+
+
 def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
     """Score a run's erased weights again and rewrite its report.
 
@@ -124,6 +136,39 @@ def export(
     share = exporting.export_lora(opened, target, lora, strength, say)
     say(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
     return _wrote(target)
+
+
+def push(
+    folder: Folder,
+    name: Annotated[str, tyro.conf.Positional],
+    /,
+    what: Literal["pipeline", "checkpoint", "lora", "report"] = "pipeline",
+    strength: float = 1.0,
+    rank: int = 8,
+    private: bool = False,
+) -> int:
+    """Put the erased model on the Hugging Face hub with its card, or the report as a page (a static Space).
+
+    The token is that of HF_TOKEN or `hf auth login`, or else is asked for; balign stores it nowhere.
+
+    Args:
+        name: the repository, owner/name; it is made if there is none.
+        what: pipeline, the whole diffusers folder; checkpoint, one file for A1111, Forge and ComfyUI; lora; report.
+        strength: how much of the erasure to apply: 0 none, 1 all.
+        rank: of the LoRA.
+        private: whether a repository that is made is private.
+    """
+    from balign.models import upload
+    from balign.runs.engine import push as pushing
+
+    opened, terminal = _open(folder), Terminal()
+    token = upload.token() or (getpass("Token of the hub, with write access: ") if sys.stdin.isatty() else "")
+    if not token.strip():
+        raise Refusal("No token of the hub was found; set HF_TOKEN, or log in with `hf auth login`.")
+    options = {"strength": strength, "rank": rank, "private": private, "say": terminal.sentence}
+    page = pushing.push(opened, name, what, token=token.strip(), **options)
+    terminal.sentence(f"Pushed to {page}")
+    return 0
 
 
 def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:
@@ -296,7 +341,22 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     plain_text.guard_output()
-    commands = (erase, run, evaluate, export, try_, strength, probe, attack, compare, bundle, reproduce, studio)
+    commands = (
+        erase,
+        run,
+        more,
+        evaluate,
+        export,
+        push,
+        try_,
+        strength,
+        probe,
+        attack,
+        compare,
+        bundle,
+        reproduce,
+        studio,
+    )
     try:
         _check(sys.argv[1:] if arguments is None else arguments)
         return tyro.extras.subcommand_cli_from_dict(

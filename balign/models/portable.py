@@ -22,9 +22,14 @@ def tokenizer(base: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
     for file in sorted(path for pattern in TOKENIZER for path in base.glob(pattern)):
         shutil.copyfile(file, target / file.name)
-    names = target / "vocab.json", target / "merges.txt"
+    vocabulary(target)
+
+
+def vocabulary(folder: Path) -> None:
+    """Write vocab.json and merges.txt of what this folder's tokenizer.json has, if they are not there."""
+    names = folder / "vocab.json", folder / "merges.txt"
     if not all(name.is_file() for name in names):
-        model = json.loads((target / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+        model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
         names[0].write_text(json.dumps(model["vocab"], ensure_ascii=False), encoding="utf-8")
         pairs = (pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"])
         names[1].write_text("\n".join(["#version: 0.2", *pairs, ""]), encoding="utf-8")

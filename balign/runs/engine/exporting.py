@@ -40,7 +40,7 @@ def export(run: Run, out: Path | None = None, form: Form = "pipeline", strength:
     weight_file.load_changed(erased, model.denoiser, strength=strength)
     if form == "pipeline":
         model.save(str(out))
-        write(out / "README.md", card(run, strength))
+        write(out / "README.md", card(run, strength, form))
     elif form == "checkpoint":
         tensors, metadata = model.single_file()
         weight_file.save_changed(out, tensors, metadata | _about(run, strength))
