@@ -165,8 +165,9 @@ def push(
     token = upload.token() or (getpass("Token of the hub, with write access: ") if sys.stdin.isatty() else "")
     if not token.strip():
         raise Refusal("No token of the hub was found; set HF_TOKEN, or log in with `hf auth login`.")
-    options = {"strength": strength, "rank": rank, "private": private, "say": terminal.sentence}
-    page = pushing.push(opened, name, what, token=token.strip(), **options)
+    page = pushing.push(
+        opened, name, what, token.strip(), strength=strength, rank=rank, private=private, say=terminal.sentence
+    )
     terminal.sentence(f"Pushed to {page}")
     return 0
 

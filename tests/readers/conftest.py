@@ -86,7 +86,8 @@ class Writer:
     @torch.no_grad()
     def loras(self, source: str, name: str, choices: list[tuple[str, int]]) -> None:
         """LoRAs of a change of the trained weights; balign's pictures are of what the file holds, added."""
-        model = StableDiffusion.load(source)
+        model, folder = StableDiffusion.load(source), self.work / f"{name}-base"
+        model.save(str(folder))
         base = {key: weight.clone() for key, weight in model.denoiser.named_parameters()}
         for train, rank in choices:
             changed = {key: noisy(key, base[key], 0.3) for key in select(model.denoiser, train)}
@@ -99,7 +100,7 @@ class Writer:
                     up, down = (tensors[f"{part}.lora_{side}.weight"] for side in ("up", "down"))
                     weight.add_((up.flatten(1) @ down.flatten(1)).view(weight.shape))
             self.draw(model, f"{name}-{train}-{rank}")
-        self.job(model, name, Path(source), loras=[f"{name}-{train}-{rank}" for train, rank in choices])
+        self.job(model, name, folder, loras=[f"{name}-{train}-{rank}" for train, rank in choices])
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ What = Literal["pipeline", "checkpoint", "lora", "report"]
 def push(
     run: Run,
     name: str,
-    what: What = "pipeline",
-    *,
+    what: What,
     token: str,
+    *,
     strength: float = 1.0,
     rank: int = 8,
     private: bool = False,

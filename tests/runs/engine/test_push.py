@@ -63,11 +63,11 @@ def test_the_pipeline_is_there_whole_with_its_card(run: Run, shelf: Shelf, capsy
 
 
 def test_a_lora_and_a_report(run: Run, shelf: Shelf) -> None:
-    push.push(run, "me/lora", "lora", token=TOKEN, rank=2, private=True)
+    push.push(run, "me/lora", "lora", TOKEN, rank=2, private=True)
     assert shelf.files["me/lora"].keys() == {"README.md", "lora.safetensors"}
     assert "load_lora_weights" in shelf.files["me/lora"]["README.md"].decode()
     assert shelf.repositories["me/lora"]["private"] is True
-    push.push(run, "me/report", "report", token=TOKEN)
+    push.push(run, "me/report", "report", TOKEN)
     assert shelf.files["me/report"]["index.html"] == (run.path / "report.html").read_bytes()
     assert SpaceCard(shelf.files["me/report"]["README.md"].decode()).data.sdk == "static"
     assert (shelf.repositories["me/report"]["type"], shelf.repositories["me/report"]["sdk"]) == ("space", "static")
@@ -90,7 +90,7 @@ def test_a_push_that_is_cut_says_so_and_can_be_repeated(run: Run, shelf: Shelf, 
 @pytest.mark.parametrize("token", ["hf_unknown-to-the-hub", READ_ONLY])
 def test_a_token_that_may_not_write_is_one_sentence(run: Run, shelf: Shelf, token: str) -> None:
     with pytest.raises(Refusal, match=r"does not let this token write to me/x \(it answered 40[13]\)") as caught:
-        push.push(run, "me/x", "report", token=token)
+        push.push(run, "me/x", "report", token)
     assert token not in str(caught.value)
     assert not shelf.repositories
 
@@ -98,7 +98,7 @@ def test_a_token_that_may_not_write_is_one_sentence(run: Run, shelf: Shelf, toke
 @pytest.mark.parametrize("name", ["without-owner", "a/b/c", "me/a b", "me/--", "../x"])
 def test_what_is_no_repository_is_refused(run: Run, name: str) -> None:
     with pytest.raises(Refusal, match="accepted is owner/name"):
-        push.push(run, name, "report", token=TOKEN)
+        push.push(run, name, "report", TOKEN)
 
 
 def test_without_a_token_it_is_asked_for_in_a_terminal_only(
