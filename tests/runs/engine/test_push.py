@@ -16,6 +16,9 @@ from balign.runs.engine import push
 from balign.runs.folder import Run
 from tests.models.hub_stand_in import READ_ONLY, TOKEN, Shelf, hub
 
+# The hub's client hands a file to its network library in a way that this calls old.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
+
 
 @pytest.fixture
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
