@@ -129,7 +129,7 @@ def export(
 
     opened, say = _open(folder), Terminal().sentence
     if lora is None:
-        return _wrote(exporting.export(opened, out, form or "pipeline", strength))
+        return _wrote(exporting.export(opened, out, form or "pipeline", strength, say))
     if form is not None:
         raise Refusal(f"form is {form!r} and --lora is given; a LoRA is a form of its own, so give one of the two.")
     target = out or opened.path / "lora.safetensors"

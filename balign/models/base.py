@@ -7,6 +7,7 @@ model's device by the model.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,15 @@ NO_FILE = (
     "weights alone."
 )
 NO_WORDS = "This model's conditions are not made of words, so no word can be learned by textual inversion."
+
+
+class SingleFile(NamedTuple):
+    """A whole model in one file: its tensors by the names other programs know, and the file's metadata."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    remark: str
+    """Which programs cannot open it; empty if all can."""
 
 
 class BaseModel(ABC):
@@ -114,11 +124,8 @@ class BaseModel(ABC):
     def save(self, folder: str) -> None:
         """Write the whole model, with the denoiser's current weights, in the format that its library loads."""
 
-    def single_file(self) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """The whole model as tensors by the names that other programs read in one file, and the file's metadata.
-
-        Raises Refusal for a family that no program reads so.
-        """
+    def single_file(self) -> SingleFile:
+        """The whole model as other programs read it. Raises Refusal for a family that no program reads so."""
         raise Refusal(NO_FILE)
 
     def lora_metadata(self) -> dict[str, str]:

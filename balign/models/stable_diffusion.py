@@ -14,9 +14,14 @@ import torch
 from torch import Tensor
 
 from balign.models import learned_words, loading, original_keys, portable
+from balign.models.base import SingleFile
 from balign.models.diffusers_model import DiffusersModel
 
 TEXT_BATCH = 32
+ONLY_DIFFUSERS = (
+    "A1111, Forge and ComfyUI know the sizes of Stable Diffusion 1 and 2 alone; this model's are others, so only "
+    "diffusers' from_single_file opens the file, with a folder of the model as config."
+)
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +80,11 @@ class StableDiffusion(DiffusersModel):
         portable.tokenizer(self.folder / "tokenizer", folder / "tokenizer")
         portable.text_encoder(folder / "text_encoder")
 
-    def single_file(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+    def single_file(self) -> SingleFile:
         pipeline = self._pipeline()
-        return original_keys.tensors_of(pipeline), original_keys.metadata(pipeline)
+        known = tuple(pipeline.unet.config.block_out_channels) == original_keys.WIDTHS
+        remark = "" if known else ONLY_DIFFUSERS
+        return SingleFile(original_keys.tensors_of(pipeline), original_keys.metadata(pipeline), remark)
 
     def lora_metadata(self) -> dict[str, str]:
         spec = original_keys.metadata(self._pipeline())

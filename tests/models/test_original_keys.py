@@ -117,7 +117,7 @@ def test_diffusers_reads_every_value_back(
     from diffusers import StableDiffusionPipeline
 
     folder = tiny_model(prediction, like=like)
-    tensors, metadata = StableDiffusion.load(folder).single_file()
+    tensors, metadata, _ = StableDiffusion.load(folder).single_file()
     path = tmp_path / "model.safetensors"
     save_changed(path, tensors, metadata)
     offline = {"local_files_only": True, "safety_checker": None}

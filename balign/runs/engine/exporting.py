@@ -13,6 +13,7 @@ from balign.runs.outcome.model_card import card
 from balign.runs.weights import ERASED
 
 Form = Literal["pipeline", "checkpoint", "changed"]
+Say = Callable[[str], None]
 NAMES = {"pipeline": "pipeline", "checkpoint": "whole-model.safetensors", "changed": "changed-weights.safetensors"}
 """Where a form is written inside the run's folder, if nobody says where."""
 FILES = (
@@ -23,10 +24,13 @@ SUFFIX = ".safetensors"
 MATRICES_ONLY = "A LoRA holds matrices alone: {count} biases and norms that were trained too, such as {one}, stay out."
 
 
-def export(run: Run, out: Path | None = None, form: Form = "pipeline", strength: float = 1.0) -> Path:
+def export(
+    run: Run, out: Path | None = None, form: Form = "pipeline", strength: float = 1.0, say: Say = lambda _: None
+) -> Path:
     """Write the erased model in this form; `strength` says how much of the change to apply. Returns where it is.
 
-    Raises Refusal if `out` exists or its name is that of another form, or if the run has no erased weights.
+    What some program cannot open is told to `say` before it is written. Raises Refusal if `out` exists or its name is
+    that of another form, or if the run has no erased weights.
     """
     if form not in get_args(Form):
         raise Refusal(f"form is {form!r}; accepted are {', '.join(get_args(Form))}.")
@@ -42,8 +46,10 @@ def export(run: Run, out: Path | None = None, form: Form = "pipeline", strength:
         model.save(str(out))
         write(out / "README.md", card(run, strength, form))
     elif form == "checkpoint":
-        tensors, metadata = model.single_file()
-        weight_file.save_changed(out, tensors, metadata | _about(run, strength))
+        file = model.single_file()
+        if file.remark:
+            say(file.remark)
+        weight_file.save_changed(out, file.tensors, file.metadata | _about(run, strength))
     else:
         names, facts = weight_file.read_changed(erased)
         scaled = dict(model.denoiser.named_parameters())
@@ -51,9 +57,7 @@ def export(run: Run, out: Path | None = None, form: Form = "pipeline", strength:
     return out
 
 
-def export_lora(
-    run: Run, out: Path, rank: int, strength: float = 1.0, say: Callable[[str], None] = lambda _: None
-) -> float:
+def export_lora(run: Run, out: Path, rank: int, strength: float = 1.0, say: Say = lambda _: None) -> float:
     """Write the change, this much of it, as a low-rank adapter; the share of its squared norm that the rank holds.
 
     What an adapter cannot hold is told to `say` before anything is written.
@@ -65,11 +69,11 @@ def export_lora(
     changed, _ = weight_file.read_changed(erased_weights(run))
     model = load_model(run.config)
     facts = model.lora_metadata()
-    base = {name: weight for name, weight in model.denoiser.named_parameters() if name in changed}
+    base = {name: weight.detach().cpu() for name, weight in model.denoiser.named_parameters() if name in changed}
     outside = [name for name in changed if not lora.holds(name, changed[name]) and not changed[name].equal(base[name])]
     if outside:
         say(MATRICES_ONLY.format(count=len(outside), one=outside[0]))
-    partly = {name: base[name].lerp(weight.to(base[name]), strength) for name, weight in changed.items()}
+    partly = {name: base[name].lerp(weight, strength) for name, weight in changed.items()}
     tensors, share = lora.adapter(base, partly if strength != 1 else changed, rank)
     inside = next((int(tensor) for name, tensor in tensors.items() if name.endswith(".alpha")), rank)
     facts |= {"ss_network_dim": str(inside), "ss_network_alpha": str(inside), "share_of_change": f"{share:.4f}"}

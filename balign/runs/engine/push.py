@@ -5,7 +5,6 @@ A model comes with the model card and its scores; the report becomes the page of
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -28,7 +27,7 @@ def push(
     strength: float = 1.0,
     rank: int = 8,
     private: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    say: exporting.Say = lambda _: None,
 ) -> str:
     """Write what is asked for beside the run's files, send it to the repository owner/name, and return its page.
 
@@ -48,7 +47,7 @@ def push(
         return upload.send(folder, name, kind, token, private=private, message=message)
 
 
-def _write(run: Run, folder: Path, what: What, strength: float, rank: int, say: Callable[[str], None]) -> None:
+def _write(run: Run, folder: Path, what: What, strength: float, rank: int, say: exporting.Say) -> None:
     """What is sent, as a folder."""
     if what == "pipeline":
         exporting.export(run, folder, "pipeline", strength)
@@ -61,7 +60,7 @@ def _write(run: Run, folder: Path, what: What, strength: float, rank: int, say: 
     if what == "lora":
         exporting.export_lora(run, folder / "lora.safetensors", rank, strength, say)
     else:
-        exporting.export(run, folder / exporting.NAMES["checkpoint"], "checkpoint", strength)
+        exporting.export(run, folder / exporting.NAMES["checkpoint"], "checkpoint", strength, say)
     write(folder / "README.md", card(run, strength, what))
 
 

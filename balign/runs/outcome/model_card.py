@@ -152,7 +152,7 @@ def _use(base: Entry, form: str) -> str:
         return (
             "`whole-model.safetensors` is the whole model under the names of its first release, for the folder "
             "`models/Stable-diffusion` of A1111 and Forge or `models/checkpoints` of ComfyUI, and for diffusers' "
-            "`StableDiffusionPipeline.from_single_file`."
+            "`from_single_file`."
         )
     else:
         loaded = [

@@ -36,7 +36,9 @@ def test_the_change_is_written_as_a_lora_which_says_what_it_holds(finished, tmp_
 
 
 def test_the_checkpoint_is_the_whole_model_and_says_what_it_is(finished, tmp_path):
-    out = exporting.export(finished.run, tmp_path / "model.safetensors", "checkpoint")
+    said: list[str] = []
+    out = exporting.export(finished.run, tmp_path / "model.safetensors", "checkpoint", say=said.append)
+    assert [text[:24] for text in said] == ["A1111, Forge and ComfyUI"]  # the sizes are no real model's
     tensors, erased = load_file(out), load_file(finished.run.path / "erased.safetensors")
     prefixes = {name.split(".")[0] for name in tensors}
     assert prefixes == {"model", "first_stage_model", "cond_stage_model"}

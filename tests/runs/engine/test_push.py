@@ -58,7 +58,7 @@ def test_the_pipeline_is_there_whole_with_its_card(run: Run, shelf: Shelf, capsy
     )
     assert all(whole[name].equal(tensor) for name, tensor in erased.items())
     assert ModelCard(files["README.md"].decode()).data.library_name == "diffusers"
-    assert "private" not in shelf.repositories["me/without-cat"] or not shelf.repositories["me/without-cat"]["private"]
+    assert shelf.repositories["me/without-cat"].get("visibility") != "private"
     assert without_the_token(tmp_path, told.out, told.err, caplog.text)
     assert all(TOKEN.encode() not in content for content in files.values())
     assert not list(run.path.glob("tmp*"))
@@ -69,7 +69,7 @@ def test_a_lora_and_a_report(run: Run, shelf: Shelf) -> None:
     push.push(run, "me/lora", "lora", TOKEN, rank=2, private=True)
     assert shelf.files["me/lora"].keys() == {"README.md", "lora.safetensors"}
     assert "load_lora_weights" in shelf.files["me/lora"]["README.md"].decode()
-    assert shelf.repositories["me/lora"]["private"] is True
+    assert shelf.repositories["me/lora"]["visibility"] == "private"
     push.push(run, "me/report", "report", TOKEN)
     assert shelf.files["me/report"]["index.html"] == (run.path / "report.html").read_bytes()
     assert SpaceCard(shelf.files["me/report"]["README.md"].decode()).data.sdk == "static"
