@@ -36,7 +36,10 @@ def export(
         raise Refusal(f"form is {form!r}; accepted are {', '.join(get_args(Form))}.")
     out = out or run.path / NAMES[form]
     if (out.suffix == SUFFIX) != (form != "pipeline"):
-        raise Refusal(f"{out.name!r} is no name for the form {form!r}: {FILES}; name the one that is meant, such as --form checkpoint.")
+        raise Refusal(
+            f"{out.name!r} is no name for the form {form!r}: {FILES}; name the one that is meant, such as --form "
+            "checkpoint."
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refusal(f"{out} exists and is not an empty folder; name a new one.")
     erased = erased_weights(run)
