@@ -4,8 +4,9 @@ A refusal or an error of the disk is one sentence on standard error and exit cod
 """
 
 import sys
+from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict, get_args, get_origin
 
 import tyro
 from pydantic import ValidationError
@@ -83,6 +84,17 @@ def run(folders: Folders, /) -> int:
     return code
 
 
+def more(folder: Folder, /, steps: int) -> int:
+    """Give a finished run some more steps, in a new run folder: the training goes on where it ended.
+
+    Args:
+        steps: how many, beside those that were taken.
+    """
+    from balign.runs.engine import more_steps
+
+    return _follow(more_steps.begin(_open(folder), steps))
+
+
 def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
     """Score a run's erased weights again and rewrite its report.
 
@@ -95,24 +107,69 @@ def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
     return show(opened, execute.evaluate(opened, scorer))
 
 
-def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lora: int | None = None) -> int:
-    """Write the erased model as a whole diffusers folder, its changed weights alone, or the change as a LoRA file.
+def export(
+    folder: Folder,
+    /,
+    out: Path | None = None,
+    form: Literal["pipeline", "checkpoint", "changed"] | None = None,
+    strength: float = 1.0,
+    lora: int | None = None,
+) -> int:
+    """Write the erased model as a diffusers folder, as one checkpoint file, or the change alone, also as a LoRA.
 
     Args:
-        out: where to write; left out, `pipeline` or `lora.safetensors` inside the run's folder. A name that ends in
-            .safetensors takes the changed weights alone, or the LoRA.
-        strength: how much of the erasure to apply: 0 none, 1 all. The strength of a LoRA is set where it is used.
-        lora: write a LoRA of this rank instead, for diffusers, A1111 or ComfyUI; what the rank cannot hold is lost.
+        out: where to write; left out, a name inside the run's folder.
+        form: pipeline, a whole diffusers folder (default); checkpoint, the whole model in one .safetensors for A1111,
+            Forge and ComfyUI; changed, the changed weights alone in one .safetensors.
+        strength: how much of the erasure to apply: 0 none, 1 all.
+        lora: write a LoRA of this rank instead, for diffusers, A1111, Forge or ComfyUI; what the rank cannot hold is
+            lost.
     """
-    from balign.runs.engine import execute
+    from balign.runs.engine import exporting
 
-    opened = _open(folder)
-    if lora is not None:
-        target = out or opened.path / "lora.safetensors"
-        share = execute.export_lora(opened, target, lora)
-        Terminal().sentence(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
-        return _wrote(target)
-    return _wrote(execute.export(opened, out or opened.path / "pipeline", strength))
+    opened, say = _open(folder), Terminal().sentence
+    if lora is None:
+        return _wrote(exporting.export(opened, out, form or "pipeline", strength, say))
+    if form is not None:
+        raise Refusal(f"form is {form!r} and --lora is given; a LoRA is a form of its own, so give one of the two.")
+    target = out or opened.path / "lora.safetensors"
+    share = exporting.export_lora(opened, target, lora, strength, say)
+    say(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
+    return _wrote(target)
+
+
+def push(
+    folder: Folder,
+    name: Annotated[str, tyro.conf.Positional],
+    /,
+    what: Literal["pipeline", "checkpoint", "lora", "report"] = "pipeline",
+    strength: float = 1.0,
+    rank: int = 8,
+    private: bool = False,
+) -> int:
+    """Put the erased model on the Hugging Face hub with its card, or the report as a page (a static Space).
+
+    The token is that of HF_TOKEN or `hf auth login`, or else is asked for; balign stores it nowhere.
+
+    Args:
+        name: the repository, owner/name; it is made if there is none.
+        what: pipeline, the whole diffusers folder; checkpoint, one file for A1111, Forge and ComfyUI; lora; report.
+        strength: how much of the erasure to apply: 0 none, 1 all.
+        rank: of the LoRA.
+        private: whether a repository that is made is private.
+    """
+    from balign.models import upload
+    from balign.runs.engine import push as pushing
+
+    opened, terminal = _open(folder), Terminal()
+    token = upload.token() or (getpass("Token of the hub, with write access: ") if sys.stdin.isatty() else "")
+    if not token.strip():
+        raise Refusal("No token of the hub was found; set HF_TOKEN, or log in with `hf auth login`.")
+    page = pushing.push(
+        opened, name, what, token.strip(), strength=strength, rank=rank, private=private, say=terminal.sentence
+    )
+    terminal.sentence(f"Pushed to {page}")
+    return 0
 
 
 def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:
@@ -285,7 +342,22 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     plain_text.guard_output()
-    commands = (erase, run, evaluate, export, try_, strength, probe, attack, compare, bundle, reproduce, studio)
+    commands = (
+        erase,
+        run,
+        more,
+        evaluate,
+        export,
+        push,
+        try_,
+        strength,
+        probe,
+        attack,
+        compare,
+        bundle,
+        reproduce,
+        studio,
+    )
     try:
         _check(sys.argv[1:] if arguments is None else arguments)
         return tyro.extras.subcommand_cli_from_dict(

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from balign.host import listing, status
-from balign.runs.engine import execute
+from balign.runs.engine import execute, exporting
 from balign.runs.folder import Run
 from balign.runs.outcome import bundle, report_page, reproduce, zip_check
 from balign.telemetry import Phase
@@ -55,13 +55,13 @@ def test_it_opens(old: Run) -> None:
 
 
 def test_it_exports(old: Run, tmp_path: Path) -> None:
-    execute.export(old, tmp_path / "whole")
+    exporting.export(old, tmp_path / "whole")
     assert (tmp_path / "whole" / "model_index.json").is_file()
-    same = load_file(execute.export(old, tmp_path / "same.safetensors"))
+    same = load_file(exporting.export(old, tmp_path / "same.safetensors", "changed"))
     weights = load_file(old.path / "erased.safetensors")
     assert same.keys() == weights.keys()
     assert all(torch.equal(same[name], weights[name]) for name in weights)
-    assert 0 < execute.export_lora(old, tmp_path / "lora.safetensors", 4) <= 1
+    assert 0 < exporting.export_lora(old, tmp_path / "lora.safetensors", 4) <= 1
 
 
 def test_it_is_bundled_and_a_zip_of_then_is_read(old: Run, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ model's device by the model.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,20 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 Progress = Callable[[int, int], None]
 """Called after each batch with how many are done and how many there are; an exception it raises ends the work."""
 
+NO_FILE = (
+    "No program reads this family of models as a single file or with a LoRA; export the whole folder, or the changed "
+    "weights alone."
+)
 NO_WORDS = "This model's conditions are not made of words, so no word can be learned by textual inversion."
+
+
+class Checkpoint(NamedTuple):
+    """A whole model in one file: its tensors by the names other programs know, and the file's metadata."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    remark: str
+    """Which programs cannot open it; empty if all can."""
 
 
 class BaseModel(ABC):
@@ -107,3 +121,11 @@ class BaseModel(ABC):
     @abstractmethod
     def save(self, folder: str) -> None:
         """Write the whole model, with the denoiser's current weights, in the format that its library loads."""
+
+    def single_file(self) -> Checkpoint:
+        """The whole model as other programs read it. Raises Refusal for a family that no program reads so."""
+        raise Refusal(NO_FILE)
+
+    def lora_metadata(self) -> dict[str, str]:
+        """What a LoRA file for this model says of it. Raises Refusal for a family to which no program adds LoRAs."""
+        raise Refusal(NO_FILE)

@@ -7,12 +7,14 @@ checker is left out. Text is always coded in fp32.
 import logging
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from balign.models import distilled, learned_words, solver
+from balign.models import distilled, learned_words, original_keys, portable, solver
+from balign.models.base import Checkpoint
 from balign.models.diffusers_model import DiffusersModel
 from balign.models.loading import Source
 from balign.refusal import Refusal
@@ -26,6 +28,10 @@ INPUTS = {
     "encoder_hid_dim_type": "an image",
 }
 """What the denoisers of other models take, by the field of the configuration that says so."""
+ONLY_DIFFUSERS = (
+    "A1111, Forge and ComfyUI know the sizes of Stable Diffusion 1 and 2 alone; this model's are others, so only "
+    "diffusers' from_single_file opens the file, with a folder of the model as config."
+)
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +81,29 @@ class StableDiffusion(DiffusersModel):
             prediction: Tensor = self._denoiser(noisy, timesteps, conditions, return_dict=False)[0]
         return prediction.float()
 
-    def save(self, folder: str) -> None:
-        """A ``StableDiffusionPipeline`` folder. Raises OSError if a folder with files in it is there already."""
+    def _write(self, folder: Path) -> None:
         self._denoiser.to(memory_format=torch.contiguous_format)  # safetensors writes no other
         try:
-            super().save(folder)
+            super()._write(folder)
         finally:
             self._denoiser.to(memory_format=torch.channels_last)
+        portable.tokenizer(self.source.tokenizer_folder, folder / "tokenizer")
+        portable.text_encoder(folder / "text_encoder")
+
+    def single_file(self) -> Checkpoint:
+        pipeline = self._pipeline()
+        known = tuple(pipeline.unet.config.block_out_channels) == original_keys.WIDTHS
+        remark = "" if known else ONLY_DIFFUSERS
+        return Checkpoint(original_keys.tensors_of(pipeline), original_keys.metadata(pipeline), remark)
+
+    def lora_metadata(self) -> dict[str, str]:
+        spec = original_keys.metadata(self._pipeline())
+        architecture = spec["modelspec.architecture"]
+        return {
+            "modelspec.architecture": f"{architecture}/lora",
+            "ss_network_module": "networks.lora",
+            "ss_v2": str("-v2" in architecture),
+        }
 
     # ---- the parts of the pipeline
 

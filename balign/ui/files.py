@@ -78,7 +78,8 @@ async def serve(request: Request) -> FileResponse:
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
     exported = EXPORTED.fullmatch(name) is not None
     if exported or name in (WEIGHTS, VOTES):  # what a browser saves rather than shows
-        headers["Content-Disposition"] = f'attachment; filename="{path.name}"'
+        saved = path.name if name == VOTES else f"{path.stem}-changed-weights{path.suffix}"  # and no whole model
+        headers["Content-Disposition"] = f'attachment; filename="{saved}"'
     kind = DOWNLOADS.get(WEIGHTS if exported else name, "image/png")
     return FileResponse(path, media_type=kind, headers=headers)
 

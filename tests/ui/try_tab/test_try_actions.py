@@ -178,7 +178,7 @@ def test_a_public_instance_exports_weights_and_no_pipelines(anns: Run, client: T
     answer = client.get("/" + address)
     assert answer.content == (anns.path / name).read_bytes()
     assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"] == 'attachment; filename="strength-0.50.safetensors"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="strength-0.50-changed-weights.safetensors"'
     assert client.get("/" + files.url(anns, name)).status_code == 404
     assert client.get(f"/{files.url(anns, name)}?key={'0' * 40}").status_code == 404
     with pytest.raises(Refusal, match="exported before"):
