@@ -124,7 +124,12 @@ def table(report: RunReport) -> Table:
     verdicts = "\n".join(f"{title}: {group.verdict}." for _, (title, _), group in report.named())
     after = f", after {report.taken}" if report.steps < report.planned else ""
     drawn = Table(title=f"Scored by {escape(report.scorer)}{after}", title_justify="left", caption_justify="left")
-    drawn.caption, drawn.caption_style = escape(verdicts), ""
+    far = "\n".join(
+        f"Kept pictures by {d.features}, {d.n} each: KID {formats.decimal(d.kid)} (same model "
+        f"{formats.decimal(d.kid_floor)}), FID {formats.decimal(d.fid)} (same model {formats.decimal(d.fid_floor)})."
+        for d in report.distances
+    )
+    drawn.caption, drawn.caption_style = escape("\n".join(filter(None, (verdicts, far)))), ""
     drawn.add_column("Group")
     for head in ("Images", "Recognised", "Alignment", "Change, 95 % interval", "p"):
         drawn.add_column(head, justify="right")

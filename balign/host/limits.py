@@ -144,7 +144,7 @@ def check(config: RunConfig) -> None:
         (drawn.previews, LIMITS.previews, "previews"),
         (config.n_forget + config.n_retain, LIMITS.images, "prompts to learn from"),
         (settings.buffer, LIMITS.buffer, "earlier gradients to heed"),
-        (drawn.training + drawn.compared, LIMITS.images, "images to draw, for training and comparing,"),
+        (drawn.training + drawn.compared + drawn.reference, LIMITS.images, "images to draw, for training and comparing,"),
     ):
         if count > most:
             raise Refusal(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")

@@ -17,6 +17,7 @@ from balign.measure.intervals import change, wilson
 from balign.measure.report import GROUPS, AlignmentChange, Group, GroupName, Pair, Scores
 
 TEST_SEEDS = 10_007  # added to a run's seed, so that no test image shares its noise with a training image
+REFERENCE_SEEDS = 20_011  # the same for the pictures that KID and FID compare with
 
 
 class Shot(NamedTuple):
@@ -36,6 +37,11 @@ def shots(prompts: PromptSets, seeds: int = 1, seed: int = 0) -> list[Shot]:
         Shot(group, labelled.prompt, labelled.labels, image_seed)
         for (group, labelled), image_seed in zip(listed, drawn, strict=True)
     ]
+
+
+def reference_shots(prompts: PromptSets, seeds: int = 1, seed: int = 0) -> list[Shot]:
+    """The kept test prompts once more, from other seeds: what KID and FID compare with."""
+    return [shot for shot in shots(prompts, seeds, seed + REFERENCE_SEEDS - TEST_SEEDS) if shot.group == "kept"]
 
 
 def evaluate(

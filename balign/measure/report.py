@@ -89,6 +89,19 @@ class Group(_Frozen):
         return verdict(self.change)
 
 
+class Distance(_Frozen):
+    """KID and FID of the kept pictures to the base model's from other seeds, and of the base's own: the floor."""
+
+    features: str
+    """Whose: a scorer's name, or Inception."""
+    n: Count
+    """Pictures on each side."""
+    kid: Score
+    kid_floor: Score
+    fid: Score
+    fid_floor: Score
+
+
 class Scores(_Frozen):
     """The scores of all groups, and by which scorer."""
 
@@ -98,6 +111,7 @@ class Scores(_Frozen):
     ira: Score | None = None
     cra: Score | None = None
     intervals: dict[str, tuple[Score, Score] | None] = {}
+    distances: tuple[Distance, ...] = ()
 
     def named(self) -> Iterator[tuple[GroupName, GroupTitle, Group]]:
         """The groups in their usual order, each with its title."""

@@ -24,6 +24,8 @@ class Pictures(NamedTuple):
     training: int
     compared: int
     """Test pictures, before and after."""
+    reference: int
+    """Of the kept test prompts, from other seeds, by the base alone."""
     checked: int
     """Drawn once more, to check that unchanged weights change nothing."""
     previews: int
@@ -82,6 +84,7 @@ def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
     return Pictures(
         training=config.n_forget + config.n_retain if steps else 0,
         compared=2 * tests,
+        reference=(len(sets.kept_test) if sets else config.n_eval) * config.eval_seeds,
         checked=min(BATCH, tests),
         previews=steps // config.preview_every if config.preview_every else 0,
         in_preview=len(GROUPS) * min(PREVIEWED, config.n_eval * config.eval_seeds),

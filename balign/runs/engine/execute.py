@@ -12,7 +12,7 @@ from balign.models import lora, weight_file
 from balign.refusal import Refusal
 from balign.runs import leftovers, weights
 from balign.runs.config import RunConfig
-from balign.runs.engine import checkpoint, images, phases
+from balign.runs.engine import checkpoint, phases
 from balign.runs.engine.job import Job, load_job, load_model
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
 from balign.runs.folder import Run
@@ -128,7 +128,7 @@ def _reevaluate(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
     finished = last is not None and last.name == "done"
     recorder.quiet = finished
     job = yield from _load(recorder, scorer)
-    for _ in images.draw(job.model, job.shots, job.sampling, folder.path / "images" / "before", again=False):
+    for _ in phases.base_pictures(job):
         recorder.obey()
     facts = weight_file.load_changed(path, job.model.denoiser)
     step = int(facts.get("step", job.settings.steps))

@@ -9,7 +9,7 @@ from torch import Tensor
 from balign import models
 from balign.data.prompts import PromptSets
 from balign.measure.clip import Scorer
-from balign.measure.evaluation import Shot, shots
+from balign.measure.evaluation import Shot, reference_shots, shots
 from balign.method import editing
 from balign.method.attention import has_cross_attention
 from balign.method.objectives import Settings, settle
@@ -34,6 +34,8 @@ class Job:
     scorer: Scorer
     prompts: PromptSets
     shots: list[Shot]
+    reference: list[Shot]
+    """What KID and FID compare with, drawn by the base alone."""
     sampling: Sampling
     settings: Settings
     light: bool
@@ -79,6 +81,7 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
         scorer=judge,
         prompts=prompts,
         shots=tests,
+        reference=reference_shots(prompts, config.eval_seeds, config.seed),
         sampling=Sampling(
             config.sampling_steps or entry.steps, entry.guidance if config.guidance is None else config.guidance
         ),

@@ -15,10 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from balign import machine, telemetry
 from balign.atomic import write
 from balign.data import latents
+from balign.measure.distances import Compared, distances
 from balign.measure.evaluation import evaluate as score
 from balign.measure.intervals import margin
 from balign.measure.ledger import ledger
@@ -83,23 +85,31 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
             seed=job.run.config.seed,
             steps=sampling.steps,
             guidance=sampling.guidance,
-            on_progress=lambda done, _: progress(done, total + len(job.shots)),
+            on_progress=lambda done, _: progress(done, total + compared),
         )
 
-    drawn = latents.none(job.model)
+    drawn, compared = latents.none(job.model), len(job.shots) + len(job.reference)
     if job.settings.steps:
         drawn = yield from recorder.follow("data", make)
     else:
         total = 0
     manifest = {"model": job.model.fingerprint, "images": drawn.manifest}
     write(job.run.path / "manifest.json", json.dumps(manifest, indent=1))
-    folder = job.run.path / "images" / "before"
-    for done in images.draw(job.model, job.shots, sampling, folder, again=False, paint=paint):
-        yield recorder.phase("data", total + done, total + len(job.shots))
+    for done in base_pictures(job, paint):
+        yield recorder.phase("data", total + done, total + compared)
         recorder.obey()
     data = latents.training_data(job.model, prompts, drawn)
     job.model.release()
     return data
+
+
+def base_pictures(job: Job, paint: images.Paint | None = None) -> Iterator[int]:
+    """Draw what is missing of the base's pictures, with its own weights, and yield how many are done."""
+    done = 0
+    for name, shots in (("before", job.shots), ("reference", job.reference)):
+        for done_here in images.draw(job.model, shots, job.sampling, job.run.path / "images" / name, False, paint):
+            yield done + done_here
+        done += len(shots)
 
 
 def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record]:
@@ -163,7 +173,17 @@ def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, Scores]:
     before, after = (images.load(folder / side, range(len(shots))) for side in ("before", "after"))
     scores = score(shots, before, after, job.scorer, job.prompts.choices, job.prompts.erased)
     recorder.obey()
-    return _with_files(scores)
+    found = distances(_kept(job, before, after), job.scorer, job.scorer.device)
+    recorder.obey()
+    return _with_files(scores).model_copy(update={"distances": found})
+
+
+def _kept(job: Job, before: Tensor, after: Tensor) -> Compared:
+    """The pictures of the kept prompts, and those that KID and FID compare them with."""
+    kept = [k for k, shot in enumerate(job.shots) if shot.group == "kept"]
+    places = range(len(job.reference))
+    reference = images.load(job.run.path / "images" / "reference", places) if kept else before[:0]
+    return Compared(before[kept], after[kept], reference)
 
 
 def _with_files(scores: Scores) -> Scores:

@@ -30,7 +30,7 @@ from balign.telemetry import Step
 FORMAT = "balign bundle 1"
 SUMS = "SHA256SUMS"
 FILES = ("config.json", "report.json", "report.html", "telemetry.jsonl")
-FOLDERS = ("previews", "images/before", "images/after")
+FOLDERS = ("previews", "images/before", "images/after", "images/reference")
 WEIGHTS = "erased.safetensors"
 PICTURE = re.compile(r"[0-9]{1,9}\.png")
 METRICS = ("group", *(name for name in Pair.model_fields if name != "labels"))
