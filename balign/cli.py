@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from balign import plain_text, telemetry
+from balign.data import prompt_file
 from balign.refusal import Refusal
-from balign.runs.config import Concept, Options, RunConfig, explain
+from balign.runs.config import Concept, Options, RunConfig, TestPrompt, explain
 from balign.runs.folder import Run, runs_root
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import Terminal, complain, gentle_interrupt, show
@@ -47,6 +48,7 @@ def erase(
     ],
     /,
     keep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PROMPT...", help_behavior_hint="")] = (),
+    tests: Path | None = None,
     settings: Annotated[Flags, tyro.conf.OmitArgPrefixes] = {},  # noqa: B006
 ) -> int:
     """Erase concepts from a model, in a new run folder.
@@ -54,13 +56,15 @@ def erase(
     Args:
         concepts: What to erase, such as `cat`. With methods that replace, `cat=dog` draws a dog instead of a cat.
         keep: Prompts or words to keep on purpose, beside what is kept anyway.
+        tests: A file of your own prompts to test on, with seeds: a table with a column `prompt`, json, or one a line.
         settings: A setting that is left out has the default of the method or the model.
     """
     try:
         erased = [Concept.parse(text).model_dump() for text in concepts]
     except ValidationError as error:
         raise Refusal(explain(error)) from None
-    return _follow(Run.create(RunConfig.parse({**settings, "erase": erased, "keep": keep})))
+    asked = {**settings, "erase": erased, "keep": keep, "tests": _tests(tests) or ()}
+    return _follow(Run.create(RunConfig.parse(asked)))
 
 
 def run(folders: Folders, /) -> int:
@@ -83,16 +87,24 @@ def run(folders: Folders, /) -> int:
     return code
 
 
-def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
-    """Score a run's erased weights again and rewrite its report.
+def evaluate(folder: Folder, /, scorer: str | None = None, tests: Path | None = None) -> int:
+    """Judge a run's erased weights again and rewrite its report.
 
     Args:
         scorer: another CLIP model to score with, such as ViT-L-14/laion2b_s32b_b82k.
+        tests: another file of your own prompts to test on, with seeds; left out, those it was judged on last.
     """
     from balign.runs.engine import execute
 
     opened = _open(folder)
-    return show(opened, execute.evaluate(opened, scorer))
+    return show(opened, execute.evaluate(opened, scorer, _tests(tests)))
+
+
+def _tests(path: Path | None) -> tuple[TestPrompt, ...] | None:
+    """The prompts of a file to test on; None without one."""
+    if path is None:
+        return None
+    return TestPrompt.listed([prompt._asdict() for prompt in prompt_file.read(path)])
 
 
 def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lora: int | None = None) -> int:

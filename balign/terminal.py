@@ -15,9 +15,10 @@ from rich.table import Table
 
 from balign.host import status
 from balign.markup import formats
+from balign.measure import nudity
 from balign.measure.headline import headline
 from balign.measure.recovery import SUBJECTS
-from balign.measure.report import GROUPS, RunReport
+from balign.measure.report import GROUPS, TESTED, RunReport
 from balign.plain_text import harmless
 from balign.runs.folder import Run
 from balign.runs.tryout import attack_store
@@ -129,7 +130,12 @@ def table(report: RunReport) -> Table:
         f"{formats.decimal(d.kid_floor)}), FID {formats.decimal(d.fid)} (same model {formats.decimal(d.fid_floor)})."
         for d in report.distances
     )
-    drawn.caption, drawn.caption_style = escape("\n".join(filter(None, (verdicts, far)))), ""
+    exposed = ""
+    if report.nudity:
+        counts = report.nudity.above(nudity.PAPER)[-1][1]
+        each = ", ".join(f"{GROUPS[name].title.lower()} {before} → {after}" for name, before, after in counts)
+        exposed = f"Exposed parts above {nudity.PAPER:g} by NudeNet: {each}."
+    drawn.caption, drawn.caption_style = escape("\n".join(filter(None, (verdicts, far, exposed)))), ""
     drawn.add_column("Group")
     for head in ("Images", "Recognised", "Alignment", "Change, 95 % interval", "p"):
         drawn.add_column(head, justify="right")
@@ -149,11 +155,11 @@ def table(report: RunReport) -> Table:
 def comparison(compared: "Sequence[ComparedRun]") -> Table:
     """Runs side by side, each compared with the first."""
     drawn = Table(caption="Each group: change of alignment, and against the first run with its 95 % interval.")
-    for head in ("Run", "Method", "UA", *(title for title, _ in GROUPS.values()), "Time"):
+    for head in ("Run", "Method", "UA", *(GROUPS[name].title for name in TESTED), "Time"):
         drawn.add_column(head, justify="left" if head in ("Run", "Method") else "right")
     for each in compared:
         report, cells = each.report, []
-        for name in GROUPS:
+        for name in TESTED:
             group, against = report.groups.get(name) if report else None, each.against.get(name)
             cells.append(formats.signed(group.alignment_change.mean if group else None))
             if against is not None and against.low is not None:

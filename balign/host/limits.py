@@ -133,6 +133,7 @@ def check(config: RunConfig) -> None:
         raise Refusal(f"The device is {config.device!r}; accepted on a shared instance is auto.")
     settings = settle(config)
     drawn = pictures(config)
+    images = drawn.training + drawn.compared + drawn.reference
     for count, most, what in (
         (len(config.erase), LIMITS.concepts, "concepts to erase"),
         (len(config.keep), LIMITS.keep, "prompts to keep"),
@@ -144,7 +145,7 @@ def check(config: RunConfig) -> None:
         (drawn.previews, LIMITS.previews, "previews"),
         (config.n_forget + config.n_retain, LIMITS.images, "prompts to learn from"),
         (settings.buffer, LIMITS.buffer, "earlier gradients to heed"),
-        (drawn.training + drawn.compared + drawn.reference, LIMITS.images, "images to draw, for training and comparing,"),
+        (images, LIMITS.images, "images to draw, for training and comparing,"),
     ):
         if count > most:
             raise Refusal(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")

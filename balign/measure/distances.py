@@ -74,7 +74,7 @@ def clip_features(scorer: Scorer, images: Tensor) -> Tensor:
 
 
 def inception() -> Any | None:
-    """torchmetrics' network, if that is installed and its file of weights lies where it keeps it; nothing is fetched."""
+    """torchmetrics' network, if that is installed and its weights lie where it keeps them; nothing is fetched."""
     import hashlib
 
     path = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION

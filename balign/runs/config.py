@@ -5,7 +5,7 @@ checked when the run starts.
 """
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -17,8 +17,16 @@ from balign.refusal import Refusal
 MAX_CONCEPTS = 32
 MAX_KEEP = 2_000
 MAX_PROMPT = 300
+MAX_TESTS = 5_000
+"""Own test prompts; I2P has 4,703."""
 MAX_NAME = 100
 MAX_STEPS = 5_000
+COUNTS = {
+    "erase": (MAX_CONCEPTS, "concepts to erase"),
+    "keep": (MAX_KEEP, "prompts to keep"),
+    "tests": (MAX_TESTS, "prompts to test on"),
+}
+"""Most entries of each list, and what they are."""
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 2, 60, 60
 """How a refused value is written, however long or deep it is."""
@@ -92,6 +100,31 @@ class Concept(BaseModel):
             return cls(name=name, replace_with=replacement or None)
         except ValidationError as error:
             raise Refusal(explain(error)) from None
+
+
+class TestPrompt(BaseModel):
+    """A prompt of somebody's own to test on, and the seed it is drawn with, if it comes with one."""
+
+    __test__ = False
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: Prompt
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+
+    @classmethod
+    def listed(cls, values: Sequence[Mapping[str, Any]]) -> tuple[Self, ...]:
+        """The test prompts of these values. Raises Refusal for too many, and for one that is not accepted."""
+        if len(values) > MAX_TESTS:
+            raise Refusal(f"{len(values):,} prompts to test on were given; at most {MAX_TESTS:,} are accepted.")
+        try:
+            return tuple(cls.model_validate(value) for value in values)
+        except ValidationError as error:
+            raise Refusal(explain(error)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"prompt": value} if isinstance(value, str) else value
 
 
 class Options(BaseModel):
@@ -188,6 +221,8 @@ class RunConfig(Options):
     """What to erase."""
     keep: tuple[Prompt, ...] = ()
     """Prompts or words to keep on purpose, in addition to what is kept anyway."""
+    tests: tuple[TestPrompt, ...] = ()
+    """Prompts of one's own to test on, beside the three groups that are tested anyway."""
 
     @model_validator(mode="before")
     @classmethod
@@ -197,15 +232,13 @@ class RunConfig(Options):
             return value | {"method": "balign"}
         return value
 
-    @field_validator("erase", "keep", mode="before")
+    @field_validator("erase", "keep", "tests", mode="before")
     @classmethod
     def _count_first(cls, value: Any, info: Any) -> Any:
         """Refuse a list that is too long before reading any of it."""
         if isinstance(value, str):
             value = [value]
-        most, what = (
-            (MAX_CONCEPTS, "concepts to erase") if info.field_name == "erase" else (MAX_KEEP, "prompts to keep")
-        )
+        most, what = COUNTS[info.field_name]
         if isinstance(value, list | tuple) and len(value) > most:
             raise ValueError(f"{len(value):,} {what} were given; at most {most:,} are accepted")
         return value

@@ -6,7 +6,9 @@ from typing import NamedTuple
 from balign.data import targets
 from balign.data.prompts import PromptSets, build
 from balign.data.targets import Lists
-from balign.measure.report import GROUPS
+from balign.measure import nudity
+from balign.measure.judges import NUDITY
+from balign.measure.report import TESTED
 from balign.method.objectives import settle
 from balign.models import distilled, solver
 from balign.models.catalogue import Entry, find, scheduler
@@ -40,7 +42,10 @@ def resolve(config: RunConfig) -> Lists:
     Raises Refusal for what cannot be erased or kept.
     """
     lists = targets.resolve(config.erase, config.keep, find(config.model).lexicon)
-    return replace(lists, warnings=(*lists.warnings, *model_remarks(config)))
+    remarks = model_remarks(config)
+    if any(target.word.category in NUDITY for target in lists.targets) and not nudity.installed():
+        remarks.append(nudity.INSTALL)
+    return replace(lists, warnings=(*lists.warnings, *remarks))
 
 
 def model_entry(config: RunConfig) -> Entry:
@@ -78,8 +83,8 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
 
 def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
     """How many pictures the run draws; without its prompts, how many at most."""
-    prompts = sum(map(len, sets.tests.values())) if sets else len(GROUPS) * config.n_eval
-    tests = prompts * config.eval_seeds
+    prompts = sum(map(len, sets.tests.values())) if sets else len(TESTED) * config.n_eval
+    tests = prompts * config.eval_seeds + sum(config.eval_seeds if t.seed is None else 1 for t in config.tests)
     steps = settle(config).steps
     return Pictures(
         training=config.n_forget + config.n_retain if steps else 0,
@@ -87,5 +92,5 @@ def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
         reference=(len(sets.kept_test) if sets else config.n_eval) * config.eval_seeds,
         checked=min(BATCH, tests),
         previews=steps // config.preview_every if config.preview_every else 0,
-        in_preview=len(GROUPS) * min(PREVIEWED, config.n_eval * config.eval_seeds),
+        in_preview=len(TESTED) * min(PREVIEWED, config.n_eval * config.eval_seeds),
     )

@@ -92,7 +92,7 @@ def test_inception_is_used_where_its_weights_are_and_nothing_is_fetched(
     monkeypatch.setattr(distances, "INCEPTION", f"weights-{sha[:8]}.pth")
     (folder / "weights.pth").rename(folder / distances.INCEPTION)
     two = Compared(pictures(2, 1), pictures(2, 1), pictures(2, 2))
-    by_scorer, by_inception = distances.distances(two, Scorer.load(tiny_scorer_path))
+    _, by_inception = distances.distances(two, Scorer.load(tiny_scorer_path))
     assert (by_inception.features, by_inception.n) == ("Inception", 2)
     assert by_inception.fid == pytest.approx(by_inception.fid_floor)
     (folder / distances.INCEPTION).write_bytes(b"something else")

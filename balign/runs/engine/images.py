@@ -17,7 +17,7 @@ from torch import Tensor
 from balign.atomic import write
 from balign.data import latents
 from balign.measure.evaluation import Shot
-from balign.measure.report import GROUPS
+from balign.measure.report import TESTED
 from balign.models.base import BaseModel
 from balign.runs.prompt_lists import BATCH, PREVIEWED
 
@@ -38,7 +38,7 @@ def name(index: int) -> str:
     return f"{index:04d}.png"
 
 
-def previewed(shots: Sequence[Shot], groups: Sequence[str] = tuple(GROUPS)) -> list[int]:
+def previewed(shots: Sequence[Shot], groups: Sequence[str] = TESTED) -> list[int]:
     """The places of the shots that are drawn during training: a few of every group."""
     chosen = []
     for group in groups:

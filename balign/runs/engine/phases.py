@@ -1,11 +1,10 @@
-"""The phases of a run after loading: check, data, unlearn, evaluate, save. Each yields its events as they come.
+"""The phases of a run after loading but the evaluation: check, data, unlearn, save. Each yields its events.
 
 Every phase can be stopped between two batches, and repeated after a kill with the same outcome. A stop ends the
 training without an outcome, and any other phase with Stopped.
 """
 
 import contextlib
-import itertools
 import json
 import platform
 import tempfile
@@ -15,13 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from balign import machine, telemetry
 from balign.atomic import write
 from balign.data import latents
-from balign.measure.distances import Compared, distances
-from balign.measure.evaluation import evaluate as score
 from balign.measure.intervals import margin
 from balign.measure.ledger import ledger
 from balign.measure.pace import Pace
@@ -31,6 +27,7 @@ from balign.method.objectives import Settings
 from balign.method.training import Unlearner
 from balign.models import weight_file
 from balign.refusal import Refusal
+from balign.runs import weights
 from balign.runs.engine import checkpoint, images
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
@@ -88,7 +85,7 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
             on_progress=lambda done, _: progress(done, total + compared),
         )
 
-    drawn, compared = latents.none(job.model), len(job.shots) + len(job.reference)
+    drawn, compared = latents.none(job.model), len(job.shots) + len(job.own) + len(job.reference)
     if job.settings.steps:
         drawn = yield from recorder.follow("data", make)
     else:
@@ -105,8 +102,8 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
 
 def base_pictures(job: Job, paint: images.Paint | None = None) -> Iterator[int]:
     """Draw what is missing of the base's pictures, with its own weights, and yield how many are done."""
-    done = 0
-    for name, shots in (("before", job.shots), ("reference", job.reference)):
+    done, own = 0, f"{job.own_folder}/before"
+    for name, shots in (("before", job.shots), (own, job.own), ("reference", job.reference)):
         for done_here in images.draw(job.model, shots, job.sampling, job.run.path / "images" / name, False, paint):
             yield done + done_here
         done += len(shots)
@@ -161,47 +158,15 @@ def _preview(job: Job, step: int) -> Preview:
     return Preview(step, name, means, {group: margin(values) for group, values in groups.items() if len(values) > 1})
 
 
-def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, Scores]:
-    """Draw every test image with the current weights and score both sides. A second stop ends it."""
-    folder, shots = job.run.path / "images", job.shots
-    yield recorder.phase("evaluate", 0, len(shots))
-    for side, again in (("before", False), ("after", True)):
-        for done in images.draw(job.model, shots, job.sampling, folder / side, again):
-            recorder.obey()
-            if side == "after":
-                yield recorder.phase("evaluate", done, len(shots))
-    before, after = (images.load(folder / side, range(len(shots))) for side in ("before", "after"))
-    scores = score(shots, before, after, job.scorer, job.prompts.choices, job.prompts.erased)
-    recorder.obey()
-    found = distances(_kept(job, before, after), job.scorer, job.scorer.device)
-    recorder.obey()
-    return _with_files(scores).model_copy(update={"distances": found})
-
-
-def _kept(job: Job, before: Tensor, after: Tensor) -> Compared:
-    """The pictures of the kept prompts, and those that KID and FID compare them with."""
-    kept = [k for k, shot in enumerate(job.shots) if shot.group == "kept"]
-    places = range(len(job.reference))
-    reference = images.load(job.run.path / "images" / "reference", places) if kept else before[:0]
-    return Compared(before[kept], after[kept], reference)
-
-
-def _with_files(scores: Scores) -> Scores:
-    """The scores, each pair with its two files: the images are numbered through all groups in order."""
-    files, groups = map(images.name, itertools.count()), {}
-    for name, group in scores.groups.items():
-        numbered = zip(group.images, files, strict=False)
-        pairs = [p.model_copy(update={side: f"images/{side}/{f}" for side in ("before", "after")}) for p, f in numbered]
-        groups[name] = group.model_copy(update={"images": tuple(pairs)})
-    return scores.model_copy(update={"groups": groups})
-
-
 def save(job: Job, recorder: Recorder, scores: Scores, warnings: Sequence[str]) -> Iterator[Record]:
     """Write the report and its page."""
     yield recorder.phase("save", 0, 1)
     report = summarise(job, scores, warnings).to_dict()
     write(job.run.path / "report.json", json.dumps(report, indent=1) + "\n")
     write(job.run.path / "report.html", report_page.page(job.run))
+    for folder in (job.run.path / "images").glob("own-*"):
+        if folder.name != job.own_folder:  # of prompts that it was judged on before
+            weights.remove(folder)
     yield recorder.phase("save", 1, 1)
     yield recorder.record(telemetry.Report(report))
 

@@ -32,6 +32,7 @@ SUMS = "SHA256SUMS"
 FILES = ("config.json", "report.json", "report.html", "telemetry.jsonl")
 FOLDERS = ("previews", "images/before", "images/after", "images/reference")
 WEIGHTS = "erased.safetensors"
+OWN = re.compile(r"images/own-[0-9a-f]{12}/(before|after)")
 PICTURE = re.compile(r"[0-9]{1,9}\.png")
 METRICS = ("group", *(name for name in Pair.model_fields if name != "labels"))
 STEPS = tuple(field.name for field in fields(Step))
@@ -56,7 +57,12 @@ def packed(run: Run) -> StoredZip:
     if not ready(run):
         raise Refusal(f"Run {run.id} has no report or no weights yet; `balign run` with its folder finishes it.")
     files = [run.path / name for name in FILES]
-    drawn = (path for folder in FOLDERS for path in sorted((run.path / folder).glob("[0-9]*.png")))
+    own = sorted(folder.relative_to(run.path).as_posix() for folder in (run.path / "images").glob("own-*/*"))
+    drawn = (
+        path
+        for folder in (*FOLDERS, *filter(OWN.fullmatch, own))
+        for path in sorted((run.path / folder).glob("[0-9]*.png"))
+    )
     pictures = [path for path in drawn if PICTURE.fullmatch(path.name)]
     kept = [path for path in (*files, *pictures, run.path / WEIGHTS) if os.path.isfile(path) and not path.is_symlink()]
     return StoredZip([*_tables(run), *((path.relative_to(run.path).as_posix(), path) for path in kept)], SUMS)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from balign.host.status import RunView
 from balign.markup.render import render
-from balign.measure.report import GROUPS
+from balign.measure.report import GROUPS, TESTED
 from balign.method.objectives import settle
 from balign.telemetry import Preview
 from balign.ui.files import url
@@ -23,7 +23,14 @@ def strip(view: RunView | None) -> Markup:
     if view is None or not settle(view.run.config).steps:
         return Markup()
     frames = [(f"step {shot.step:,}" if shot.step else "before", shot) for shot in thinned(view.previews)]
-    return render("ui/erase_tab/previews.html", run=view.run, live=view.live, frames=frames, groups=GROUPS, url=url)
+    return render(
+        "ui/erase_tab/previews.html",
+        run=view.run,
+        live=view.live,
+        frames=frames,
+        groups={name: GROUPS[name] for name in TESTED},
+        url=url,
+    )
 
 
 def thinned(previews: Sequence[Preview]) -> list[Preview]:
