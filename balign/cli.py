@@ -14,7 +14,7 @@ from rich.markup import escape
 from balign import plain_text, telemetry
 from balign.data import prompt_file
 from balign.refusal import Refusal
-from balign.runs.config import Concept, Options, RunConfig, TestPrompt, explain
+from balign.runs.config import MAX_TESTS, Concept, Options, RunConfig, TestPrompt, explain
 from balign.runs.folder import Run, runs_root
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import Terminal, complain, gentle_interrupt, show
@@ -104,7 +104,10 @@ def _tests(path: Path | None) -> tuple[TestPrompt, ...] | None:
     """The prompts of a file to test on; None without one."""
     if path is None:
         return None
-    return TestPrompt.listed([prompt._asdict() for prompt in prompt_file.read(path)])
+    found = prompt_file.read(path, MAX_TESTS)
+    for remark in found.remarks:
+        Terminal().sentence(remark)
+    return TestPrompt.listed([prompt._asdict() for prompt in found.prompts])
 
 
 def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lora: int | None = None) -> int:

@@ -1,142 +1,223 @@
-"""Files of prompts as the field has them: a table with a prompt column and seeds, json, or one prompt a line.
+"""Files of prompts as the field has them: a table with a prompt column and seeds, json, json lines, or one a line.
 
-I2P is a table with `prompt` and `sd_seed`; those of UCE and ESD have `prompt` and `evaluation_seed`. Excel writes
-utf-16 or cp1252, and semicolons in half of Europe.
+Text is UTF-8, UTF-16 or, if it is neither, cp1252, as spreadsheets write it. Nothing in a file is executed or opened.
 """
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import random
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from balign import plain_text
+from balign.data.lists import split_prompts
 from balign.refusal import Refusal
 
-PROMPTS = ("prompt", "prompts", "text", "caption")
-"""Columns, or keys, that hold the prompt: the first that is there does."""
-SEEDS = ("evaluation_seed", "sd_seed", "seed", "seeds")
 MOST_BYTES = 20_000_000
-ENDS = {"\t", ",", ";"}
+COLUMNS = (
+    "prompt",
+    "prompts",
+    "text",
+    "caption",
+    "captions",
+    "sentence",
+    "description",
+    "adv_prompt",
+    "sensitive prompt",
+)
+"""Names of a column of prompts, the likeliest first; case, _ and - make no difference."""
+SEEDS = ("evaluation_seed", "sd_seed", "seed", "image_seed", "noise_seed")
+LISTS = (*COLUMNS, "data", "rows", "items", "anchor_prompts", "annotations", "examples")
+"""Keys of a json object whose list holds the prompts."""
+MOST_SEED = 2**31
 
 
-class ReadPrompt(NamedTuple):
-    """A prompt of a file, and the seed that stands with it."""
+class FilePrompt(NamedTuple):
+    """One prompt of a file, and the seed that stands beside it."""
 
     prompt: str
     seed: int | None = None
 
 
-def read(path: Path) -> list[ReadPrompt]:
-    """The prompts of a file, each with its seed, duplicates left out. Raises Refusal for a file that holds none."""
+class PromptFile(NamedTuple):
+    """The prompts of a file, each once with each of its seeds, and a sentence for everything that was left out."""
+
+    prompts: tuple[FilePrompt, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """The prompts without their seeds, each once."""
+        return list(dict.fromkeys(each.prompt for each in self.prompts))
+
+
+def read(path: Path, most: int, longest: int = 2_000) -> PromptFile:
+    """The prompts of a file, at most so many, of at most so many characters. Raises Refusal for one without any."""
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise Refusal(f"The file has {size:,} bytes; one of at most {MOST_BYTES:,} is accepted.")
+    return parse(path.read_bytes(), most, longest)
+
+
+def parse(content: bytes, most: int, longest: int = 2_000) -> PromptFile:
+    """The prompts of a file's bytes, as `read` gives them; too many are sampled down, the same ones every time."""
+    text, remarks = _decoded(content)
+    rows = [row for row in dict.fromkeys(_rows(text)) if row.prompt]
+    if not rows:
+        raise Refusal("The file has no text in it; one word or prompt a line, a table or json is accepted.")
+    shown = [row for row in rows if _shows(row.prompt)]
+    if len(shown) < len(rows):
+        remarks.append(f"{len(rows) - len(shown):,} prompts with control characters were left out.")
+    rows, kept = shown, [row for row in shown if len(row.prompt) <= longest]
+    if len(kept) < len(rows):
+        remarks.append(f"{len(rows) - len(kept):,} prompts of more than {longest:,} characters were left out.")
+    if len(kept) > most:
+        chosen = sorted(random.Random("prompts of a file").sample(range(len(kept)), max(most, 0)))
+        remarks.append(f"{most:,} of the file's {len(kept):,} prompts were taken, spread over all of it.")
+        kept = [kept[i] for i in chosen]
+    return PromptFile(tuple(kept), tuple(remarks))
+
+
+def _shows(text: str) -> bool:
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise Refusal(f"The file {path.name} cannot be read: {error.strerror}.") from None
-    return parse(content, path.name)
+        plain_text.check(text)
+    except ValueError:
+        return False
+    return True
 
 
-def parse(content: bytes, name: str = "the file") -> list[ReadPrompt]:
-    """The same of the bytes of a file."""
-    if len(content) > MOST_BYTES:
-        raise Refusal(f"{name} has more than {MOST_BYTES:,} bytes; a file of prompts has fewer.")
-    text = _text(content, name)
-    found = _json(text, name) if text.lstrip()[:1] in ("[", "{") else _table(text, name)
-    prompts = [each._replace(prompt=" ".join(each.prompt.split())) for each in found]
-    unique = list(dict.fromkeys(each for each in prompts if each.prompt))
-    if not unique:
-        raise Refusal(f"{name} holds no prompt; a table with a column `prompt`, json or one prompt a line is accepted.")
-    return unique
-
-
-def _text(content: bytes, name: str) -> str:
-    """The text, in the encodings of the field. Raises Refusal for a file that is no text."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encodings: Sequence[str] = ("utf-16",)
-    else:
-        encodings = ("utf-8-sig", "cp1252")
-    for encoding in encodings:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise Refusal(f"{name} is no text; a table, json or one prompt a line is accepted.")
-
-
-def _json(text: str, name: str) -> list[ReadPrompt]:
-    """A list of prompts or of objects, one object a line, or an object of columns or of a list."""
+def _decoded(content: bytes) -> tuple[str, list[str]]:
+    if b"\x00" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        wide = "utf-16-le" if content[1:2] == b"\x00" else "utf-16-be" if content[:1] == b"\x00" else ""
+        if not wide:
+            raise Refusal("The file is not text; one word or prompt a line, a table or json is accepted.")
+        return _strict(content, wide), []
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _strict(content, "utf-16"), []
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        return content.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        if sum(byte < 32 and byte not in (9, 10, 13) for byte in content[:10_000]):
+            raise Refusal("The file is not text; one word or prompt a line, a table or json is accepted.") from None
+        return content.decode("cp1252", errors="replace"), ["The file is not UTF-8; it was read as cp1252."]
+
+
+def _strict(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding).lstrip("\ufeff")
+    except UnicodeDecodeError:
+        raise Refusal("The file begins like UTF-16 and is not; UTF-8 text is accepted.") from None
+
+
+def _rows(text: str) -> Iterator[FilePrompt]:
+    """The prompts in their order, in whatever form they stand."""
+    text = text.strip("\ufeff \r\n")
+    if text.startswith(("[", "{")):
+        yield from _json(text)
+        return
+    lines = [line for line in text.splitlines() if line.strip()]
+    table = _table(text, lines[0]) if lines else None
+    if table is not None:
+        yield from table
+        return
+    yield from map(FilePrompt, split_prompts(text))
+
+
+def _json(text: str) -> Iterator[FilePrompt]:
+    try:
+        yield from _walk(json.loads(text))
+        return
+    except RecursionError:
+        raise Refusal("The json of the file is nested too deep; a list of prompts is accepted.") from None
+    except ValueError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith(("{", '"', "[")) for line in lines):
+            if text.startswith("[") and not text.startswith(('["', "[{", "['")):
+                yield from (FilePrompt(_one_line(line)) for line in lines)  # a prompt that begins with a bracket
+                return
+            raise Refusal(f"The file is not readable json: {error}.") from None
+    for number, line in enumerate(lines, 1):
         try:
-            value = [json.loads(line) for line in text.splitlines() if line.strip()]
+            yield from _walk(json.loads(line))
         except (ValueError, RecursionError):
-            raise Refusal(f"{name} begins as json and is not readable as it.") from None
-    if isinstance(value, dict):
-        value = _entries(value)
-    if not isinstance(value, list):
-        raise Refusal(f"{name} is json without a list of prompts.")
-    rows = [row for row in value if isinstance(row, dict)]
-    keys = _columns(list(rows[0]), name) if rows else ("", "")
+            raise Refusal(f"Line {number:,} of the file is not readable json.") from None
+
+
+def _walk(value: Any) -> Iterator[FilePrompt]:
+    """The prompts in a json value: texts, objects with a prompt, lists and objects of these."""
+    if isinstance(value, str):
+        yield FilePrompt(_one_line(value))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _walk(each)
+    elif isinstance(value, dict):
+        keys = {_plain(key): key for key in value}
+        column = next((keys[_plain(name)] for name in COLUMNS if _plain(name) in keys), None)
+        if column is not None and isinstance(value[column], str):
+            seed = next((value[keys[_plain(name)]] for name in SEEDS if _plain(name) in keys), None)
+            yield FilePrompt(_one_line(value[column]), _seed(seed))
+            return
+        named = [keys[_plain(name)] for name in LISTS if _plain(name) in keys]
+        inner = [value[key] for key in named if isinstance(value[key], list | dict)] or [
+            each for each in value.values() if isinstance(each, list | dict | str)
+        ]
+        for each in inner:
+            yield from _walk(each)
+
+
+def _table(text: str, head: str) -> list[FilePrompt] | None:
+    """The rows of a table whose first line names a prompt column; None for a text that is no table.
+
+    Raises Refusal for a table without such a column.
+    """
+    between = max("\t,;|", key=head.count)
+    names = next(csv.reader([head], delimiter=between)) if between in head else [head]
+    plain = [_plain(name) for name in names]
+    column = next((plain.index(_plain(name)) for name in COLUMNS if _plain(name) in plain), None)
+    if column is None:
+        if _looks_like_table(text, between, len(names)):
+            shown = ", ".join(name.strip()[:30] for name in names[:6])
+            raise Refusal(f"The table has no column named prompt; its columns are {shown}.")
+        return None
+    seeds = next((plain.index(_plain(name)) for name in SEEDS if _plain(name) in plain), None)
+    csv.field_size_limit(MOST_BYTES)
+    try:
+        read = list(csv.reader(io.StringIO(text), delimiter=between))[1:]
+    except csv.Error as error:
+        raise Refusal(f"The table of the file cannot be read: {error}.") from None
+    if len(names) == 1:
+        return [FilePrompt(_one_line(",".join(row))) for row in read]
     return [
-        _entry(row.get(keys[0]), row.get(keys[1]), name) if isinstance(row, dict) else _entry(row, None, name)
-        for row in value
+        FilePrompt(_one_line(row[column]), _seed(row[seeds]) if seeds is not None and seeds < len(row) else None)
+        for row in read
+        if column < len(row)
     ]
 
 
-def _entries(value: Mapping[str, Any]) -> Any:
-    """The list in an object: its columns side by side, the one list that it has, or the values of a numbered one."""
-    lists = {key: part for key, part in value.items() if isinstance(part, list)}
-    known = [key for key in lists if str(key).strip().lower() in (*PROMPTS, *SEEDS)]
-    if len(known) > 1:
-        return [dict(zip(known, row, strict=True)) for row in zip(*(lists[key] for key in known), strict=False)]
-    if lists:
-        return lists[known[0]] if known else next(iter(lists.values()))
-    if any(str(key).strip().lower() in PROMPTS for key in value):
-        return [dict(value)]
-    return list(value.values())
+def _looks_like_table(text: str, between: str, columns: int) -> bool:
+    """Whether most lines have as many cells as the first, and one is a number, as case numbers and seeds are."""
+    if columns < 3:
+        return False
+    rows: Sequence[list[str]] = [row for row in csv.reader(text.splitlines()[1:60], delimiter=between) if row]
+    alike = [row for row in rows if len(row) == columns]
+    numbers = [row for row in alike if any(re.fullmatch(r"\s*-?\d+(?:\.\d+)?\s*", cell) for cell in row)]
+    return bool(rows) and len(alike) > len(rows) / 2 and len(numbers) > len(rows) / 2
 
 
-def _table(text: str, name: str) -> list[ReadPrompt]:
-    """A table, if its first line names a prompt column; else one prompt a line."""
-    lines = text.splitlines()
-    first = next((line for line in lines if line.strip()), "")
-    mark = max(ENDS, key=first.count)
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name.strip().strip("\"'").lower())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).strip().strip('"').strip()
+
+
+def _seed(value: Any) -> int | None:
     try:
-        heads = next(csv.reader([first], delimiter=mark), [])
-        known = any(head.strip().lower() in PROMPTS for head in heads)
-        if not known and len(heads) < 3:
-            return [_entry(line, None, name) for line in lines]
-        prompt, seed = _columns(heads, name)
-        rows = csv.DictReader(io.StringIO(text.lstrip("\r\n")), delimiter=mark)
-        return [_entry(row.get(prompt), row.get(seed), name) for row in rows]
-    except csv.Error as error:
-        raise Refusal(f"{name} is no readable table ({error}).") from None
-
-
-def _columns(heads: Sequence[str], name: str) -> tuple[str, str]:
-    """The prompt's column and that of the seed, if there is one. Raises Refusal if no column is the prompt's."""
-    folded = {head.strip().lower(): head for head in reversed(heads) if isinstance(head, str)}
-    prompt = next((folded[known] for known in PROMPTS if known in folded), None)
-    if prompt is None:
-        listed = ", ".join(repr(head[:30]) for head in heads[:6])
-        raise Refusal(f"{name} has no column `prompt`; it has {listed}.")
-    return prompt, next((folded[known] for known in SEEDS if known in folded), "")
-
-
-def _entry(prompt: Any, seed: Any, name: str) -> ReadPrompt:
-    if not isinstance(prompt, str | None):
-        raise Refusal(f"{name} holds {str(prompt)[:60]!r} where a prompt should be.")
-    given = str(seed if seed is not None else "").strip()
-    if not given:
-        return ReadPrompt(prompt or "")
-    try:
-        number = int(float(given)) if "." in given else int(given)
-    except (ValueError, OverflowError):
-        raise Refusal(f"{name} holds {given[:40]!r} where a seed should be.") from None
-    if not 0 <= number < 2**63:
-        raise Refusal(f"{name} holds the seed {given[:40]}; a whole number from 0 up is accepted.")
-    return ReadPrompt(prompt or "", number)
+        seed = int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seed if 0 <= seed < MOST_SEED else seed % MOST_SEED if seed > 0 else None

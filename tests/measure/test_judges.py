@@ -39,9 +39,7 @@ def test_a_twin_is_the_same_scene_without_what_is_erased() -> None:
 def test_a_kind_judged_by_its_twin_is_seen_where_the_prompt_is_nearer(monkeypatch: pytest.MonkeyPatch) -> None:
     from balign.measure import evaluation
 
-    monkeypatch.setattr(
-        evaluation, "judge_of", lambda kind: judges.JUDGES["theme"] if kind == "object" else judge_of(kind)
-    )
+    monkeypatch.setattr(evaluation, "judge_of", lambda kind: judge_of("theme" if kind == "object" else kind))
     sets = build(resolve([Concept(name="cat", replace_with="dog")]), n_test=8)
     tests = shots(sets)
     gone = images(tests, lambda test: test.labels | {"object": "dog"} if test.group == "erased" else test.labels)
