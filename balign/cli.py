@@ -14,8 +14,10 @@ from rich.markup import escape
 from balign import plain_text, telemetry
 from balign.data import prompt_file
 from balign.refusal import Refusal
-from balign.runs.config import MAX_TESTS, Concept, Options, RunConfig, TestPrompt, explain
+from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.folder import Run, runs_root
+from balign.runs.own_entries import MAX_TESTS, TestPrompt
+from balign.runs.picture_lists import own_pictures_of
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import Terminal, complain, gentle_interrupt, show
 
@@ -49,6 +51,8 @@ def erase(
     /,
     keep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PROMPT...", help_behavior_hint="")] = (),
     tests: Path | None = None,
+    forget_pictures: Path | None = None,
+    keep_pictures: Path | None = None,
     settings: Annotated[Flags, tyro.conf.OmitArgPrefixes] = {},  # noqa: B006
 ) -> int:
     """Erase concepts from a model, in a new run folder.
@@ -57,6 +61,9 @@ def erase(
         concepts: What to erase, such as `cat`. With methods that replace, `cat=dog` draws a dog instead of a cat.
         keep: Prompts or words to keep on purpose, beside what is kept anyway.
         tests: A file of your own prompts to test on, with seeds: a table with a column `prompt`, json, or one a line.
+        forget_pictures: A zip or folder of your own pictures of it, learned from instead of drawn ones. Captions: text
+            files beside them, a table `metadata.csv`, or their names.
+        keep_pictures: The same of what is to be kept.
         settings: A setting that is left out has the default of the method or the model.
     """
     try:
@@ -64,7 +71,11 @@ def erase(
     except ValidationError as error:
         raise Refusal(explain(error)) from None
     asked = {**settings, "erase": erased, "keep": keep, "tests": _tests(tests) or ()}
-    return _follow(Run.create(RunConfig.parse(asked)))
+    config = RunConfig.parse(asked)
+    config, pictures, remarks = own_pictures_of(config, forget_pictures, keep_pictures)
+    for remark in remarks:
+        Terminal().sentence(remark)
+    return _follow(Run.create(config, pictures=pictures))
 
 
 def run(folders: Folders, /) -> int:
@@ -107,7 +118,7 @@ def _tests(path: Path | None) -> tuple[TestPrompt, ...] | None:
     found = prompt_file.read(path, MAX_TESTS)
     for remark in found.remarks:
         Terminal().sentence(remark)
-    return TestPrompt.listed([prompt._asdict() for prompt in found.prompts])
+    return tuple(TestPrompt(**prompt._asdict()) for prompt in found.prompts)
 
 
 def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lora: int | None = None) -> int:

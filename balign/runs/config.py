@@ -5,7 +5,7 @@ checked when the run starts.
 """
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -13,32 +13,24 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from balign import plain_text
 from balign.method.objectives import EditWhen, Promise, RetainTarget, find, settle
 from balign.refusal import Refusal
+from balign.runs.own_entries import MAX_PICTURES, MAX_TESTS, PictureEntry, TestPrompt
 
 MAX_CONCEPTS = 32
 MAX_KEEP = 2_000
 MAX_PROMPT = 300
-MAX_TESTS = 5_000
-"""Own test prompts; I2P has 4,703."""
 MAX_NAME = 100
 MAX_STEPS = 5_000
 COUNTS = {
     "erase": (MAX_CONCEPTS, "concepts to erase"),
     "keep": (MAX_KEEP, "prompts to keep"),
     "tests": (MAX_TESTS, "prompts to test on"),
+    "forget_pictures": (MAX_PICTURES, "pictures to forget"),
+    "keep_pictures": (MAX_PICTURES, "pictures to keep"),
 }
 """Most entries of each list, and what they are."""
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 2, 60, 60
 """How a refused value is written, however long or deep it is."""
-
-
-def _clean(text: str) -> str:
-    """One line of printable text, without the space around it."""
-    text = " ".join(text.split())
-    if not text:
-        raise ValueError("an empty text was given; write at least one word")
-    plain_text.check(text)
-    return text
 
 
 def _name(text: str) -> str:
@@ -48,14 +40,14 @@ def _name(text: str) -> str:
 
 
 def _concept_name(text: str) -> str:
-    text = _clean(text)
+    text = plain_text.one_line(text)
     if len(text) > MAX_NAME:
         raise ValueError(f"a concept of {len(text):,} characters was given; at most {MAX_NAME} are accepted")
     return text
 
 
 def _prompt(text: str) -> str:
-    text = _clean(text)
+    text = plain_text.one_line(text)
     if len(text) > MAX_PROMPT:
         raise ValueError(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
     return text
@@ -100,31 +92,6 @@ class Concept(BaseModel):
             return cls(name=name, replace_with=replacement or None)
         except ValidationError as error:
             raise Refusal(explain(error)) from None
-
-
-class TestPrompt(BaseModel):
-    """A prompt of somebody's own to test on, and the seed it is drawn with, if it comes with one."""
-
-    __test__ = False
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prompt: Prompt
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-
-    @classmethod
-    def listed(cls, values: Sequence[Mapping[str, Any]]) -> tuple[Self, ...]:
-        """The test prompts of these values. Raises Refusal for too many, and for one that is not accepted."""
-        if len(values) > MAX_TESTS:
-            raise Refusal(f"{len(values):,} prompts to test on were given; at most {MAX_TESTS:,} are accepted.")
-        try:
-            return tuple(cls.model_validate(value) for value in values)
-        except ValidationError as error:
-            raise Refusal(explain(error)) from None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        return {"prompt": value} if isinstance(value, str) else value
 
 
 class Options(BaseModel):
@@ -223,6 +190,10 @@ class RunConfig(Options):
     """Prompts or words to keep on purpose, in addition to what is kept anyway."""
     tests: tuple[TestPrompt, ...] = ()
     """Prompts of one's own to test on, beside the three groups that are tested anyway."""
+    forget_pictures: tuple[PictureEntry, ...] = ()
+    """Pictures of one's own to forget, instead of those that the model would draw."""
+    keep_pictures: tuple[PictureEntry, ...] = ()
+    """Pictures of one's own to keep, before those that the model draws."""
 
     @model_validator(mode="before")
     @classmethod
@@ -232,7 +203,7 @@ class RunConfig(Options):
             return value | {"method": "balign"}
         return value
 
-    @field_validator("erase", "keep", "tests", mode="before")
+    @field_validator("erase", "keep", "tests", "forget_pictures", "keep_pictures", mode="before")
     @classmethod
     def _count_first(cls, value: Any, info: Any) -> Any:
         """Refuse a list that is too long before reading any of it."""

@@ -78,6 +78,8 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
         seed=config.seed,
         uniform=not settle(config).objective.diversified,
         n_test=config.n_eval,
+        forget_pictures=[(picture.caption or "", picture.sha256) for picture in config.forget_pictures],
+        keep_pictures=[(picture.caption or "", picture.sha256) for picture in config.keep_pictures],
     )
 
 
@@ -85,9 +87,10 @@ def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
     """How many pictures the run draws; without its prompts, how many at most."""
     prompts = sum(map(len, sets.tests.values())) if sets else len(TESTED) * config.n_eval
     tests = prompts * config.eval_seeds + sum(config.eval_seeds if t.seed is None else 1 for t in config.tests)
+    training = (0 if config.forget_pictures else config.n_forget) + max(config.n_retain - len(config.keep_pictures), 0)
     steps = settle(config).steps
     return Pictures(
-        training=config.n_forget + config.n_retain if steps else 0,
+        training=training if steps else 0,
         compared=2 * tests,
         reference=(len(sets.kept_test) if sets else config.n_eval) * config.eval_seeds,
         checked=min(BATCH, tests),

@@ -12,12 +12,13 @@ from balign.method.training import Unlearner
 from balign.models import lora, weight_file
 from balign.refusal import Refusal
 from balign.runs import leftovers, weights
-from balign.runs.config import RunConfig, TestPrompt
+from balign.runs.config import RunConfig
 from balign.runs.engine import checkpoint, judging, phases
 from balign.runs.engine.job import Job, load_job, load_model
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
 from balign.runs.folder import Run
 from balign.runs.outcome.model_card import card
+from balign.runs.own_entries import TestPrompt
 from balign.telemetry import Record, Report
 
 STOPPED = "stopped"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from balign.atomic import write
@@ -94,6 +94,13 @@ def load(folder: Path, places: Iterable[int]) -> Tensor:
         with Image.open(folder / name(place)) as image:
             images.append(np.array(image.convert("RGB")))
     return torch.from_numpy(np.stack(images))
+
+
+def squared(content: bytes, side: int) -> Tensor:
+    """The png as one uint8 image (1, H, W, 3) of this size, which it mostly has already."""
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        whole = ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(whole))[None]
 
 
 def save_png(path: Path, image: Tensor) -> None:

@@ -21,9 +21,10 @@ from balign.method.objectives import Settings, settle
 from balign.models import catalogue, trainable
 from balign.models.base import PRECISIONS, BaseModel
 from balign.refusal import Refusal
-from balign.runs.config import RunConfig, TestPrompt
+from balign.runs.config import RunConfig
 from balign.runs.engine.images import Sampling
 from balign.runs.folder import Run
+from balign.runs.own_entries import TestPrompt
 from balign.runs.prompt_lists import prompt_sets, resolve
 
 LIGHT_GB = 2

@@ -5,6 +5,7 @@ training without an outcome, and any other phase with Stopped.
 """
 
 import contextlib
+import hashlib
 import json
 import platform
 import tempfile
@@ -14,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from balign import machine, telemetry
 from balign.atomic import write
@@ -26,12 +28,13 @@ from balign.method.combiners import forgetting_costs
 from balign.method.objectives import Settings
 from balign.method.training import Unlearner
 from balign.models import weight_file
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs import weights
 from balign.runs.engine import checkpoint, images
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
-from balign.runs.folder import Run
+from balign.runs.folder import PICTURES, Run
 from balign.runs.outcome import report_page, reproduce
 from balign.telemetry import Preview, Record, Step
 
@@ -75,6 +78,8 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
     """Draw the training images, or take them from the cache, and so the test images as they are before."""
     sampling, prompts, total = job.sampling, job.prompts, len(job.prompts.forget) + len(job.prompts.retain)
 
+    own = _own_latents(job)
+
     def make(progress: Callable[[int, int], None]) -> latents.Latents:
         return latents.make(
             job.model,
@@ -82,6 +87,7 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
             seed=job.run.config.seed,
             steps=sampling.steps,
             guidance=sampling.guidance,
+            own=own,
             on_progress=lambda done, _: progress(done, total + compared),
         )
 
@@ -98,6 +104,21 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
     data = latents.training_data(job.model, prompts, drawn)
     job.model.release()
     return data
+
+
+def _own_latents(job: Job) -> dict[int, Tensor]:
+    """The latents of somebody's own pictures, by their place in both lists. Raises Refusal if one is not there."""
+    latents = {}
+    for place, sha in job.prompts.own.items() if job.settings.steps else ():
+        path = job.run.path / PICTURES / f"{sha}.png"
+        try:
+            content = read_plain(path)
+        except OSError:
+            raise Refusal(f"The picture {sha[:12]} is not in the run's folder {PICTURES} any more.") from None
+        if hashlib.sha256(content).hexdigest() != sha:
+            raise Refusal(f"The picture {sha[:12]} in the run's folder {PICTURES} is not the one the run began with.")
+        latents[place] = job.model.encode(images.squared(content, job.model.size))[0]
+    return latents
 
 
 def base_pictures(job: Job, paint: images.Paint | None = None) -> Iterator[int]:

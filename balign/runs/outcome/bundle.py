@@ -21,7 +21,7 @@ from balign.measure.report import Pair
 from balign.plain_file import raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs.file_cache import until_changed
-from balign.runs.folder import Run
+from balign.runs.folder import PICTURES, Run
 from balign.runs.outcome.model_card import card
 from balign.runs.tryout.store import ready
 from balign.stored_zip import StoredZip
@@ -43,7 +43,9 @@ class TrainingImage(BaseModel):
 
     side: str
     prompt: str
-    seed: int
+    seed: int | None = None
+    sha256: str = ""
+    """Of somebody's own picture, which has no seed."""
 
 
 class Manifest(BaseModel):
@@ -64,6 +66,8 @@ def packed(run: Run) -> StoredZip:
         for path in sorted((run.path / folder).glob("[0-9]*.png"))
     )
     pictures = [path for path in drawn if PICTURE.fullmatch(path.name)]
+    named = {picture.sha256 for picture in (*run.config.forget_pictures, *run.config.keep_pictures)}
+    pictures += [run.path / PICTURES / f"{sha}.png" for sha in sorted(named)]
     kept = [path for path in (*files, *pictures, run.path / WEIGHTS) if os.path.isfile(path) and not path.is_symlink()]
     return StoredZip([*_tables(run), *((path.relative_to(run.path).as_posix(), path) for path in kept)], SUMS)
 
@@ -108,12 +112,12 @@ def _tables(run: Run) -> list[tuple[str, bytes]]:
         raise_shortage(error)
         made = ()
     prompts = [image.model_dump() | {"use": image.side} for image in made]
-    prompts += [test | {"use": test["group"]} for test in tests]
+    prompts += [test | {"use": test["group"], "sha256": ""} for test in tests]
     steps = (asdict(record) for record in run.telemetry()[0] if isinstance(record, Step))
     return [
         ("README.md", card(run).encode()),
         ("bundle.json", (json.dumps(about, indent=1) + "\n").encode()),
-        ("prompts.csv", csv_table(("use", "prompt", "seed"), prompts)),
+        ("prompts.csv", csv_table(("use", "prompt", "seed", "sha256"), prompts)),
         ("metrics.csv", csv_table(METRICS, tests)),
         ("steps.csv", csv_table(STEPS, steps)),
     ]

@@ -41,7 +41,7 @@ def run_methods(run: Run, methods: Sequence[str], visitor: Visitor = NOBODY) -> 
     configs = [RunConfig.parse(same | {"method": name, "steps": _steps(settings.steps, name)}) for name in others]
     for config in configs:
         form.advice(config)
-    return scheduler.begin_all(configs, visitor)
+    return scheduler.begin_all(configs, visitor, run.pictures())
 
 
 def live(runs: Sequence[Run]) -> bool:

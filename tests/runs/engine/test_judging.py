@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from balign.measure import nudity
-from balign.runs.config import RunConfig, TestPrompt
+from balign.runs.config import RunConfig
 from balign.runs.engine import execute
 from balign.runs.folder import Run
 from balign.runs.outcome import bundle, zip_check
+from balign.runs.own_entries import TestPrompt
 from balign.telemetry import Phase
 
 Configure = Callable[..., RunConfig]
@@ -42,7 +43,7 @@ def test_own_prompts_are_a_fourth_group_and_a_run_is_judged_again_on_others(
     again = run.report()
     assert again is not None
     assert (again.groups, again.distances) == (first.groups, first.distances)
-    other = TestPrompt.listed([{"prompt": "a red dog", "seed": 1}])
+    other = (TestPrompt(prompt="a red dog", seed=1),)
     assert ended(execute.evaluate(run, tests=other)) == "done"
     second = run.report()
     assert second is not None
