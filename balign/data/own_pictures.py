@@ -177,6 +177,8 @@ def _square(name: str, file: _File, side: int) -> bytes:
             square = ImageOps.fit(_rgb(upright), (side, side), Image.Resampling.LANCZOS)
     except Refusal:
         raise
+    except Image.DecompressionBombError:
+        raise Refusal(f"The picture {shown!r} has far more than the {MOST_PIXELS:,} pixels accepted.") from None
     except Exception as error:  # PIL's readers raise whatever a spoiled file makes them meet
         if isinstance(error, MemoryError):
             raise
