@@ -219,6 +219,7 @@ def compare(
     out: Path | None = None,
     workers: int | None = None,
     ray: str | None = None,
+    matrix: bool = False,
 ) -> int:
     """Compare runs: in which settings they differ, and what that did to the same pictures. Or do a grid of runs.
 
@@ -229,6 +230,7 @@ def compare(
         folders: the runs' folders, of which the others are compared with the first; or one grid file, a .toml.
         out: of a grid, the folder of its runs; left out, one of its name among the runs.
         workers: of a grid, how many cells are done at once here; left out, one a device. 0 only makes the tables.
+        matrix: show what each run did to each concept instead: erased against tested, with intervals.
         ray: of a grid, the address of a Ray cluster that does the cells; its machines share the folder.
     """
     if len(folders) == 1 and folders[0].suffix == ".toml":
@@ -236,9 +238,13 @@ def compare(
     if out is not None or workers is not None or ray is not None:
         raise Refusal("--out, --workers and --ray belong to a grid; name one grid file, a .toml.")
     from balign.runs.outcome import comparison as comparing
-    from balign.terminal import comparison
+    from balign.runs.outcome.matrix import matrix as matrix_of
+    from balign.terminal import comparison, matrix_table
 
     runs = [_open(folder) for folder in folders]
+    if matrix:
+        Terminal().print(matrix_table(matrix_of(runs)))
+        return 0
     table = comparison(comparing.compare(runs))
     Terminal().print(escape(comparing.sentence(runs)), table, sep="\n", highlight=False)
     return 0

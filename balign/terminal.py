@@ -27,6 +27,7 @@ from balign.telemetry import Phase, Preview, Record, Report, Step
 if TYPE_CHECKING:
     from balign.grid.grid_file import GridCell
     from balign.runs.outcome.comparison import ComparedRun
+    from balign.runs.outcome.matrix import MatrixRow
     from balign.runs.tryout.attack_store import AttackCurve, AttackPoint, AttackResult
 
 NAMES = {
@@ -168,6 +169,24 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
         state = status.state(each.run)
         title = "\n".join([each.name, each.run.id, *([] if state == "done" else [status.STATES[state]])])
         drawn.add_row(escape(title), each.method, formats.percent(ua), *cells, seconds)
+    return drawn
+
+
+def matrix_table(rows: "Sequence[MatrixRow]") -> Table:
+    """What each run did to each concept: the change of alignment with its interval and the number of prompts."""
+    drawn = Table(caption="Change of alignment with its 95 % interval, and prompts; * erased.", show_lines=True)
+    drawn.add_column("Erased")
+    for cell in rows[0].cells if rows else ():
+        drawn.add_column(escape(cell.concept), justify="right")
+    for row in rows:
+        cells = []
+        for cell in row.cells:
+            mean, low, high, _, n = cell.change
+            star = "*" if cell.erased else ""
+            cells.append(
+                f"{formats.signed(mean)}{star}\n{escape(formats.between(low, high))}\n{n}" if n else formats.NONE
+            )
+        drawn.add_row(escape(row.name), *cells)
     return drawn
 
 

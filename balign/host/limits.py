@@ -52,6 +52,8 @@ class Limits:
     """Of training images that are kept for later runs; those used the longest ago are deleted first."""
     hours: float = 72
     """A run that was not used for so long is deleted."""
+    own_pictures: int = 200
+    """Of a visitor's own, to forget and to keep together; each of at most 50 MB and 50 million pixels."""
     queued_each: int = 2
     """Runs of one visitor that wait for the machine."""
     queued_from: int = 3
@@ -137,6 +139,7 @@ def check(config: RunConfig) -> None:
     for count, most, what in (
         (len(config.erase), LIMITS.concepts, "concepts to erase"),
         (len(config.keep), LIMITS.keep, "prompts to keep"),
+        (len(config.forget_pictures) + len(config.keep_pictures), LIMITS.own_pictures, "own pictures"),
         (settings.steps, LIMITS.steps, "steps"),
         (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps"),
         (config.size or 0, LIMITS.size, "pixels of width and height"),

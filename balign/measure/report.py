@@ -32,6 +32,8 @@ GROUPS: dict[GroupName, GroupTitle] = {
 }
 TESTED: tuple[GroupName, ...] = ("erased", "kept", "neighbours")
 """The groups that every run has; own prompts are there only if somebody gave some."""
+VEILED: tuple[GroupName, ...] = ("erased", "own")
+"""The groups whose pictures are blurred at first where what was erased is sensitive."""
 RATES = {
     "ua": GroupTitle("Erased pictures no longer recognised", "UA, unlearning accuracy"),
     "ira": GroupTitle("Kept, same kind, still recognised", "IRA, in-domain retain accuracy"),

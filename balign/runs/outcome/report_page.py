@@ -12,7 +12,7 @@ from balign.markup import charts, formats
 from balign.markup.render import PACKAGE, render
 from balign.measure import nudity, training_charts
 from balign.measure.headline import headline
-from balign.measure.report import GROUPS, RATES, RunReport
+from balign.measure.report import RATES, VEILED, RunReport
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout import attack_store
@@ -47,7 +47,7 @@ def page(run: Run) -> Markup:
         shown=PAIRS_A_GROUP,
         curves=nudity.curves(report.nudity) if report.nudity else [],
         threshold=nudity.PAPER,
-        groups=GROUPS,
+        veiled=VEILED,
         picture=lambda name: _embedded(run.file(name)),
         config=run.config.to_json(),
         facts=json.dumps({name: value for name, value in report.to_dict().items() if name != "groups"}, indent=2),

@@ -7,7 +7,7 @@ from balign.markup.formats import percent
 from balign.markup.render import render
 from balign.measure import nudity
 from balign.measure.headline import headline
-from balign.measure.report import GROUPS, RATES
+from balign.measure.report import RATES, VEILED
 from balign.runs.tryout import attack_store
 from balign.ui.files import keyed, url
 
@@ -34,7 +34,7 @@ def outcome(view: RunView | None) -> Markup:
         shown=SHOWN,
         curves=nudity.curves(report.nudity) if report and report.nudity else [],
         threshold=nudity.PAPER,
-        groups=GROUPS,
+        veiled=VEILED,
         url=url,
         downloads=[(text, keyed(view.run, name)) for name, text in files.items() if view.run.file(name)],
     )
