@@ -94,9 +94,11 @@ def check_png(content: bytes, sha256: str) -> None:
         raise Refusal(f"The picture {sha256[:12]} is not the one of its name.")
     try:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            _refuse_size(sha256[:12], image)
+            large = image.width * image.height > MOST_PIXELS
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise Refusal(f"The picture {sha256[:12]} is no png.") from None
+        large = True
+    if large:
+        raise Refusal(f"The picture {sha256[:12]} is no png of at most {MOST_PIXELS:,} pixels.")
 
 
 def caption_of(name: str) -> str:

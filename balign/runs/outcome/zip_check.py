@@ -10,6 +10,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -74,7 +75,7 @@ class Bundle(NamedTuple):
     run: str
     weights: str
     made_with: MadeWith
-    pictures: dict[str, bytes]
+    pictures: Mapping[str, bytes] = MappingProxyType({})
     """Somebody's own that the run learnt from, by their sha256."""
 
 

@@ -21,8 +21,10 @@ GONE = "The run in this link is not here any more; it may have been deleted."
 
 def start(caller: Caller, values: Mapping[str, Any]) -> Answer:
     """Write the configs and start their runs; the browser then shows the first one."""
-    configs, pictures, remarks = own_uploads.taken(form.configs(values), values)
-    remarks += form.advice(configs[0])
+    configs = form.configs(values)
+    remarks = form.advice(configs[0])
+    configs, pictures, more = own_uploads.taken(configs, values)
+    remarks += more
     if len(configs) > 1 and scheduler.inline():
         raise Refusal(f"{len(configs)} seeds were given; this instance has its device for one run at a time.")
     visitor = visitors.with_secret(caller.visitor)

@@ -1,5 +1,6 @@
 """A run learns from somebody's own pictures; they are in its folder, manifest and bundle, and gone with it."""
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -9,13 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from balign.data.own_pictures import check_png
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.engine import execute, images
 from balign.runs.folder import Run
 from balign.runs.outcome import bundle, reproduce, zip_check
 from balign.runs.picture_lists import own_pictures_of
-from tests.data.test_own_pictures import picture, zipped
+from tests.data.test_own_pictures import picture, png_header, zipped
 from tests.runs.engine.test_judging import ended
 
 Configure = Callable[..., RunConfig]
@@ -58,17 +60,16 @@ def test_a_run_learns_from_own_pictures_and_repeats_bit_for_bit(configure: Confi
     drawn = load_file(other.path / "erased.safetensors")
     assert any(not torch.equal(weights[name], drawn[name]) for name in weights)
 
-    next((again.path / "pictures").iterdir()).write_bytes(picture())
-    (again.path / "checkpoint.safetensors").unlink()
     again.delete()
     assert not again.path.exists()
 
 
-def test_a_spoiled_or_missing_picture_in_a_zip_is_refused(configure: Configure, tmp_path: Path) -> None:
-    from balign.data.own_pictures import check_png
-
+def test_a_spoiled_picture_in_a_zip_is_refused() -> None:
     with pytest.raises(Refusal, match="is not the one of its name"):
         check_png(picture(), "0" * 64)
+    for content in (b"", picture(form="JPEG"), png_header(60_000, 60_000)):
+        with pytest.raises(Refusal, match="is no png of at most"):
+            check_png(content, hashlib.sha256(content).hexdigest())
 
 
 def test_a_latent_is_what_its_picture_decodes_from(tiny_model_path: str) -> None:
