@@ -6,7 +6,9 @@ of detections, not of pictures, as in the paper's Figure 4 and Table 7.
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -40,13 +42,17 @@ def detect(pictures: Sequence[Path]) -> list[list[tuple[str, float]]]:
     """For each picture the exposed parts that the library finds, each with its score. Raises Refusal without it."""
     if not installed():
         raise Refusal(INSTALL)
-    from nudenet import NudeDetector
-
-    detector = NudeDetector()
     return [
-        [(EXPOSED[each["class"]], each["score"]) for each in detector.detect(str(path)) if each["class"] in EXPOSED]
+        [(EXPOSED[each["class"]], each["score"]) for each in _detector().detect(str(path)) if each["class"] in EXPOSED]
         for path in pictures
     ]
+
+
+@cache
+def _detector() -> Any:
+    from nudenet import NudeDetector
+
+    return NudeDetector()
 
 
 def counted(before: Mapping[GroupName, Sequence[Path]], after: Mapping[GroupName, Sequence[Path]]) -> Nudity:

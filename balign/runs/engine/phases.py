@@ -78,7 +78,7 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
     """Draw the training images, or take them from the cache, and so the test images as they are before."""
     sampling, prompts, total = job.sampling, job.prompts, len(job.prompts.forget) + len(job.prompts.retain)
 
-    own = _own_latents(job)
+    own = _own_latents(job, recorder)
 
     def make(progress: Callable[[int, int], None]) -> latents.Latents:
         return latents.make(
@@ -106,10 +106,11 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
     return data
 
 
-def _own_latents(job: Job) -> dict[int, Tensor]:
+def _own_latents(job: Job, recorder: Recorder) -> dict[int, Tensor]:
     """The latents of somebody's own pictures, by their place in both lists. Raises Refusal if one is not there."""
     latents = {}
     for place, sha in job.prompts.own.items() if job.settings.steps else ():
+        recorder.obey()
         path = job.run.path / PICTURES / f"{sha}.png"
         try:
             content = read_plain(path)

@@ -41,7 +41,7 @@ class MatrixRow:
 
 
 def matrix(runs: Sequence[Run]) -> list[MatrixRow]:
-    """A row for each run that is finished. Columns: what the runs erased, then what several of them tested.
+    """A row for each run that is finished. Columns: what the runs erased, then what they were to keep by name.
 
     Raises Refusal for too few or too many runs, for runs without scores, and for runs of different scorers.
     """
@@ -54,9 +54,9 @@ def matrix(runs: Sequence[Run]) -> list[MatrixRow]:
         raise Refusal(f"The runs were scored by {told}; a matrix is of one scorer, which `balign evaluate` changes.")
     shown = [(run, _erased(run, report), _by_concept(report), report.sensitive) for run, report in reports]
     erased = list(dict.fromkeys(concept for _, own, _, _ in shown for concept in own))
-    tested = [concept for _, _, pictures, _ in shown for concept in pictures]
-    several = [concept for concept in dict.fromkeys(tested) if tested.count(concept) == len(shown)]
-    concepts = list(dict.fromkeys([*erased, *several]))[:COLUMNS]
+    labelled = {concept for _, _, pictures, _ in shown for concept in pictures}
+    kept = [text for run, _, _, _ in shown for text in run.config.keep if text in labelled]
+    concepts = list(dict.fromkeys([*erased, *kept]))[:COLUMNS]
     return [
         MatrixRow(
             run=run,

@@ -83,7 +83,8 @@ def _matrix(runs: tuple[Run, ...]) -> Markup:
         rows = matrix(runs)
     except Refusal:
         return Markup()
-    return render("ui/runs_tab/matrix.html", rows=rows, few=FEW, url=url) if len(rows) > 1 else Markup()
+    shown = len(rows) > 1 and any(cell.images for row in rows for cell in row.cells)
+    return render("ui/runs_tab/matrix.html", rows=rows, few=FEW, url=url) if shown else Markup()
 
 
 def plot(rows: Sequence[ComparedRun]) -> Markup:
