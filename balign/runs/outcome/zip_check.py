@@ -26,8 +26,8 @@ from balign.stored_zip import PIECE
 
 MEMBER = re.compile(
     r"README\.md|(bundle|config|report)\.json|report\.html|telemetry\.jsonl|(prompts|metrics|steps)\.csv"
-    r"|(previews|images/(own-[0-9a-f]{12}/)?(before|after|reference))/[0-9]{1,9}\.png|pictures/[0-9a-f]{64}\.png|erased\.safetensors"
-    r"|SHA256SUMS"
+    r"|(previews|images/(own-[0-9a-f]{12}/)?(before|after|reference))/[0-9]{1,9}\.png"
+    r"|pictures/[0-9a-f]{64}\.png|erased\.safetensors|SHA256SUMS"
 )
 RUN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 MAX_TEXT = 8_000_000
