@@ -2,7 +2,8 @@
 
 The reference is what the base model draws of the kept prompts from other seeds. The same distance from it to the base
 model's test pictures is the floor: what two draws of one model differ by. Few pictures make FID large whatever they
-show, and both are comparable only at the same n, on the same features, and beside their floor.
+show, and both are comparable only at the same n, on the same features, and beside their floor. KID may be below zero,
+since both sides show the same prompts.
 """
 
 from pathlib import Path
