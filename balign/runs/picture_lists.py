@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from balign.data.own_pictures import gather
-from balign.models.catalogue import find
 from balign.runs.config import RunConfig
 from balign.runs.own_entries import MAX_PICTURES
+from balign.runs.prompt_lists import model_entry
 
 
 def own_pictures_of(
@@ -15,7 +15,7 @@ def own_pictures_of(
 
     Raises Refusal for what `gather` refuses, and for a picture that is in both.
     """
-    side, named = find(config.model).size_px, {}
+    side, named = max(model_entry(config).size), {}
     pictures: dict[str, bytes] = {}
     remarks: list[str] = []
     for field, path in (("forget_pictures", forget), ("keep_pictures", keep)):

@@ -96,10 +96,10 @@ def load(folder: Path, places: Iterable[int]) -> Tensor:
     return torch.from_numpy(np.stack(images))
 
 
-def squared(content: bytes, side: int) -> Tensor:
-    """The png as one uint8 image (1, H, W, 3) of this size, which it mostly has already."""
+def squared(content: bytes, size: tuple[int, int]) -> Tensor:
+    """The png as one uint8 image (1, H, W, 3) of this height and width, which it mostly has already."""
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-        whole = ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.LANCZOS)
+        whole = ImageOps.fit(image.convert("RGB"), (size[1], size[0]), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(whole))[None]
 
 
