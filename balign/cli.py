@@ -13,9 +13,12 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from balign import plain_text, telemetry
+from balign.data import prompt_file
 from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.folder import Run, runs_root
+from balign.runs.own_entries import MAX_TESTS, TestPrompt
+from balign.runs.picture_lists import own_pictures_of
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import Terminal, complain, gentle_interrupt, show
 
@@ -48,6 +51,9 @@ def erase(
     ],
     /,
     keep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PROMPT...", help_behavior_hint="")] = (),
+    tests: Path | None = None,
+    forget_pictures: Path | None = None,
+    keep_pictures: Path | None = None,
     settings: Annotated[Flags, tyro.conf.OmitArgPrefixes] = {},  # noqa: B006
 ) -> int:
     """Erase concepts from a model, in a new run folder.
@@ -55,13 +61,22 @@ def erase(
     Args:
         concepts: What to erase, such as `cat`. With methods that replace, `cat=dog` draws a dog instead of a cat.
         keep: Prompts or words to keep on purpose, beside what is kept anyway.
+        tests: A file of your own prompts to test on, with seeds: a table with a column `prompt`, json, or one a line.
+        forget_pictures: A zip or folder of your own pictures of it, learned from instead of drawn ones. Captions: text
+            files beside them, a table `metadata.csv`, or their names.
+        keep_pictures: The same of what is to be kept.
         settings: A setting that is left out has the default of the method or the model.
     """
     try:
         erased = [Concept.parse(text).model_dump() for text in concepts]
     except ValidationError as error:
         raise Refusal(explain(error)) from None
-    return _follow(Run.create(RunConfig.parse({**settings, "erase": erased, "keep": keep})))
+    asked = {**settings, "erase": erased, "keep": keep, "tests": _tests(tests) or ()}
+    config = RunConfig.parse(asked)
+    config, pictures, remarks = own_pictures_of(config, forget_pictures, keep_pictures)
+    for remark in remarks:
+        Terminal().sentence(remark)
+    return _follow(Run.create(config, pictures=pictures))
 
 
 def run(folders: Folders, /) -> int:
@@ -95,16 +110,27 @@ def more(folder: Folder, /, steps: int) -> int:
     return _follow(more_steps.begin(_open(folder), steps))
 
 
-def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
-    """Score a run's erased weights again and rewrite its report.
+def evaluate(folder: Folder, /, scorer: str | None = None, tests: Path | None = None) -> int:
+    """Judge a run's erased weights again and rewrite its report.
 
     Args:
         scorer: another CLIP model to score with, such as ViT-L-14/laion2b_s32b_b82k.
+        tests: another file of your own prompts to test on, with seeds; left out, those it was judged on last.
     """
     from balign.runs.engine import execute
 
     opened = _open(folder)
-    return show(opened, execute.evaluate(opened, scorer))
+    return show(opened, execute.evaluate(opened, scorer, _tests(tests)))
+
+
+def _tests(path: Path | None) -> tuple[TestPrompt, ...] | None:
+    """The prompts of a file to test on; None without one."""
+    if path is None:
+        return None
+    found = prompt_file.read(path, MAX_TESTS)
+    for remark in found.remarks:
+        Terminal().sentence(remark)
+    return tuple(TestPrompt(**prompt._asdict()) for prompt in found.prompts)
 
 
 def export(
@@ -250,6 +276,7 @@ def compare(
     out: Path | None = None,
     workers: int | None = None,
     ray: str | None = None,
+    matrix: bool = False,
 ) -> int:
     """Compare runs: in which settings they differ, and what that did to the same pictures. Or do a grid of runs.
 
@@ -260,6 +287,7 @@ def compare(
         folders: the runs' folders, of which the others are compared with the first; or one grid file, a .toml.
         out: of a grid, the folder of its runs; left out, one of its name among the runs.
         workers: of a grid, how many cells are done at once here; left out, one a device. 0 only makes the tables.
+        matrix: show what each run did to each concept instead: erased against tested, with intervals.
         ray: of a grid, the address of a Ray cluster that does the cells; its machines share the folder.
     """
     if len(folders) == 1 and folders[0].suffix == ".toml":
@@ -267,9 +295,13 @@ def compare(
     if out is not None or workers is not None or ray is not None:
         raise Refusal("--out, --workers and --ray belong to a grid; name one grid file, a .toml.")
     from balign.runs.outcome import comparison as comparing
-    from balign.terminal import comparison
+    from balign.runs.outcome.matrix import matrix as matrix_of
+    from balign.terminal import comparison, matrix_table
 
     runs = [_open(folder) for folder in folders]
+    if matrix:
+        Terminal().print(matrix_table(matrix_of(runs)))
+        return 0
     table = comparison(comparing.compare(runs))
     Terminal().print(escape(comparing.sentence(runs)), table, sep="\n", highlight=False)
     return 0

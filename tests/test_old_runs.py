@@ -26,11 +26,20 @@ def old(tmp_path: Path) -> Run:
     return Run.open(folder.name)
 
 
+PAIR = (
+    *("prompt", "seed", "labels", "before", "after", "alignment_before", "alignment_after"),
+    *("recognised_before", "recognised_after"),
+)
+
+
 def numbers(report: dict[str, object]) -> dict[str, object]:
     """The numbers of a report, without the sentences about them."""
     values = json.loads(json.dumps({name: report[name] for name in NUMBERS}))
     for group in values["groups"].values():
         group.pop("verdict")
+        group["images"] = [{name: image[name] for name in PAIR} for image in group["images"]]
+        for name in ("in_prompt_before", "in_prompt_after"):  # measured since
+            assert group.pop(name, None) is None
     return values
 
 

@@ -10,7 +10,7 @@ import json
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ class Latents(NamedTuple):
     forget: Tensor
     retain: Tensor
     manifest: list[dict[str, Any]]
-    """One {prompt, seed, file, side} a latent, forget before retain."""
+    """One {prompt, seed, file, side} a latent, forget before retain; an own picture's has its sha256 instead."""
 
 
 class TrainingData(NamedTuple):
@@ -68,9 +68,12 @@ def make(
     steps: int,
     guidance: float,
     batch: int = 8,
+    own: Mapping[int, Tensor] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Latents:
     """The latents of the forget and retain prompts, from the cache or else drawn in batches and put there.
+
+    own: those of somebody's own pictures, by their place in both lists together; they are never in the cache.
 
     on_progress is called with how many are done and how many there are; an exception it raises ends the work, and every
     finished batch stays in the cache. Raises OSError if the cache cannot be written.
@@ -82,7 +85,8 @@ def make(
         folder / f"{_key(VERSION, model, prompt, image_seed, steps, guidance)}.npz"
         for prompt, image_seed in zip(texts, seeds, strict=True)
     ]
-    latents = [_read(file, model.latent_shape) for file in files]
+    given = own or {}
+    latents = [given.get(i, None) if i in given else _read(file, model.latent_shape) for i, file in enumerate(files)]
     missing = [i for i, latent in enumerate(latents) if latent is None]
     done = len(texts) - len(missing)
     if on_progress is not None:
@@ -104,7 +108,8 @@ def make(
     whole = torch.stack([latent for latent in latents if latent is not None])
     n = len(prompts.forget)
     manifest = [
-        {"prompt": prompt, "seed": image_seed, "file": str(file), "side": "forget" if i < n else "retain"}
+        {"prompt": prompt, "side": "forget" if i < n else "retain"}
+        | ({"sha256": prompts.own[i]} if i in given else {"seed": image_seed, "file": str(file)})
         for i, (prompt, image_seed, file) in enumerate(zip(texts, seeds, files, strict=True))
     ]
     return Latents(whole[:n], whole[n:], manifest)

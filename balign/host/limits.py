@@ -52,6 +52,8 @@ class Limits:
     """Of training images that are kept for later runs; those used the longest ago are deleted first."""
     hours: float = 72
     """A run that was not used for so long is deleted."""
+    own_pictures: int = 200
+    """Of a visitor's own, to forget and to keep together; each of at most 50 MB and 50 million pixels."""
     queued_each: int = 2
     """Runs of one visitor that wait for the machine."""
     queued_from: int = 3
@@ -133,9 +135,11 @@ def check(config: RunConfig) -> None:
         raise Refusal(f"The device is {config.device!r}; accepted on a shared instance is auto.")
     settings = settle(config)
     drawn = pictures(config)
+    images = drawn.training + drawn.compared + drawn.reference
     for count, most, what in (
         (len(config.erase), LIMITS.concepts, "concepts to erase"),
         (len(config.keep), LIMITS.keep, "prompts to keep"),
+        (len(config.forget_pictures) + len(config.keep_pictures), LIMITS.own_pictures, "own pictures"),
         (settings.steps, LIMITS.steps, "steps"),
         (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps"),
         (config.size or 0, LIMITS.size, "pixels of width and height"),
@@ -144,7 +148,7 @@ def check(config: RunConfig) -> None:
         (drawn.previews, LIMITS.previews, "previews"),
         (config.n_forget + config.n_retain, LIMITS.images, "prompts to learn from"),
         (settings.buffer, LIMITS.buffer, "earlier gradients to heed"),
-        (drawn.training + drawn.compared, LIMITS.images, "images to draw, for training and comparing,"),
+        (images, LIMITS.images, "images to draw, for training and comparing,"),
     ):
         if count > most:
             raise Refusal(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from balign import locks, telemetry
@@ -57,13 +57,17 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def begin(config: RunConfig, visitor: Visitor = NOBODY) -> Run:
+def begin(config: RunConfig, visitor: Visitor = NOBODY, pictures: Mapping[str, bytes] | None = None) -> Run:
     """Create a run for this config; it starts at once if the machine is free, and else is queued."""
-    return begin_all([config], visitor)[0]
+    return begin_all([config], visitor, pictures)[0]
 
 
-def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[Run]:
+def begin_all(
+    configs: Sequence[RunConfig], visitor: Visitor = NOBODY, pictures: Mapping[str, bytes] | None = None
+) -> list[Run]:
     """Create a run for each config and queue them in this order.
+
+    pictures: somebody's own, by the sha256 that the configs name them by.
 
     Raises Refusal for all if one is not possible, and OSError if the disk refuses one of them.
     """
@@ -74,7 +78,7 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
         _sweep()
         disk.check()
         charges.count_runs(visitor, configs)
-        runs = waitlist.create(configs, visitor)
+        runs = waitlist.create(configs, visitor, pictures)
         _begin_next()
     return runs
 

@@ -115,6 +115,10 @@ class BaseModel(ABC):
         """The uint8 images (N, H, W, 3) of latents (N, C, h, w)."""
 
     @abstractmethod
+    def encode(self, images: Tensor, batch: int = 8) -> Tensor:
+        """The latents (N, C, h, w) of uint8 images (N, H, W, 3) of the model's size: the reverse of `decode`."""
+
+    @abstractmethod
     def release(self) -> None:
         """Free the memory of all parts but the denoiser. They are loaded again when they are needed."""
 

@@ -187,6 +187,15 @@ class DiffusersModel(BaseModel):
                     on_batch(min(start + batch, len(latents)), len(latents))
         return images
 
+    def encode(self, images: Tensor, batch: int = 8) -> Tensor:
+        vae, parts = self._vae, []
+        with torch.inference_mode():
+            for part in images.split(batch):
+                pixels = part.permute(0, 3, 1, 2).to(self.device, torch.float32) / 127.5 - 1
+                mean = vae.encode(pixels).latent_dist.mode()
+                parts.append((mean * vae.config.scaling_factor).to("cpu", torch.float32))
+        return torch.cat(parts).clone()
+
     def release(self) -> None:
         for part in self.FROZEN:
             self.__dict__.pop(part, None)

@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ from balign.runs.run_folders import RUN_ID, next_moment, run_folders
 from balign.telemetry import Phase, Record
 
 MAX_LABEL = 80
+PICTURES = "pictures"
+"""The folder of somebody's own pictures in a run's folder."""
 TAILS = (1_024, 65_536)
 """Bytes at the end of the telemetry in which the last phase is looked for; mostly it is the last line."""
 
@@ -39,12 +41,17 @@ class Run:
     path: Path
 
     @classmethod
-    def create(cls, config: RunConfig, root: Path | None = None) -> Self:
+    def create(cls, config: RunConfig, root: Path | None = None, pictures: Mapping[str, bytes] | None = None) -> Self:
         """A new folder with its config. Its name is the time and a secret; nothing a visitor wrote is in it.
+
+        pictures: somebody's own, which the config names by the sha256 that is their key here.
 
         Raises OSError if the disk refuses.
         """
         root = Path(root or runs_root())
+        named = {picture.sha256 for picture in (*config.forget_pictures, *config.keep_pictures)}
+        if not named <= (pictures or {}).keys():
+            raise Refusal("The config names pictures that were not given; give the pictures themselves, too.")
         root.mkdir(parents=True, exist_ok=True)
         name = f"{next_moment(entry.name for entry in root.iterdir())}-{secrets.token_urlsafe(16)}"
         hidden = root / f".{name}"
@@ -52,6 +59,9 @@ class Run:
         try:
             with locks.hold(hidden / LOCK, "", 0.0):  # else it is taken for what a kill left behind
                 write(hidden / "config.json", config.to_json())
+                for sha in named:
+                    (hidden / PICTURES).mkdir(exist_ok=True)
+                    write(hidden / PICTURES / f"{sha}.png", (pictures or {})[sha])
                 hidden.rename(root / name)
         except OSError:
             shutil.rmtree(hidden, ignore_errors=True)
@@ -92,6 +102,15 @@ class Run:
         except ValueError:  # a name that no file can have
             return None
         return path if path.is_relative_to(os.path.realpath(self.path)) and is_file(path) else None
+
+    def pictures(self) -> dict[str, bytes]:
+        """Somebody's own pictures that the run learns from, by their sha256. Raises Refusal if one is missing."""
+        named = [picture.sha256 for picture in (*self.config.forget_pictures, *self.config.keep_pictures)]
+        try:
+            return {sha: read_plain(self.path / PICTURES / f"{sha}.png") for sha in named}
+        except OSError as error:
+            raise_shortage(error)
+            raise Refusal(f"A picture that run {self.id} learnt from is not in its folder any more.") from None
 
     @property
     def label(self) -> str:

@@ -5,15 +5,17 @@ A run can be killed at any moment, and resumes from its folder to the same weigh
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
+from balign.measure.nudity import INSTALL
 from balign.method.training import Unlearner
 from balign.models import weight_file
 from balign.runs import leftovers, weights
 from balign.runs.config import RunConfig
-from balign.runs.engine import checkpoint, images, phases
+from balign.runs.engine import checkpoint, judging, phases
 from balign.runs.engine.exporting import erased_weights
 from balign.runs.engine.job import Job, load_job
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
 from balign.runs.folder import Run
+from balign.runs.own_entries import TestPrompt
 from balign.telemetry import Record, Report
 
 STOPPED = "stopped"
@@ -32,10 +34,13 @@ def run(what: RunConfig | Run) -> Iterator[Record]:
         yield from _last_events(folder) if last and last.name == "done" else _guarded(folder, _all_phases)
 
 
-def evaluate(folder: Run, scorer: str | None = None) -> Iterator[Record]:
-    """Draw and score the images of a run's erased weights again, with another scorer if one is named."""
+def evaluate(folder: Run, scorer: str | None = None, tests: Sequence[TestPrompt] | None = None) -> Iterator[Record]:
+    """Draw and score the images of a run's erased weights again, with another scorer and on other own prompts if given.
+
+    Without prompts those stay that it was judged on last.
+    """
     with folder.claim():
-        yield from _guarded(folder, lambda recorder: _reevaluate(recorder, scorer))
+        yield from _guarded(folder, lambda recorder: _reevaluate(recorder, scorer, tests))
 
 
 def _guarded(folder: Run, work: Callable[[Recorder], Iterator[Record]]) -> Iterator[Record]:
@@ -80,7 +85,7 @@ def _all_phases(recorder: Recorder) -> Iterator[Record]:
     yield from _compare(job, recorder, learner.step, reason, early)
 
 
-def _reevaluate(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
+def _reevaluate(recorder: Recorder, scorer: str | None, tests: Sequence[TestPrompt] | None) -> Iterator[Record]:
     """Evaluate the erased weights of the run, and report.
 
     A finished run stays finished: nothing is recorded before the evaluation is complete.
@@ -89,13 +94,15 @@ def _reevaluate(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
     last, path, old = folder.last_phase(), erased_weights(folder), phases.earlier_report(folder)
     finished = last is not None and last.name == "done"
     recorder.quiet = finished
-    job = yield from _load(recorder, scorer)
-    for _ in images.draw(job.model, job.shots, job.sampling, folder.path / "images" / "before", again=False):
+    if tests is None and old is not None and "own" in old.groups:
+        tests = [TestPrompt(prompt=image.prompt, seed=image.seed) for image in old.groups["own"].images]
+    job = yield from _load(recorder, scorer, tests)
+    for _ in phases.base_pictures(job):
         recorder.obey()
     facts = weight_file.load_changed(path, job.model.denoiser)
     step = int(facts.get("step", job.settings.steps))
     reason = facts.get("reason", "finished" if finished or step >= job.settings.steps else STOPPED)
-    early = [text for text in (old.warnings if old else ()) if text not in job.prompts.warnings]
+    early = [text for text in (old.warnings if old else ()) if text not in (*job.prompts.warnings, INSTALL)]
     yield from _compare(job, recorder, step, reason, early)
 
 
@@ -108,7 +115,7 @@ def _compare(job: Job, recorder: Recorder, step: int, reason: str, early: Sequen
     if flag or partial:
         folder.begin_last_comparison()
     try:
-        scores = yield from phases.evaluate(job, recorder)
+        scores = yield from judging.evaluate(job, recorder)
     except Stopped:
         resuming = "resuming goes on from there" if partial else "resuming compares them"
         raise Stopped(f"{where}, before it was compared; the weights are kept, and {resuming}.") from None
@@ -121,10 +128,12 @@ def _compare(job: Job, recorder: Recorder, step: int, reason: str, early: Sequen
     folder.clear_stop()  # which may have come too late
 
 
-def _load(recorder: Recorder, scorer: str | None = None) -> Generator[Record, None, Job]:
+def _load(
+    recorder: Recorder, scorer: str | None = None, tests: Sequence[TestPrompt] | None = None
+) -> Generator[Record, None, Job]:
     recorder.obey()
     yield recorder.phase("load", 0, 1)
-    job = load_job(recorder.run, scorer)
+    job = load_job(recorder.run, scorer, tests)
     recorder.obey()
     yield recorder.phase("load", 1, 1)
     return job

@@ -13,7 +13,7 @@ from balign.host.status import RunView, look
 from balign.refusal import Refusal
 from balign.runs.folder import find
 from balign.ui import form
-from balign.ui.erase_tab import panels, previews, results
+from balign.ui.erase_tab import own_uploads, panels, previews, results
 from balign.ui.page import Answer, Caller, Sent, changed, notice
 
 GONE = "The run in this link is not here any more; it may have been deleted."
@@ -23,14 +23,17 @@ def start(caller: Caller, values: Mapping[str, Any]) -> Answer:
     """Write the configs and start their runs; the browser then shows the first one."""
     configs = form.configs(values)
     remarks = form.advice(configs[0])
+    configs, pictures, more = own_uploads.taken(configs, values)
+    remarks += more
     if len(configs) > 1 and scheduler.inline():
         raise Refusal(f"{len(configs)} seeds were given; this instance has its device for one run at a time.")
     visitor = visitors.with_secret(caller.visitor)
-    first = scheduler.begin_all(configs, visitor)[0]
+    first = scheduler.begin_all(configs, visitor, pictures)[0]
     if len(configs) > 1:
         remarks.append(f"{len(configs)} runs, one per seed: this is the first, and all of them are under Runs.")
     message = notice(" ".join(remarks), "remark") if remarks else ""
-    return keep(caller) | {"browser": visitors.stored(first.id, visitor), "notice": message}
+    begun = {"browser": visitors.stored(first.id, visitor), "notice": message}
+    return keep(caller) | begun | own_uploads.spent(values)
 
 
 def stop(caller: Caller) -> Answer:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from balign.host import scheduler
 from balign.ui import form
-from balign.ui.erase_tab import erase_handlers, keep_assistant, panels, zerogpu
+from balign.ui.erase_tab import erase_handlers, keep_assistant, own_uploads, panels, zerogpu
 from balign.ui.page import Answer, bind, plain
 
 TICK = 1.0
@@ -75,6 +75,7 @@ def _form(parts: dict[str, Any]) -> dict[str, Any]:
     parts["added"] = plain("", "keep-added")
     with gr.Accordion("The prompts this gives", open=False, elem_id="keep-prompts"):
         parts["prompts"] = plain("", "prompts")
+    own_uploads.build(parts)
     model, (_, method) = form.default("model"), form.methods()[0]
     about = form.about_model(model)
     fields["model"] = gr.Dropdown(
@@ -129,7 +130,9 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
 
     begin(on(page.load, erase_handlers.attach, "The run could not be opened", outputs=["browser", *fields]))
     failure = "The run could not be started"
-    started = on(parts["start"].click, erase_handlers.start, failure, fields, ["browser", "sure", "doomed"])
+    given = fields | {name: parts[name] for name in own_uploads.UPLOADS}
+    taken = ["browser", "sure", "doomed", *own_uploads.UPLOADS]
+    started = on(parts["start"].click, erase_handlers.start, failure, given, taken)
     begin(started).then(None, parts["browser"], None, js=SHOW_RUN)
     question = ["sure", "question", "doomed"]
     for name, (_, _, work, done) in BUTTONS.items():
