@@ -73,6 +73,8 @@ def show(run: Run, events: Iterator[Record]) -> int:
         console.print(table(report))
         erased = ", ".join(concept.name for concept in run.config.erase)
         console.sentence(f"{erased}: {headline(report, attack_store.attacked(run))}.")
+        for warning in report.warnings if not report.scorer else ():
+            console.sentence(warning)
         console.sentence(f"Report: {run.path / 'report.html'}")
     if last.name == "done":
         return 0
@@ -123,7 +125,8 @@ def table(report: RunReport) -> Table:
     """The groups of a report with their intervals, with the verdicts below."""
     verdicts = "\n".join(f"{title}: {group.verdict}." for _, (title, _), group in report.named())
     after = f", after {report.taken}" if report.steps < report.planned else ""
-    drawn = Table(title=f"Scored by {escape(report.scorer)}{after}", title_justify="left", caption_justify="left")
+    by = f"Scored by {escape(report.scorer)}" if report.scorer else "Not scored"
+    drawn = Table(title=f"{by}{after}", title_justify="left", caption_justify="left")
     drawn.caption, drawn.caption_style = escape(verdicts), ""
     drawn.add_column("Group")
     for head in ("Images", "Recognised", "Alignment", "Change, 95 % interval", "p"):

@@ -42,17 +42,24 @@ class _Frozen(BaseModel):
 
 
 class Pair(_Frozen):
-    """A test prompt and seed drawn before and after: what it should show (kind -> word), scores, files in the run."""
+    """A test prompt and seed drawn before and after: what it should show (kind -> word), scores, files in the run.
+
+    The scores are None where no scorer was at hand.
+    """
 
     prompt: str
     seed: int
     labels: dict[str, str] = {}
-    alignment_before: Score
-    alignment_after: Score
+    alignment_before: Score | None = None
+    alignment_after: Score | None = None
     recognised_before: dict[str, bool] = {}
     recognised_after: dict[str, bool] = {}
     before: str = ""
     after: str = ""
+
+    @property
+    def scored(self) -> bool:
+        return self.alignment_before is not None and self.alignment_after is not None
 
 
 class AlignmentChange(_Frozen):
@@ -86,11 +93,11 @@ class Group(_Frozen):
     @property
     def verdict(self) -> str:
         """What the interval allows to say of this group, in a sentence without its full stop."""
-        return verdict(self.change)
+        return "not scored" if self.n and self.alignment_after is None else verdict(self.change)
 
 
 class Scores(_Frozen):
-    """The scores of all groups, and by which scorer."""
+    """The scores of all groups, and by which scorer; without one it is empty, and so are all scores."""
 
     scorer: str
     groups: dict[GroupName, Group]

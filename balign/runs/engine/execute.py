@@ -13,7 +13,7 @@ from balign.refusal import Refusal
 from balign.runs import leftovers, weights
 from balign.runs.config import RunConfig
 from balign.runs.engine import checkpoint, images, phases
-from balign.runs.engine.job import Job, load_job, load_model
+from balign.runs.engine.job import UNSCORED, Job, load_job, load_model
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
 from balign.runs.folder import Run
 from balign.runs.outcome.model_card import card
@@ -128,12 +128,15 @@ def _reevaluate(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
     finished = last is not None and last.name == "done"
     recorder.quiet = finished
     job = yield from _load(recorder, scorer)
+    if job.scorer is None and (old is not None or scorer is not None):  # nothing would be gained, or scores be lost
+        raise Refusal(job.unscored)
     for _ in images.draw(job.model, job.shots, job.sampling, folder.path / "images" / "before", again=False):
         recorder.obey()
     facts = weight_file.load_changed(path, job.model.denoiser)
     step = int(facts.get("step", job.settings.steps))
     reason = facts.get("reason", "finished" if finished or step >= job.settings.steps else STOPPED)
     early = [text for text in (old.warnings if old else ()) if text not in job.prompts.warnings]
+    early = [text for text in early if not text.startswith(UNSCORED)]
     yield from _compare(job, recorder, step, reason, early)
 
 

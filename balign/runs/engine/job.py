@@ -8,7 +8,7 @@ from torch import Tensor
 
 from balign import models
 from balign.data.prompts import PromptSets
-from balign.measure.clip import Scorer
+from balign.measure.clip import Scorer, ScorerAbsent
 from balign.measure.evaluation import Shot, shots
 from balign.method import editing
 from balign.method.attention import has_cross_attention
@@ -21,6 +21,8 @@ from balign.runs.engine.images import Sampling
 from balign.runs.folder import Run
 from balign.runs.prompt_lists import prompt_sets, resolve
 
+UNSCORED = "Nothing was scored, since"
+"""How the sentence begins of a run without scores."""
 LIGHT_GB = 2
 """A model that needs less than this keeps its frozen parts between previews: loading them would outlast a step."""
 
@@ -31,7 +33,9 @@ class Job:
 
     run: Run
     model: BaseModel
-    scorer: Scorer
+    scorer: Scorer | None
+    unscored: str
+    """Without a scorer, the sentence that says why, and how to add the scores; else empty."""
     prompts: PromptSets
     shots: list[Shot]
     sampling: Sampling
@@ -64,17 +68,19 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
     settings = settle(config)
     prompts = prompt_sets(config, resolve(config))
     tests = shots(prompts, config.eval_seeds, config.seed)
+    judge, unscored = _load_scorer(run, scorer or config.scorer or entry.scorer)
+    if judge is not None:
+        judge.embed_texts([test.prompt for test in tests])  # all at once, so that no score depends on their order
     model = load_model(config)
     if settings.edit:  # before anything is drawn
         editing.editable(settings.edit, model.denoiser, model.encode_text([""]))
     if settings.steps and settings.forget == "attention" and not has_cross_attention(model.denoiser):
         raise Refusal("forget is 'attention'; this model has no cross-attention, so another forget loss is accepted.")
-    judge = Scorer.load(scorer or config.scorer or entry.scorer, device(config))
-    judge.embed_texts([test.prompt for test in tests])  # all at once, so that no score depends on their order
     return Job(
         run=run,
         model=model,
         scorer=judge,
+        unscored=unscored,
         prompts=prompts,
         shots=tests,
         sampling=Sampling(
@@ -83,6 +89,15 @@ def load_job(run: Run, scorer: str | None = None) -> Job:
         settings=settings,
         light=entry.memory_gb <= LIGHT_GB,
     )
+
+
+def _load_scorer(run: Run, name: str) -> tuple[Scorer | None, str]:
+    """The scorer; one that cannot be fetched now stops no run, since scores can be added later."""
+    try:
+        return Scorer.load(name, device(run.config)), ""
+    except ScorerAbsent as absent:
+        later = "`balign evaluate` with the run's folder adds the scores once it is there, or with --scorer and another"
+        return None, f"{UNSCORED} {absent}; {later}."
 
 
 def load_model(config: RunConfig) -> BaseModel:
