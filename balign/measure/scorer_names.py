@@ -1,5 +1,6 @@
 """Which CLIP model a name means: as papers, the hub and open_clip write it. Weights made with QuickGELU get it."""
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -89,6 +90,7 @@ def _pairs() -> Iterator[tuple[str, str]]:
     return ((model, weights) for model, weights in open_clip.list_pretrained() if not model.endswith("-quickgelu"))
 
 
+@functools.cache
 def _known() -> dict[str, tuple[str, str]]:
     """Every model with its weights by the keys of its names; an architecture alone is OpenAI's, as in papers."""
     from open_clip.pretrained import get_pretrained_cfg

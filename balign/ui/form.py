@@ -1,8 +1,10 @@
 """The form as data: from what is typed into it to configs, and from a config to the form and to a command."""
 
+import os
 import re
 import shlex
 from collections.abc import Mapping
+from subprocess import list2cmdline
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -214,7 +216,7 @@ def command(first: RunConfig, *others: RunConfig) -> str:
             flag = name.replace("_", "-")
             on_or_off = [f"--{'' if value else 'no-'}{flag}"]
             words += on_or_off if isinstance(value, bool) else [f"--{flag}", written(value)]
-    return f"python -m balign erase {shlex.join(words)}"
+    return f"python -m balign erase {list2cmdline(words) if os.name == 'nt' else shlex.join(words)}"
 
 
 def filled(config: RunConfig) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 from balign.atomic import write
+from balign.data import latent_cache
 from balign.method.training import Unlearner
 from balign.models import lora, weight_file
 from balign.refusal import Refusal
@@ -165,7 +166,9 @@ def _compare(job: Job, recorder: Recorder, step: int, reason: str, early: Sequen
 def _load(recorder: Recorder, scorer: str | None = None) -> Generator[Record, None, Job]:
     recorder.obey()
     yield recorder.phase("load", 0, 1)
+    latent_cache.shrink(latent_cache.most_bytes())
     job = load_job(recorder.run, scorer)
+    latent_cache.note_model(job.model.fingerprint, recorder.run.config.model)
     recorder.obey()
     yield recorder.phase("load", 1, 1)
     return job

@@ -30,6 +30,7 @@ from balign.method.training import Unlearner
 from balign.models import weight_file
 from balign.refusal import Refusal
 from balign.runs.engine import checkpoint, images
+from balign.runs.engine.comparing import Comparing
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
 from balign.runs.folder import Run
@@ -152,17 +153,22 @@ def _preview(job: Job, step: int) -> Preview:
 
 
 def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, Scores]:
-    """Draw every test image with the current weights and score both sides. A second stop ends it."""
-    folder, shots = job.run.path / "images", job.shots
-    yield recorder.phase("evaluate", 0, len(shots))
+    """Draw every test image with the current weights and score both sides. A second stop ends it.
+
+    One that was ended goes on where it was, as long as the weights are the same.
+    """
+    folder, shots, comparing = job.run.path / "images", job.shots, Comparing(job)
+    yield recorder.phase("evaluate", comparing.since, len(shots))
     for side, again in (("before", False), ("after", True)):
-        for done in images.draw(job.model, shots, job.sampling, folder / side, again):
-            recorder.obey()
-            if side == "after":
+        for done in images.draw(job.model, shots, job.sampling, folder / side, again, since=comparing.since):
+            if side == "after" and done > comparing.since:
+                comparing.drawn(done)
                 yield recorder.phase("evaluate", done, len(shots))
+            recorder.obey()
     before, after = (images.load(folder / side, range(len(shots))) for side in ("before", "after"))
     scores = score(shots, before, after, job.scorer, job.prompts.choices, job.prompts.erased)
     recorder.obey()
+    comparing.end()
     return _with_files(scores)
 
 
