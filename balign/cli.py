@@ -281,7 +281,7 @@ def cache(model: str | None = None, older: float | None = None, hub: bool = Fals
 
     terminal, found = Terminal(), cache_contents.contents(model, older)
     for entry in found:
-        terminal.sentence(entry)
+        terminal.sentence(str(entry))
     most = cache_contents.size_of(latent_cache.most_bytes())
     kept = cache_contents.size_of(sum(entry.size for entry in found if entry.kind != "hub"))
     terminal.sentence(f"{kept} in {latent_cache.cache_folder()}; at most {most} are kept (BALIGN_CACHE_GB).")

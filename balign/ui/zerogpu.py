@@ -83,11 +83,10 @@ def _run(run: Run, verb: str, until: float) -> Generator[dict[str, Any], None, N
 
 def _drawing(run: Run, verb: str, options: tuple[str, ...], until: float) -> Generator[dict[str, Any], None, None]:
     """The command of this name on the run, asked to stop when the time is up or the visitor has left."""
-    from balign import cli
-
+    command = importlib.import_module("balign.cli").main  # which opens the page, too
     stopping = False
     with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(cli.main, [verb, str(run.path), *options])
+        work = pool.submit(command, [verb, str(run.path), *options])
         try:
             while not work.done():
                 wait([work], LOOK)

@@ -1,4 +1,4 @@
-"""A real nginx in front of a studio, with the block of docs/hosting.md and ways in which people's own differ from it."""
+"""A real nginx in front of a studio, by the block of docs/hosting.md, and by one as people write it."""
 
 import os
 import re

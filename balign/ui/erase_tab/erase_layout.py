@@ -22,7 +22,10 @@ SHOW_RUN = """(browser) => {
   window.scrollTo({ top: 0, behavior: "smooth" });
 }"""
 """Puts the run's id into the page's address, for a reload or another browser, and shows where it can be watched."""
-OWNER = "(browser) => [balignOwner(browser)]"
+OWNER = """async (browser) => {
+  for (let k = 0; !window.balignOwner && k < 200; k++) await new Promise((ready) => setTimeout(ready, 50));
+  return [window.balignOwner(browser)];
+}"""
 """Takes the secret from the end of the page's address, where a link that owns a run has it."""
 REMEMBER = "(browser) => { balignRemember(browser); }"
 """Where a browser keeps nothing, says so and gives that link."""
@@ -131,9 +134,7 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
             on(shown, zerogpu.drive, "The run could not go on with the device")
         return shown
 
-    opened = on(
-        page.load, erase_handlers.attach, "The run could not be opened", outputs=["browser", *fields], js=OWNER
-    )
+    opened = on(page.load, erase_handlers.attach, "The run could not be opened", outputs=["browser", *fields], js=OWNER)
     begin(opened).then(None, parts["browser"], None, js=REMEMBER)
     failure = "The run could not be started"
     started = on(parts["start"].click, erase_handlers.start, failure, fields, ["browser", "sure", "doomed"])
