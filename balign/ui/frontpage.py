@@ -30,9 +30,29 @@ ROOT = re.compile(rb'const root = "[^"]*";')
 HERE = b"""<script>(() => {
   const path = location.pathname;
   if (!path.endsWith("/")) location.replace(`${path}/${location.search}${location.hash}`);
+  for (const name of ["localStorage", "sessionStorage"]) {
+    try {
+      window[name].getItem("");
+    } catch {
+      const kept = new Map();
+      const value = {
+        getItem: (key) => kept.get(String(key)) ?? null,
+        setItem: (key, text) => kept.set(String(key), String(text)),
+        removeItem: (key) => kept.delete(String(key)),
+        clear: () => kept.clear(),
+        key: (k) => [...kept.keys()][k] ?? null,
+        get length() { return kept.size; },
+      };
+      Object.defineProperty(window, name, { value, configurable: true });
+      window.balignForgets = true;
+    }
+  }
   window.gradio_config.root = location.origin + path.replace(/\\/+$/, "");
 })();</script>"""
-"""Whatever a proxy takes off the path, the server is where the page is; its files are found only below a last slash."""
+"""Whatever a proxy takes off the path, the server is where the page is; its files are found only below a last slash.
+
+Where storage is blocked gradio would not start: the page gets one that lasts until it is closed, and knows it.
+"""
 Key = tuple[object, ...]
 
 

@@ -47,10 +47,14 @@ class Nginx:
         self.folder, self.url = folder, f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen([path, "-p", str(folder), "-c", str(folder / "nginx.conf")])
         end = time.monotonic() + 30
-        while socket.socket().connect_ex(("127.0.0.1", self.port)):
-            assert self.process.poll() is None, (folder / "error.log").read_text()
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                assert self.process.poll() is None, (folder / "error.log").read_text()
+                assert time.monotonic() < end
+                time.sleep(0.1)
 
     def stop(self) -> None:
         self.process.terminate()

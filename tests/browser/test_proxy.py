@@ -15,7 +15,8 @@ from tests.browser.nginx import Nginx
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)
 CURVE = ".chart path.line.erased[d*='L']"
-FORGETFUL = """Object.defineProperty(window, "localStorage", {
+FORGETFUL = """for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, {
+  configurable: true,
   get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
 });"""
 """What a browser does in a frame of another site whose storage it blocks."""

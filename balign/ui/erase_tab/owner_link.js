@@ -4,15 +4,7 @@
   const MARK = "#owner=";
   const ASK = "This link makes its runs yours, and its giver sees and changes what you do here. Go on with it?";
 
-  function forgets() {
-    try {
-      localStorage.setItem("balign-kept", "1");
-      localStorage.removeItem("balign-kept");
-      return false;
-    } catch {
-      return true;
-    }
-  }
+  const forgets = () => window.balignForgets === true; // as the front page found out
 
   window.balignOwner = (browser) => {
     if (!location.hash.startsWith(MARK)) return browser;
