@@ -72,7 +72,7 @@ def test_under_a_sub_path_and_through_a_restart(
 def test_a_browser_that_keeps_nothing_gets_a_link_that_owns_its_run(
     studio: Callable[..., Studio], tab: Callable[..., Page], proxied: Callable[[Studio], Nginx]
 ) -> None:
-    server = studio(pause=0.3, BALIGN_PUBLIC="1")
+    server = studio(pause=2.0, steps=200, BALIGN_PUBLIC="1")  # it goes on until the test ends
     nginx = proxied(server)
     page = tab(f"{nginx.url}/balign/", script=FORGETFUL)
     name = erase(page)
