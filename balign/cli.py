@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from balign import plain_text, telemetry
 from balign.data import prompt_file
+from balign.plain_file import expanded
 from balign.refusal import Refusal
 from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.folder import Run, runs_root
@@ -155,10 +156,10 @@ def export(
 
     opened, say = _open(folder), Terminal().sentence
     if lora is None:
-        return _wrote(exporting.export(opened, out, form or "pipeline", strength, say))
+        return _wrote(exporting.export(opened, out and expanded(out), form or "pipeline", strength, say))
     if form is not None:
         raise Refusal(f"form is {form!r} and --lora is given; a LoRA is a form of its own, so give one of the two.")
-    target = out or opened.path / "lora.safetensors"
+    target = expanded(out or opened.path / "lora.safetensors")
     share = exporting.export_lora(opened, target, lora, strength, say)
     say(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
     return _wrote(target)
@@ -316,8 +317,8 @@ def _grid(path: Path, out: Path | None, workers: int | None, ray: str | None) ->
 
     if workers is not None and not 0 <= workers <= 1_000:
         raise Refusal(f"--workers is {workers}; 0 to 1,000 is accepted.")
-    grid, terminal = Grid.read(path), Terminal()
-    root = (out or runs_root() / grid.name).absolute()
+    grid, terminal = Grid.read(expanded(path)), Terminal()
+    root = expanded(out or runs_root() / grid.name).absolute()
     found, elsewhere = do(grid, root, workers, ray, cell_ended)
     terminal.print(grid_table(found, grid.compared_with))
     done = sum(row["done"] for row in found)
@@ -335,7 +336,7 @@ def bundle(folder: Folder, /, out: Path | None = None) -> int:
     from balign.runs.outcome import bundle as bundling
 
     opened = _open(folder)
-    return _wrote(bundling.write(opened, out or Path(f"balign-{opened.id}.zip")))
+    return _wrote(bundling.write(opened, expanded(out or f"balign-{opened.id}.zip")))
 
 
 def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
@@ -347,13 +348,36 @@ def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
     from balign.runs.outcome import reproduce as reproducing
     from balign.runs.outcome import zip_check
 
-    opened = reproducing.begin(zip_check.read(bundle))
+    opened = reproducing.begin(zip_check.read(expanded(bundle)))
     code = _follow(opened)
     report = opened.report()
     if code or report is None or report.reproduces is None:
         return code
     Terminal().sentence(report.reproduces.words)
     return 0 if report.reproduces.equal else 1
+
+
+def cache(model: str | None = None, older: float | None = None, hub: bool = False, clear: bool = False) -> int:
+    """Show what the caches hold: drawn latents, curves of attacks, files from the hub. With --clear, delete it.
+
+    Args:
+        model: only what is kept of this model.
+        older: only what was not used for so many days.
+        hub: clear files from the hub too, which other programs may share; a named model's are cleared without it.
+        clear: delete what is shown.
+    """
+    from balign.data import cache_contents, latent_cache
+
+    terminal, found = Terminal(), cache_contents.contents(model, older)
+    for entry in found:
+        terminal.sentence(str(entry))
+    most = cache_contents.size_of(latent_cache.most_bytes())
+    kept = cache_contents.size_of(sum(entry.size for entry in found if entry.kind != "hub"))
+    terminal.sentence(f"{kept} in {latent_cache.cache_folder()}; at most {most} are kept (BALIGN_CACHE_GB).")
+    if clear:
+        chosen = [entry for entry in found if entry.kind != "hub" or hub or model is not None]
+        terminal.sentence(f"Deleted {cache_contents.size_of(cache_contents.clear(chosen))}.")
+    return 0
 
 
 def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
@@ -388,6 +412,7 @@ def main(arguments: list[str] | None = None) -> int:
         compare,
         bundle,
         reproduce,
+        cache,
         studio,
     )
     try:
@@ -418,7 +443,9 @@ def _wrote(path: Path) -> int:
 
 
 def _open(folder: Path) -> Run:
-    return Run.open(folder.absolute(), folder.absolute().parent)
+    path = expanded(folder).absolute()
+    path = path.resolve() if path.is_symlink() else path
+    return Run.open(path, path.parent)
 
 
 def _follow(opened: Run) -> int:

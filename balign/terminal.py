@@ -75,6 +75,8 @@ def show(run: Run, events: Iterator[Record]) -> int:
         console.print(table(report))
         erased = ", ".join(concept.name for concept in run.config.erase)
         console.sentence(f"{erased}: {headline(report, attack_store.attacked(run))}.")
+        for warning in report.warnings if not report.scorer else ():
+            console.sentence(warning)
         console.sentence(f"Report: {run.path / 'report.html'}")
     if last.name == "done":
         return 0
@@ -125,7 +127,8 @@ def table(report: RunReport) -> Table:
     """The groups of a report with their intervals, with the verdicts below."""
     verdicts = "\n".join(f"{title}: {group.verdict}." for _, (title, _), group in report.named())
     after = f", after {report.taken}" if report.steps < report.planned else ""
-    drawn = Table(title=f"Scored by {escape(report.scorer)}{after}", title_justify="left", caption_justify="left")
+    by = f"Scored by {escape(report.scorer)}" if report.scorer else "Not scored"
+    drawn = Table(title=f"{by}{after}", title_justify="left", caption_justify="left")
     far = "\n".join(
         f"Kept pictures by {d.features}, {d.n} each: KID {formats.decimal(d.kid)} (same model "
         f"{formats.decimal(d.kid_floor)}), FID {formats.decimal(d.fid)} (same model {formats.decimal(d.fid_floor)})."

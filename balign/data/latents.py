@@ -1,8 +1,8 @@
 """What the base model itself draws, to train on and to compare with, kept as latents in a cache that all runs share.
 
 Every latent is a file named by what it was drawn from: the model's fingerprint, prompt, seed and sampler. Files are
-written whole and hold a checksum: a damaged one is noticed and drawn again. On your own machine nothing is ever removed
-from the cache; delete its folder to free the space.
+written whole and hold a checksum: a damaged one is noticed and drawn again. What was
+used the longest ago goes when the cache is larger than it may be.
 """
 
 import hashlib

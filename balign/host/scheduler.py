@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from balign import locks, telemetry
-from balign.host import charges, disk, limits, processes, waitlist
+from balign.host import borrowing, charges, disk, limits, processes, waitlist
 from balign.host import discard as discarding
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
@@ -104,7 +104,7 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY, charge: 
     """
     limits.check(run.config)
     if inline():
-        raise Refusal("This instance has a device for runs only; take the weights and try them on another machine.")
+        return _ask_to_draw(run, verb, *options, visitor=visitor, charge=charge)
     _let_leave()
     with _alone():
         if processes.working() or waitlist.queue():
@@ -113,6 +113,17 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY, charge: 
         charges.count_drawing(visitor, charge)
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
+
+
+def _ask_to_draw(run: Run, verb: str, *options: str, visitor: Visitor, charge: int) -> None:
+    """The same where the device comes with a call: each visitor has their own, so only the run must be free."""
+    with _alone():
+        if processes.alive(run) or waitlist.ticket(run) or borrowing.pending(run):
+            raise Refusal("This run is being worked on; try again when that has ended.")
+        disk.check()
+        charges.count_drawing(visitor, charge)
+        run.clear_stop()
+        borrowing.ask(run, verb, *options)
 
 
 def cancel(run: Run) -> bool:

@@ -64,11 +64,11 @@ def evaluate(
     tests: Sequence[Shot],
     before: Tensor,
     after: Tensor,
-    scorer: Scorer,
+    scorer: Scorer | None,
     choices: Choices,
     erased: Mapping[str, Sequence[str]],
 ) -> Scores:
-    """Scores of the test images, group by group; the pairs in them have no file names yet.
+    """Scores of the test images, group by group, or none without a scorer; the pairs have no file names yet.
 
     tests: what `shots` gave. before, after: uint8 images (N, H, W, 3) in the same order. choices, erased: of the run's
     `PromptSets`.
@@ -76,21 +76,22 @@ def evaluate(
     if not len(tests) == len(before) == len(after):
         raise ValueError(f"{len(tests)} tests, {len(before)} images before and {len(after)} after do not pair up.")
     scored: list[dict[str, Any]] = [test._asdict() for test in tests]
-    for side, images in (("before", before), ("after", after)):
-        embedded = scorer.embed_images(images)
-        alignment = scorer.alignment(embedded, [test.prompt for test in tests]).tolist()
-        answers = recognised(embedded, tests, scorer, choices)
-        for values, cosine, answer in zip(scored, alignment, answers, strict=True):
-            values |= {f"alignment_{side}": cosine, f"recognised_{side}": answer}
-        beside = scorer.alignment(embedded, [test.twin or test.prompt for test in tests]).tolist()
-        for values, test, cosine in zip(scored, tests, beside, strict=True):
-            if test.twin:
-                values[f"in_prompt_{side}"] = cosine
+    if scorer is not None:
+        for side, images in (("before", before), ("after", after)):
+            embedded = scorer.embed_images(images)
+            alignment = scorer.alignment(embedded, [test.prompt for test in tests]).tolist()
+            answers = recognised(embedded, tests, scorer, choices)
+            for values, cosine, answer in zip(scored, alignment, answers, strict=True):
+                values |= {f"alignment_{side}": cosine, f"recognised_{side}": answer}
+            beside = scorer.alignment(embedded, [test.twin or test.prompt for test in tests]).tolist()
+            for values, test, cosine in zip(scored, tests, beside, strict=True):
+                if test.twin:
+                    values[f"in_prompt_{side}"] = cosine
     pairs = [Pair(**values) for values in scored]
     members = {name: [pair for pair, test in zip(pairs, tests, strict=True) if test.group == name] for name in GROUPS}
     rates = _rates(members, erased)
     return Scores(
-        scorer=scorer.name,
+        scorer=scorer.name if scorer else "",
         groups={name: _group(name, of_group, erased) for name, of_group in members.items() if of_group},
         ua=_mean(rates["ua"]),
         ira=_mean(rates["ira"]),
@@ -130,13 +131,14 @@ def recognised(images: Tensor, tests: Sequence[Shot], scorer: Scorer, choices: C
 
 
 def _group(name: GroupName, pairs: Sequence[Pair], erased: Mapping[str, Sequence[str]]) -> Group:
-    before, after = [pair.alignment_before for pair in pairs], [pair.alignment_after for pair in pairs]
-    moved = change(before, after, [pair.prompt for pair in pairs])
+    before = [pair.alignment_before for pair in pairs if pair.alignment_before is not None]
+    after = [pair.alignment_after for pair in pairs if pair.alignment_after is not None]
+    moved = change(before, after, [pair.prompt for pair in pairs if pair.scored])
     right_before = [right for p in pairs if (right := _shows(name, p, p.recognised_before, erased)) is not None]
     right_after = [right for p in pairs if (right := _shows(name, p, p.recognised_after, erased)) is not None]
     return Group(
         n=len(pairs),
-        prompts=moved.n,
+        prompts=len({pair.prompt for pair in pairs}),
         accuracy_before=_mean(right_before),
         accuracy_after=_mean(right_after),
         accuracy_after_interval=_interval(right_after),

@@ -47,15 +47,18 @@ class _Frozen(BaseModel):
 
 
 class Pair(_Frozen):
-    """A test prompt and seed drawn before and after: what it should show (kind -> word), scores, files in the run."""
+    """A test prompt and seed drawn before and after: what it should show (kind -> word), scores, files in the run.
+
+    The scores are None where no scorer was at hand.
+    """
 
     prompt: str
     seed: int
     labels: dict[str, str] = {}
     twin: str = ""
     """The prompt with what replaces the concept in its place; empty where nothing is to be erased."""
-    alignment_before: Score
-    alignment_after: Score
+    alignment_before: Score | None = None
+    alignment_after: Score | None = None
     recognised_before: dict[str, bool] = {}
     recognised_after: dict[str, bool] = {}
     in_prompt_before: Score | None = None
@@ -63,6 +66,10 @@ class Pair(_Frozen):
     in_prompt_after: Score | None = None
     before: str = ""
     after: str = ""
+
+    @property
+    def scored(self) -> bool:
+        return self.alignment_before is not None and self.alignment_after is not None
 
 
 class AlignmentChange(_Frozen):
@@ -99,7 +106,7 @@ class Group(_Frozen):
     @property
     def verdict(self) -> str:
         """What the interval allows to say of this group, in a sentence without its full stop."""
-        return verdict(self.change)
+        return "not scored" if self.n and self.alignment_after is None else verdict(self.change)
 
 
 class Distance(_Frozen):
@@ -151,7 +158,7 @@ class Nudity(_Frozen):
 
 
 class Scores(_Frozen):
-    """The scores of all groups, and by which scorer."""
+    """The scores of all groups, and by which scorer; without one it is empty, and so are all scores."""
 
     scorer: str
     groups: dict[GroupName, Group]

@@ -14,7 +14,7 @@ from typing import Literal, Self
 from balign import locks, plain_text, telemetry
 from balign.atomic import atomic, write
 from balign.measure.report import RunReport
-from balign.plain_file import is_file, raise_shortage, read_plain
+from balign.plain_file import expanded, is_file, raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs.claims import RunProcess, records_of
 from balign.runs.config import RunConfig
@@ -31,7 +31,7 @@ TAILS = (1_024, 65_536)
 
 def runs_root() -> Path:
     """Where runs live: BALIGN_RUNS, or ./runs."""
-    return Path(os.environ.get("BALIGN_RUNS") or "runs")
+    return expanded(os.environ.get("BALIGN_RUNS") or "runs")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class Run:
         root = Path(root or runs_root()).absolute()
         given = Path(path)
         folder = given if given.is_absolute() else root / given if given.name == str(given) else given.absolute()
-        if folder.name in ("", ".", "..") or folder.is_symlink() or folder.resolve().parent != root.resolve():
+        if folder.is_symlink():
+            raise Refusal(f"{str(path)[:200]!r} is a symbolic link; name the folder that it leads to.")
+        if folder.name in ("", ".", "..") or folder.resolve().parent != root.resolve():
             raise Refusal(f"{str(path)[:200]!r} is not a run in {root}; give the name of a folder there.")
         config = folder / "config.json"
         if config.is_symlink() or not is_file(config):

@@ -5,14 +5,16 @@ A run can be killed at any moment, and resumes from its folder to the same weigh
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
+from balign.data import latent_cache
 from balign.measure.nudity import INSTALL
 from balign.method.training import Unlearner
 from balign.models import weight_file
+from balign.refusal import Refusal
 from balign.runs import leftovers, weights
 from balign.runs.config import RunConfig
 from balign.runs.engine import checkpoint, judging, phases
 from balign.runs.engine.exporting import erased_weights
-from balign.runs.engine.job import Job, load_job
+from balign.runs.engine.job import UNSCORED, Job, load_job
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
 from balign.runs.folder import Run
 from balign.runs.own_entries import TestPrompt
@@ -97,12 +99,15 @@ def _reevaluate(recorder: Recorder, scorer: str | None, tests: Sequence[TestProm
     if tests is None and old is not None and "own" in old.groups:
         tests = [TestPrompt(prompt=image.prompt, seed=image.seed) for image in old.groups["own"].images]
     job = yield from _load(recorder, scorer, tests)
+    if job.scorer is None and (old is not None or scorer is not None):  # nothing would be gained, or scores be lost
+        raise Refusal(job.unscored)
     for _ in phases.base_pictures(job):
         recorder.obey()
     facts = weight_file.load_changed(path, job.model.denoiser)
     step = int(facts.get("step", job.settings.steps))
     reason = facts.get("reason", "finished" if finished or step >= job.settings.steps else STOPPED)
     early = [text for text in (old.warnings if old else ()) if text not in (*job.prompts.warnings, INSTALL)]
+    early = [text for text in early if not text.startswith(UNSCORED)]
     yield from _compare(job, recorder, step, reason, early)
 
 
@@ -133,7 +138,9 @@ def _load(
 ) -> Generator[Record, None, Job]:
     recorder.obey()
     yield recorder.phase("load", 0, 1)
+    latent_cache.shrink(latent_cache.most_bytes())
     job = load_job(recorder.run, scorer, tests)
+    latent_cache.note_model(job.model.fingerprint, recorder.run.config.model)
     recorder.obey()
     yield recorder.phase("load", 1, 1)
     return job

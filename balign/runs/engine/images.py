@@ -73,15 +73,24 @@ def recall(model: BaseModel, shots: Sequence[Shot], sampling: Sampling) -> Tenso
 
 
 def draw(
-    model: BaseModel, shots: Sequence[Shot], sampling: Sampling, folder: Path, again: bool, paint: Paint | None = None
+    model: BaseModel,
+    shots: Sequence[Shot],
+    sampling: Sampling,
+    folder: Path,
+    again: bool,
+    paint: Paint | None = None,
+    since: int = 0,
 ) -> Iterator[int]:
-    """Draw the shots into the folder and yield how many are done; `again`: also those that are there already."""
+    """Draw the shots into the folder and yield how many are done.
+
+    again: also those that are there already, from the place `since` on.
+    """
     paint = paint or render
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(shots), BATCH):
         group = shots[start : start + BATCH]
         files = [folder / name(start + k) for k in range(len(group))]
-        if again or any(_unreadable(file) for file in files):
+        if (again and start >= since) or any(_unreadable(file) for file in files):
             for file, image in zip(files, paint(model, group, sampling), strict=True):
                 save_png(file, image)
         yield start + len(group)

@@ -12,7 +12,7 @@ from torch import Tensor
 from balign import models
 from balign.data.prompts import PromptSets
 from balign.measure import nudity
-from balign.measure.clip import Scorer
+from balign.measure.clip import Scorer, ScorerAbsent
 from balign.measure.evaluation import Shot, own_shots, reference_shots, shots
 from balign.measure.judges import NUDITY
 from balign.method import editing
@@ -27,6 +27,8 @@ from balign.runs.folder import Run
 from balign.runs.own_entries import TestPrompt
 from balign.runs.prompt_lists import prompt_sets, resolve
 
+UNSCORED = "Nothing was scored, since"
+"""How the sentence begins of a run without scores."""
 LIGHT_GB = 2
 """A model that needs less than this keeps its frozen parts between previews: loading them would outlast a step."""
 
@@ -37,7 +39,9 @@ class Job:
 
     run: Run
     model: BaseModel
-    scorer: Scorer
+    scorer: Scorer | None
+    unscored: str
+    """Without a scorer, the sentence that says why, and how to add the scores; else empty."""
     prompts: PromptSets
     shots: list[Shot]
     own: list[Shot]
@@ -87,6 +91,7 @@ def load_job(run: Run, scorer: str | None = None, tests: Sequence[TestPrompt] | 
     config = run.config
     settings = settle(config)
     prompt_sets(config, resolve(config))
+    judge, unscored = _load_scorer(run, scorer or config.scorer or catalogue.find(config.model).scorer)
     model = load_model(config)
     entry = catalogue.find(config.model)  # after loading: of a model that was fetched just now more is known
     prompts = prompt_sets(config, resolve(config))
@@ -97,14 +102,15 @@ def load_job(run: Run, scorer: str | None = None, tests: Sequence[TestPrompt] | 
         editing.editable(settings.edit, model.denoiser, model.encode_text([""]))
     if settings.steps and settings.forget == "attention" and not has_cross_attention(model.denoiser):
         raise Refusal("forget is 'attention'; this model has no cross-attention, so another forget loss is accepted.")
-    judge = Scorer.load(scorer or config.scorer or entry.scorer, device(config))
-    judge.embed_texts(
-        [text for test in [*drawn, *own] for text in (test.prompt, test.twin) if text]
-    )  # all at once, so that no score depends on their order
+    if judge is not None:
+        judge.embed_texts(
+            [text for test in [*drawn, *own] for text in (test.prompt, test.twin) if text]
+        )  # all at once, so that no score depends on their order
     return Job(
         run=run,
         model=model,
         scorer=judge,
+        unscored=unscored,
         prompts=prompts,
         shots=drawn,
         own=own,
@@ -115,6 +121,15 @@ def load_job(run: Run, scorer: str | None = None, tests: Sequence[TestPrompt] | 
         settings=settings,
         light=entry.memory_gb <= LIGHT_GB,
     )
+
+
+def _load_scorer(run: Run, name: str) -> tuple[Scorer | None, str]:
+    """The scorer; one that cannot be fetched now stops no run, since scores can be added later."""
+    try:
+        return Scorer.load(name, device(run.config)), ""
+    except ScorerAbsent as absent:
+        later = "`balign evaluate` with the run's folder adds the scores once it is there, or with --scorer and another"
+        return None, f"{UNSCORED} {absent}; {later}."
 
 
 def load_model(config: RunConfig) -> BaseModel:

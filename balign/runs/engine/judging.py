@@ -12,6 +12,7 @@ from balign.measure.distances import Compared, distances
 from balign.measure.evaluation import evaluate as score
 from balign.measure.report import GroupName, Scores
 from balign.runs.engine import images
+from balign.runs.engine.comparing import Comparing
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
 from balign.runs.folder import Run
@@ -19,22 +20,30 @@ from balign.telemetry import Record
 
 
 def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, Scores]:
-    """Draw every test image with the current weights and score both sides. A second stop ends it."""
-    folder, total, done = job.run.path / "images", len(job.shots) + len(job.own), 0
-    yield recorder.phase("evaluate", 0, total)
+    """Draw every test image with the current weights and score both sides. A second stop ends it.
+
+    One that was ended goes on where it was, as long as the weights are the same.
+    """
+    folder, total, done, comparing = job.run.path / "images", len(job.shots) + len(job.own), 0, Comparing(job)
+    yield recorder.phase("evaluate", comparing.since, total)
     for place, shots in ((folder, job.shots), (folder / job.own_folder, job.own)):
+        since = min(max(comparing.since - done, 0), len(shots))
         for side, again in (("before", False), ("after", True)):
-            for drawn in images.draw(job.model, shots, job.sampling, place / side, again):
-                recorder.obey()
-                if side == "after":
+            for drawn in images.draw(job.model, shots, job.sampling, place / side, again, since=since):
+                if side == "after" and drawn > since:
+                    comparing.drawn(done + drawn)
                     yield recorder.phase("evaluate", done + drawn, total)
+                recorder.obey()
         done += len(shots)
     before, after = (_drawn(job, side) for side in ("before", "after"))
     scores = score([*job.shots, *job.own], before, after, job.scorer, job.prompts.choices, job.prompts.erased)
     recorder.obey()
-    far = distances(_kept(job, before, after), job.scorer, job.scorer.device)
-    recorder.obey()
-    scores = _with_files(job, scores).model_copy(update={"distances": far})
+    scores = _with_files(job, scores)
+    if job.scorer is not None:
+        far = distances(_kept(job, before, after), job.scorer, job.scorer.device)
+        scores = scores.model_copy(update={"distances": far})
+        recorder.obey()
+    comparing.end()
     if not job.counts_nudity:
         return scores
     return scores.model_copy(update={"nudity": nudity.counted(*_files(job.run, scores))})

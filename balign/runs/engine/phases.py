@@ -172,9 +172,9 @@ def _preview(job: Job, step: int) -> Preview:
         drawn = images.load(job.run.path / "images" / "before", places)
     name = f"previews/{step:04d}.png"
     images.save_strip(job.run.path / name, drawn)
-    scores = job.scorer.alignment(drawn, [shot.prompt for shot in shots]).tolist()
+    scores = job.scorer.alignment(drawn, [shot.prompt for shot in shots]).tolist() if job.scorer else ()
     groups: dict[str, list[float]] = {}
-    for shot, value in zip(shots, scores, strict=True):
+    for shot, value in zip(shots, scores, strict=job.scorer is not None):
         groups.setdefault(shot.group, []).append(value)
     means = {group: sum(values) / len(values) for group, values in groups.items()}
     return Preview(step, name, means, {group: margin(values) for group, values in groups.items() if len(values) > 1})
@@ -217,7 +217,7 @@ def summarise(job: Job, scores: Scores, warnings: Sequence[str]) -> RunReport:
         seconds=round(Pace.of(records).spent, 3),
         memory_gb=round(max(machine.peak_gb(settings["device"]), old.memory_gb if old else 0.0), 3),
         ledger=ledger(steps),
-        warnings=(*job.prompts.warnings, *warnings, *_advice(job.settings, steps)),
+        warnings=(*filter(None, (job.unscored,)), *job.prompts.warnings, *warnings, *_advice(job.settings, steps)),
         settings=settings,
         versions=libraries,
         reproduces=reproduce.outcome(job.run, made_with),

@@ -117,12 +117,12 @@ def sentence(runs: Sequence[Run]) -> str:
 
 def _against(first: RunReport | None, other: RunReport | None) -> dict[GroupName, Change]:
     """The change of alignment from the first run's pictures to the other's, for each group."""
-    if not first or not other or first.scorer != other.scorer:
+    if not first or not other or not first.scorer or first.scorer != other.scorer:
         return {}
     changes = {}
     for name in GROUPS:
         ours, theirs = (
-            {(image.prompt, image.seed): image.alignment_after for image in report.groups[name].images}
+            {(i.prompt, i.seed): i.alignment_after for i in report.groups[name].images if i.alignment_after is not None}
             if name in report.groups
             else {}
             for report in (first, other)

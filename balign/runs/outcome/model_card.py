@@ -17,6 +17,7 @@ from balign.runs.weights import ERASED, saved_step
 HEAD = "| Group | Images | Recognised before | after | Alignment before | after | Change, 95 % interval | p | Verdict |"
 SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
 WHOLE = "The scores below are of the whole change, 1."
+UNSCORED = "The pictures of this run were not scored, so nothing is claimed."
 LIMITS = """\
 Erasing is not proof of absence: prompts found by an attack, or further training, may bring a concept back. The scores
 are those of one CLIP model on the prompts of one run; they see what a picture is of, not counts or relations. The
@@ -55,7 +56,7 @@ def card(run: Run, strength: float = 1.0, form: str = "changed") -> str:
         f"The training ended before its last step: **{taken}**." if ended else "",
         "## Scores",
         f"**{_text(', '.join(c.name for c in config.erase))}**: {headline(report, attacked(run))}." if report else "",
-        _scores(report) if report else "This run has no report yet, so nothing is claimed.",
+        _scores(report) if report and report.scorer else UNSCORED,
         "## Use",
         _use(base, form),
         f"Tried with {TRIED}.",

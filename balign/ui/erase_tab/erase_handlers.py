@@ -134,7 +134,7 @@ PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
     "stop": lambda view: _stop_button(view),
     "resume": lambda view: gr.update(value=_resume_label(view), visible=_can_resume(view)),
-    "compare": lambda view: gr.update(visible=_can_resume(view) and view is not None and view.partial),
+    "compare": lambda view: gr.update(visible=_can_compare(view)),
     "discard": lambda view: gr.update(visible=bool(view and view.own and view.discardable)),
     "timer": lambda view: gr.Timer(active=bool(view and view.live)),
 }
@@ -151,6 +151,13 @@ def _resume_label(view: RunView | None) -> str:
         return "Start"
     discarded = view is not None and view.last is not None and view.last.message == DISCARDED
     return "Start again" if discarded else "Resume"
+
+
+def _can_compare(view: RunView | None) -> bool:
+    """Whether what there is can be compared now: weights that were not, or a finished run without scores."""
+    if view is None or not view.own:
+        return False
+    return view.partial if _can_resume(view) else view.state == "done" and bool(view.report and not view.report.scorer)
 
 
 def _can_resume(view: RunView | None) -> bool:
