@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
 
 import tyro
-from pydantic import ValidationError
 from rich.markup import escape
 
 from balign import plain_text, telemetry
+from balign.data import prompt_file
 from balign.refusal import Refusal
-from balign.runs.config import Concept, Options, RunConfig, explain
+from balign.runs import prompt_lists, typed_lists
+from balign.runs.config import MAX_KEEP, Options, RunConfig
 from balign.runs.folder import Run, runs_root
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import Terminal, complain, gentle_interrupt, show
@@ -46,21 +47,31 @@ def erase(
         tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="CONCEPT...", help_behavior_hint="")
     ],
     /,
+    kind: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KIND...", help_behavior_hint="")] = (),
     keep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PROMPT...", help_behavior_hint="")] = (),
+    keep_file: Path | None = None,
     settings: Annotated[Flags, tyro.conf.OmitArgPrefixes] = {},  # noqa: B006
 ) -> int:
     """Erase concepts from a model, in a new run folder.
 
     Args:
         concepts: What to erase, such as `cat`. With methods that replace, `cat=dog` draws a dog instead of a cat.
+        kind: What they are, where the words do not say it: thing, style, person, attribute, theme, place, background,
+            category; one for all or one for each.
         keep: Prompts or words to keep on purpose, beside what is kept anyway.
+        keep_file: A file of such prompts: one a line, a table with a column `prompt`, or json.
         settings: A setting that is left out has the default of the method or the model.
     """
-    try:
-        erased = [Concept.parse(text).model_dump() for text in concepts]
-    except ValidationError as error:
-        raise Refusal(explain(error)) from None
-    return _follow(Run.create(RunConfig.parse({**settings, "erase": erased, "keep": keep})))
+    model = settings.get("model", Options.model_fields["model"].default)
+    erased = typed_lists.concepts(concepts, kind, model)
+    kept = typed_lists.prompts(keep)
+    if keep_file is not None:
+        found = prompt_file.read(keep_file, MAX_KEEP - len(kept))
+        for remark in found.remarks:
+            Terminal().sentence(remark)
+        kept += found.texts
+    config = RunConfig.parse({**settings, "erase": [each.model_dump() for each in erased], "keep": kept})
+    return _follow(Run.create(prompt_lists.settled(config)))
 
 
 def run(folders: Folders, /) -> int:

@@ -8,15 +8,25 @@ import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from balign import plain_text
+from balign.data.kinds import KINDS, kind_named
 from balign.method.objectives import EditWhen, Promise, RetainTarget, find, settle
 from balign.refusal import Refusal
 
 MAX_CONCEPTS = 32
 MAX_KEEP = 2_000
-MAX_PROMPT = 300
+MAX_PROMPT = 2_000
 MAX_NAME = 100
 MAX_STEPS = 5_000
 SHORT = reprlib.Repr()
@@ -71,13 +81,25 @@ class ParsedRequest(BaseModel):
             raise Refusal(explain(error)) from None
 
 
+def _kind(value: Any) -> Any:
+    """One of KINDS, by any of its names; nothing for an empty text."""
+    if not isinstance(value, str) or not value.strip():
+        return value if value is not None and not isinstance(value, str) else None
+    kind = kind_named(value)
+    if kind is None:
+        raise ValueError(f"kind is {SHORT.repr(value)}; accepted are {', '.join(KINDS)}")
+    return kind
+
+
 class Concept(BaseModel):
-    """A thing to erase and, for methods that put something in its place, what to put there."""
+    """Something to erase, of which kind it is, and, for methods that put something in its place, what to put there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ConceptName
     replace_with: ConceptName | None = None
+    kind: Annotated[str | None, BeforeValidator(_kind)] = None
+    """A key of `data.kinds.KINDS`; None where nobody said it, as in every run of an earlier release."""
 
     @model_validator(mode="before")
     @classmethod

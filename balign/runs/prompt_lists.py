@@ -3,12 +3,14 @@
 from typing import NamedTuple
 
 from balign.data import targets
+from balign.data.meaning import Meaning, understand
 from balign.data.prompts import PromptSets, build
 from balign.data.targets import Lists
 from balign.measure.report import GROUPS
 from balign.method.objectives import settle
 from balign.models.catalogue import find
-from balign.runs.config import RunConfig
+from balign.refusal import Refusal
+from balign.runs.config import Concept, RunConfig
 
 BATCH = 8
 """Pictures drawn at once. Test pictures are drawn in fixed groups of this many."""
@@ -28,6 +30,37 @@ class Pictures(NamedTuple):
     """Previews on the way."""
     in_preview: int
     """Pictures in each of them."""
+
+
+def settled(config: RunConfig, how: str = "--kind") -> RunConfig:
+    """The config with the kind of every concept that is no plain listed thing, as a new run stores it.
+
+    how: where the kind can be said. Raises Refusal for a name that no list has and whose wording tells nothing.
+    """
+    unsure = questions(config)
+    if unsure:
+        name, kinds = next(iter(unsure.items()))
+        more = f" {len(unsure) - 1} more names are unknown too." if len(unsure) > 1 else ""
+        raise Refusal(
+            f"{name!r} is in no list of words: say with {how} what it is, most likely {kinds[0]}; "
+            f"accepted are {', '.join(kinds)}.{more}"
+        )
+    erase = []
+    for concept, meant in meanings(config):
+        plain = meant.lexicon.closed or meant.words[0] in meant.lexicon.words.get("object", {}).values()
+        erase.append(concept if concept.kind or plain else concept.model_copy(update={"kind": meant.kind}))
+    return config.model_copy(update={"erase": tuple(erase)})
+
+
+def questions(config: RunConfig) -> dict[str, tuple[str, ...]]:
+    """Each name whose kind nobody knows, and the kinds it may be, the likeliest first."""
+    return {concept.name: meant.unsure for concept, meant in meanings(config) if meant.unsure}
+
+
+def meanings(config: RunConfig) -> list[tuple[Concept, Meaning]]:
+    """The concepts, each with what it stands for. Raises Refusal for a word that the model does not know."""
+    lexicon = find(config.model).lexicon
+    return [(concept, understand(concept.name, lexicon, concept.kind)) for concept in config.erase]
 
 
 def resolve(config: RunConfig) -> Lists:

@@ -21,7 +21,7 @@ GONE = "The run in this link is not here any more; it may have been deleted."
 
 def start(caller: Caller, values: Mapping[str, Any]) -> Answer:
     """Write the configs and start their runs; the browser then shows the first one."""
-    configs = form.configs(values)
+    configs = [form.understood(config) for config in form.configs(values)]
     remarks = form.advice(configs[0])
     if len(configs) > 1 and scheduler.inline():
         raise Refusal(f"{len(configs)} seeds were given; this instance has its device for one run at a time.")
