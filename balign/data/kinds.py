@@ -36,7 +36,8 @@ HOMES = {
 TITLES = {internal: name for name, internal in KINDS.items()}
 MANY = {"person": "people", "category": "categories"}
 WORK = re.compile(r"(?:er|or|ist|man|woman|ian|nurse|chef|cook|maid|king|queen|boy|girl)$")
-ADJECTIVE = re.compile(r"(?:ed|ful|ous|ish|less|ic|able|ible|ing|ive|y)$")
+COLOURS = re.compile(r"(?:black|white|red|blue|green|yellow|orange|purple|pink|brown|gr[ae]y|golden|silver)$")
+ADJECTIVE = re.compile(r"(?:ese|ed|ful|ous|ish|less|ic|able|ible|ing|ive|y)$")
 MOVEMENT = re.compile(r"(?:ism|ist|esque|core|wave|punk|art)$", re.IGNORECASE)
 REGION = re.compile(r"(?:land|ville|burgh?|stan|town|shire|city|ia|polis|grad)$", re.IGNORECASE)
 ABSTRACT = re.compile(r"(?:tion|ness|ment|ity|hood|cide|phobia|ance|ence)$")
@@ -62,8 +63,10 @@ def likeliest(name: str) -> tuple[str, ...]:
     last = words[-1] if words else ""
     capital = [word[:1].isupper() for word in words]
     first: tuple[str, ...]
-    if MOVEMENT.search(last) and len(last) > 4:
-        first = ("style", "thing")
+    if COLOURS.match(last.lower()):
+        first = ("background", "attribute", "thing")
+    elif MOVEMENT.search(last) and len(last) > 4:
+        first = ("style", "theme", "thing")
     elif capital and all(capital) and REGION.search(last) and len(last) > 4:
         first = ("place", "person", "style", "thing")
     elif len(words) >= 2 and capital[0] and capital[-1] and not any(char.isdigit() for char in name):
@@ -72,6 +75,8 @@ def likeliest(name: str) -> tuple[str, ...]:
         first = ("thing", "person", "style", "place")
     elif ABSTRACT.search(last):
         first = ("theme", "thing", "attribute")
+    elif WORK.search(last.removesuffix("s")) and name.islower():
+        first = ("person", "thing", "style")
     elif ADJECTIVE.search(last) and len(words) == 1:
         first = ("attribute", "thing", "theme")
     elif len(words) == 2 and name.isascii() and name.islower():

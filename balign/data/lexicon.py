@@ -39,6 +39,8 @@ class Word(NamedTuple):
     plural: bool = False
     sensitive: bool = False
     """Nothing to keep: it is in no twin and no neighbour."""
+    instead: str = ""
+    """What stands for an unlisted word: a car for a red car."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,19 @@
 """What is meant by a concept as it is typed: which word or words of which lexicon, and what was done to find them."""
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from balign.data import recognised
 from balign.data.kinds import HOMES, KINDS, MANY, TITLES, WORK, likeliest
 from balign.data.lexicon import OPEN, Lexicon, Word, load
+from balign.data.lists import JOINED
 from balign.data.readings import ARTICLE, LIKENESS, LISTED_AS, plain, readings, tells_style
-from balign.data.spelling import folded, places, same, singular, spoken, tokens, vocabulary
+from balign.data.spelling import folded, places, same, singular, spoken, tokens
 from balign.refusal import Refusal
+
+PLACED = re.compile(r"\s+(?:at|on|in|with|without|of|from|under|for|near|over|behind|wearing|holding)\s+")
+"""What follows says more of a thing, and is not what it is."""
 
 
 class Meaning(NamedTuple):
@@ -77,8 +82,9 @@ def _open(name: str, own: Lexicon, wanted: str | None) -> Meaning:
                 group = recognised.category(text, load(lexicon))
                 if group:
                     return Meaning(load(lexicon), group, remark=_all(name, group))
-        known = ", ".join(f"{each}s" for each in list(vocabulary()["categories"])[:6])
-        raise Refusal(f"{name!r} is no category; accepted are {known} and so on.")
+        raise Refusal(
+            f"{name!r} is no category; accepted are animals, birds, food, vehicles, plants, cities and so on."
+        )
     likeness = bool(LIKENESS.search(name))
     if wanted is None and own.find(plain(name)) is None:
         for text, _ in readings(name):
@@ -121,11 +127,23 @@ def _listed(text: str, own: Lexicon, wanted: str | None, likeness: bool) -> tupl
         return load("portraits"), Word(artist.name if artist else text, "person")
     if wanted in (None, "object"):
         thing = recognised.thing(text)
-        if thing is not None:
-            return load("objects"), Word(thing, "object")
-        if load("imagenet").find(text) or load("emoji").find(text, "object"):
-            return load("objects"), Word(singular(text), "object")
+        if thing is not None or recognised.elsewhere(text) is not None:
+            return load("objects"), _relative(thing or singular(text))
     return None
+
+
+def _relative(name: str) -> Word:
+    """A thing that no prompt puts beside others, near to those of its category, where that is known."""
+    near = recognised.elsewhere(name)
+    if near is None or near.category is None:
+        return Word(name, "object")
+    objects = load("objects").words["object"].values()
+    animals = vocabulary()["categories"]["animal"]
+    of = next((word for word in objects if same(word.name, near.category)), None) or next(
+        (word for word in objects if word.category in (near.category, "animal" if near.category in animals else "")),
+        None,
+    )
+    return Word(name, "object", of.category if of else None, instead=of.name if of else "")
 
 
 def _unlisted(name: str, own: Lexicon, wanted: str | None) -> Meaning:
@@ -133,23 +151,39 @@ def _unlisted(name: str, own: Lexicon, wanted: str | None) -> Meaning:
     *_, stripped = (text for text, hint in readings(name) if hint is None) if wanted != "style" else (plain(name),)
     hinted = [text for text, hint in readings(name) if hint is not None and hint == wanted]
     text = hinted[0] if hinted else stripped
-    last = text.rpartition(" ")[2]
-    head = None
-    if " " in text and (text.islower() or text[1:].islower()):
-        head = _listed(last, own, wanted, likeness=False)
-    if head is not None and head[1].kind in ("object", "person", "theme", "background"):
-        lexicon = head[0]
-        return Meaning(lexicon, (Word(_called(text, head[1].kind), head[1].kind),))
+    head = _head(text, own, wanted)
+    if head is not None:
+        lexicon, listed = head
+        near = lexicon.find(listed.name, listed.kind)
+        word = Word(_called(text, listed.kind), listed.kind, near.category if near else None)
+        word = word._replace(instead=near.name if near and near.kind == "object" else "")
+        return Meaning(lexicon, (word if wanted else word._replace(category=None, instead=""),))
     if wanted is not None:
         homes = HOMES[wanted]
         home = homes[0] if wanted == "person" and text.islower() and WORK.search(text) else homes[-1]
         if wanted in ("place",):
             text = plain(name) if plain(name).lower().startswith("the ") else text
         return Meaning(load(home), (Word(_called(text, wanted), wanted),))
-    if spoken(name) != name:  # an emoji that no list has is a thing
+    if spoken(name) != name:  # an emoji that no list has is a thing, or somebody at work
+        if any(job == text for job in vocabulary()["jobs"].values()):
+            return Meaning(load("people"), (Word(text, "person"),), alias=name)
         return Meaning(own, (Word(text.removesuffix(" face"), next(iter(own.words))),), alias=name)
     kind = next(iter(own.words))
     return Meaning(own, (Word(_called(text, kind), kind),), unsure=likeliest(text))
+
+
+def _head(text: str, own: Lexicon, wanted: str | None) -> tuple[Lexicon, Word] | None:
+    """The listed word that an unlisted name is about: the car of `red car`, the dog of `dog on a leash`."""
+    core = PLACED.split(text)[0]
+    last = core.rpartition(" ")[2]
+    if JOINED.search(text) or (core == text and (" " not in text or last[:1].isupper())):
+        return None
+    for lexicon in (own, *map(load, OPEN)):
+        word = lexicon.find(core, wanted) or (lexicon.find(last, wanted) if last.islower() else None)
+        if word is not None and word.kind in ("object", "person", "theme", "background", "place"):
+            return lexicon, word
+    thing = recognised.thing(core) or (recognised.thing(last) if last.islower() else None)
+    return (load("objects"), Word(thing, "object")) if thing and wanted in (None, "object") else None
 
 
 def _called(text: str, kind: str) -> str:
@@ -157,8 +191,8 @@ def _called(text: str, kind: str) -> str:
 
 
 def _as_before(word: Word, lexicon: Lexicon) -> Word:
-    """A recognised artist as runs without a kind have it: near to no other, as an earlier release took it."""
-    return word if word.kind != "style" or word.name in lexicon.listed else word._replace(category=None)
+    """A recognised word as runs without a kind have it: near to no other, as an earlier release took it."""
+    return word if word.name in lexicon.listed else word._replace(category=None, instead="")
 
 
 def _meaning(lexicon: Lexicon, word: Word, name: str, text: str, remark: str = "") -> Meaning:

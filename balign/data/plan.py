@@ -151,7 +151,10 @@ def replacement(target: Target) -> str:
         return ""
     if target.word.kind in target.lexicon.replace:
         return target.lexicon.replace[target.word.kind]
-    if not target.others or target.lexicon.words[target.word.kind].get(target.word.name) is None:
-        return target.lexicon.generic.get(target.word.kind, target.word.kind)
+    if target.explicit and target.word.instead:
+        return target.word.instead
+    listed = target.lexicon.words[target.word.kind].get(target.word.name) is not None
     close = [word for word in target.others if word.category == target.word.category]
+    if not target.others or not (listed or (target.explicit and target.word.category and close)):
+        return target.lexicon.generic.get(target.word.kind, target.word.kind)
     return (close or target.others)[0].name

@@ -17,8 +17,8 @@ FIXED = (
 ARTICLE = re.compile(rf"^(?:{FIXED}\s+|l['\u2019])+(?=\S)", re.IGNORECASE)
 OF = re.compile(
     rf"^(?:(?:an?|the|some|any|all)\s+)?(?:(?:close-?up|high quality|detailed|realistic|beautiful)\s+)*"
-    rf"(?:{MEDIUM}s?|the (?:word|concept|idea)|concept|anything|everything|things?|depictions?)\s+"
-    r"(?:of|with|showing|containing|about)\s+(?=\S)",
+    rf"(?:(?:the )?(?:word|concept|idea|term|notion|theme)s?(?:\s+of)?\s+"
+    rf"|(?:{MEDIUM}s?|anything|everything|things?)\s+(?:of|with|showing|containing|about)\s+)(?=\S)",
     re.IGNORECASE,
 )
 LIKENESS = re.compile(r"\b(?:photo(?:graph)?|picture|portrait|image|pic)s?\s+of\b", re.IGNORECASE)
@@ -39,7 +39,7 @@ ENDINGS = tuple(
     for ending, kind in (
         (rf"(?:['\u2019]s?)?(?:\s+|-)(?:{MEDIUM}s?|works)", "style"),
         (
-            r"\s+(?:person|people|human|humans|wom[ae]n|m[ae]n|girls?|boys?|body|bodies|skin|individuals?)",
+            r"\s+(?:person|people|human|humans|wom[ae]n|m[ae]n|girls?|boys?|body|bodies|skin|faces?|individuals?)",
             "attribute",
         ),
         (r"\s+(?:background|backdrop|weather|setting)s?", "background"),
@@ -60,7 +60,8 @@ LISTED_AS = {
 def plain(text: str) -> str:
     """The text without quotes, closing marks and line breaks, its emoji in words."""
     line = " ".join(text.split())
-    return unquoted(spoken(line)).rstrip(".,;:!?\u3002\uff01\uff1f ").strip() or line
+    text = unquoted(spoken(line)).rstrip(",;:!?\u3002\uff01\uff1f ").strip() or line
+    return text if "." in text[:-1].rpartition(" ")[2] else text.rstrip(". ") or text
 
 
 def readings(name: str) -> Iterator[tuple[str, str | None]]:

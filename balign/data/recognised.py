@@ -5,7 +5,7 @@ import re
 from functools import cache
 from typing import Any
 
-from balign.data.lexicon import Lexicon, Word
+from balign.data.lexicon import Lexicon, Word, load
 from balign.data.spelling import FOLDER, folded, same, vocabulary
 
 GROUP = re.compile(r"^(?:(?:all|every|any|all the|all kinds of|kinds of)\s+)?(?P<of>\S.*)$", re.IGNORECASE)
@@ -32,7 +32,7 @@ def _names() -> Any:
 @cache
 def _styles() -> dict[str, Word]:
     return {
-        called: Word(name, "style", about["category"], tuple(about["synonyms"]))
+        called: Word(name, "style", about["category"], tuple(about["synonyms"]), instead=about.get("instead", ""))
         for name, about in _names()["styles"].items()
         for called in (name, *about["synonyms"])
     }
@@ -43,6 +43,11 @@ def style(text: str) -> Word | None:
     return next((word for called, word in _styles().items() if same(called, text)), None)
 
 
+def elsewhere(text: str) -> Word | None:
+    """The thing of this name that the words of a bundled or class-conditional model have."""
+    return load("emoji").find(text, "object") or load("imagenet").find(text)
+
+
 def thing(text: str) -> str | None:
     """The name of the thing called so."""
     return next((name for name in _names()["things"] if same(name, text)), None)
@@ -51,8 +56,13 @@ def thing(text: str) -> str | None:
 @cache
 def _languages() -> dict[str, tuple[str, str]]:
     """A name in another language, folded -> its English name and that language."""
-    table = json.loads((FOLDER / "probes" / "words.json").read_text(encoding="utf-8"))["languages"]
-    return {folded(text): (name, language) for name, each in table.items() for language, text in each.items()}
+    probes = json.loads((FOLDER / "probes" / "words.json").read_text(encoding="utf-8"))["languages"]
+    return {
+        folded(text): (name, language)
+        for table in (_names()["languages"], probes)
+        for name, each in table.items()
+        for language, text in each.items()
+    }
 
 
 def translated(text: str) -> tuple[str, str] | None:

@@ -213,5 +213,6 @@ def _without_article(name: str) -> str:
 
 
 def _others(target: Target, forms: Sequence[str]) -> tuple[Word, ...]:
-    members = [word for word in target.lexicon.words[target.word.kind].values() if not word.sensitive]
+    every = target.lexicon.words[target.word.kind].values()
+    members = [word for word in every if not (word.sensitive and (target.explicit or target.word.kind == "theme"))]
     return tuple(word for word in members if not any(names(name, forms) for name in (word.name, *word.synonyms)))

@@ -25,6 +25,9 @@ def test_the_defaults_on_the_page_are_those_of_the_config() -> None:
         (" \n", []),
         ("a photo of a dog, oil painting, highly detailed picture of it", None),
         ("a red car, a blue car", ["a red car", "a blue car"]),
+        ("dog; horse | owl", ["dog", "horse", "owl"]),
+        ('"a sign, red, big", owl', ["a sign, red, big", "owl"]),
+        ("犬、猫\uff0c鳥", ["犬", "猫", "鳥"]),
     ],
 )
 def test_lines(text: str, found: list[str] | None) -> None:
@@ -85,7 +88,7 @@ def test_the_command_holds_what_differs_and_quotes_it() -> None:
     line = form.command(config)
     words = shlex.split(line)
     assert words[:5] == ["python", "-m", "balign", "erase", "cat=dog"]
-    assert words[words.index("--keep") + 1] == "it's; rm -rf /"
+    assert words[words.index("--keep") + 1] == '"it\'s; rm -rf /"'  # in quotes it is one prompt
     assert words[-4:] == ["--steps", "50", "--learning-rate", "0.0002"]
     assert form.command(RunConfig.parse({"erase": ["cat"], "method": DEFAULT_METHOD})) == "python -m balign erase cat"
 

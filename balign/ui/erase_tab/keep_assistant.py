@@ -148,7 +148,7 @@ def from_file(caller: Caller | None, values: Values) -> Answer:
     if lists:
         kept = [text for text in added if _may_stay(text, lists)]
         if len(kept) < len(added):
-            remarks.append(f"{counted(len(added) - len(kept), 'prompt')} that name what is erased were left out.")
+            remarks.append(f"Left out: {counted(len(added) - len(kept), 'prompt')} with the name of what is erased.")
         added = kept
     while added and sum(map(len, added)) > ROOM:
         added = added[::2]

@@ -8,10 +8,11 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from balign.data import prompt_file
 from balign.host import processes, scheduler, waitlist
 from balign.runs.folder import Run
 from balign.ui import form
-from balign.ui.erase_tab import erase_handlers, erase_layout, keep_assistant, zerogpu
+from balign.ui.erase_tab import erase_handlers, erase_layout, zerogpu
 
 EVENTS: dict[str, tuple[str, str, object, str]] = {
     "open": ("load", "", form, "filled"),
@@ -23,7 +24,7 @@ EVENTS: dict[str, tuple[str, str, object, str]] = {
     "discard": ("click", "discard-really", scheduler, "discard"),
     "resume": ("click", "resume", scheduler, "resume"),
     "compare": ("click", "compare-now", scheduler, "resume"),
-    "upload": ("upload", "keep-file", keep_assistant, "read_list"),
+    "upload": ("upload", "keep-file", prompt_file, "read"),
     "model": ("change", "field-model", form, "about_model"),
     "method": ("change", "field-method", form, "about_method"),
 }
