@@ -9,7 +9,7 @@ from balign.data.kinds import HOMES, KINDS, MANY, TITLES, WORK, likeliest
 from balign.data.lexicon import OPEN, Lexicon, Word, load
 from balign.data.lists import JOINED
 from balign.data.readings import ARTICLE, LIKENESS, LISTED_AS, plain, readings, tells_style
-from balign.data.spelling import folded, places, same, singular, spoken, tokens
+from balign.data.spelling import folded, places, same, singular, spoken, tokens, vocabulary
 from balign.refusal import Refusal
 
 PLACED = re.compile(r"\s+(?:at|on|in|with|without|of|from|under|for|near|over|behind|wearing|holding)\s+")
@@ -138,11 +138,9 @@ def _relative(name: str) -> Word:
     if near is None or near.category is None:
         return Word(name, "object")
     objects = load("objects").words["object"].values()
-    animals = vocabulary()["categories"]["animal"]
-    of = next((word for word in objects if same(word.name, near.category)), None) or next(
-        (word for word in objects if word.category in (near.category, "animal" if near.category in animals else "")),
-        None,
-    )
+    shared = ("animal",) if near.category in vocabulary()["categories"]["animal"] else (near.category,)
+    kin = [word for word in objects if same(word.name, near.category)] or [w for w in objects if w.category in shared]
+    of = kin[0] if kin else None
     return Word(name, "object", of.category if of else None, instead=of.name if of else "")
 
 
