@@ -135,11 +135,12 @@ def _listed(text: str, own: Lexicon, wanted: str | None, likeness: bool) -> tupl
 def _relative(name: str) -> Word:
     """A thing that no prompt puts beside others, near to those of its category, where that is known."""
     near = recognised.elsewhere(name)
-    if near is None or near.category is None:
+    category = recognised.things().get(name) or (near.category if near else None)
+    if category is None:
         return Word(name, "object")
     objects = load("objects").words["object"].values()
-    shared = ("animal",) if near.category in vocabulary()["categories"]["animal"] else (near.category,)
-    kin = [word for word in objects if same(word.name, near.category)] or [w for w in objects if w.category in shared]
+    shared = ("animal",) if category in vocabulary()["categories"]["animal"] else (category,)
+    kin = [word for word in objects if same(word.name, category)] or [w for w in objects if w.category in shared]
     of = kin[0] if kin else None
     return Word(name, "object", of.category if of else None, instead=of.name if of else "")
 
@@ -158,7 +159,8 @@ def _unlisted(name: str, own: Lexicon, wanted: str | None) -> Meaning:
         return Meaning(lexicon, (word if wanted else word._replace(category=None, instead=""),))
     if wanted is not None:
         homes = HOMES[wanted]
-        home = homes[0] if wanted == "person" and text.islower() and WORK.search(text) else homes[-1]
+        at_work = wanted == "person" and text.islower() and (WORK.search(text) or spoken(name) != name)
+        home = homes[0] if at_work else homes[-1]
         if wanted in ("place",):
             text = plain(name) if plain(name).lower().startswith("the ") else text
         return Meaning(load(home), (Word(_called(text, wanted), wanted),))

@@ -50,7 +50,13 @@ def elsewhere(text: str) -> Word | None:
 
 def thing(text: str) -> str | None:
     """The name of the thing called so."""
-    return next((name for name in _names()["things"] if same(name, text)), None)
+    return next((name for name in things() if same(name, text)), None)
+
+
+def things() -> dict[str, str | None]:
+    """Things that are recognised, each with its category among the things for photographs, where it has one."""
+    known: dict[str, str | None] = _names()["things"]
+    return known
 
 
 @cache

@@ -8,6 +8,7 @@ from balign.data.prompts import PromptSets, build
 from balign.data.targets import Lists
 from balign.measure.report import GROUPS
 from balign.method.objectives import settle
+from balign.models import prompt_length
 from balign.models.catalogue import find
 from balign.refusal import Refusal
 from balign.runs.config import Concept, RunConfig
@@ -70,7 +71,7 @@ def resolve(config: RunConfig) -> Lists:
 
 def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
     """The prompts of a run, from its config and what `resolve` gave for it."""
-    return build(
+    sets = build(
         lists,
         n_forget=config.n_forget,
         n_retain=config.n_retain,
@@ -78,6 +79,10 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
         uniform=not settle(config).objective.diversified,
         n_test=config.n_eval,
     )
+    unlisted = [target for target in lists.targets if target.word.name not in target.lexicon.listed]
+    typed = [*lists.keep, *(sets.forget[: len(lists.targets)] if unlisted else ())]
+    sets.warnings.extend(prompt_length.warnings(find(config.model), typed))
+    return sets
 
 
 def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
