@@ -148,7 +148,8 @@ def _relative(name: str) -> Word:
 def _unlisted(name: str, own: Lexicon, wanted: str | None) -> Meaning:
     """One more word: of the kind that was given, else of that of its last word, else unsure."""
     *_, stripped = (text for text, hint in readings(name) if hint is None) if wanted != "style" else (plain(name),)
-    hinted = [text for text, hint in readings(name) if hint is not None and hint == wanted]
+    hints = {wanted, "style"} if tells_style(name) else {wanted}  # the person of "by Van Gogh" is Van Gogh
+    hinted = [text for text, hint in readings(name) if hint is not None and hint in hints]
     text = hinted[0] if hinted else stripped
     head = _head(text, own, wanted)
     if head is not None:

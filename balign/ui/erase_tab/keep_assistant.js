@@ -22,7 +22,13 @@
 
   document.addEventListener("change", (event) => {
     const select = event.target instanceof Element ? event.target.closest("select.kind") : null;
-    if (select) choose(select.dataset.name, select.value);
+    if (!select) return;
+    const { name } = select.dataset, kind = select.value;
+    for (const option of select.options) option.toggleAttribute("selected", option.value === kind);
+    const fresh = select.cloneNode(true); // one that was touched would show its own choice whatever the page says later
+    select.replaceWith(fresh);
+    fresh.focus();
+    choose(name, kind);
   });
 
   document.addEventListener("click", (event) => {

@@ -86,8 +86,10 @@ def _possible(meant: Meaning) -> tuple[str, ...]:
     """The kinds that a concept may have with its model."""
     if meant.unsure:
         return meant.unsure
-    of_model = [kinds.TITLES[kind] for kind in meant.lexicon.words] if meant.lexicon.closed else list(kinds.KINDS)
-    return tuple(dict.fromkeys((meant.kind, *(kind for kind in of_model if kind != "category"))))
+    of_model = (
+        [*(kinds.TITLES[kind] for kind in meant.lexicon.words), "category"] if meant.lexicon.closed else [*kinds.KINDS]
+    )
+    return tuple(kind for kind in of_model if kind != "category" or meant.kind == kind)
 
 
 def follow(caller: Caller | None, values: Values) -> Answer:
