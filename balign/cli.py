@@ -64,14 +64,15 @@ def erase(
     """
     model = settings.get("model", Options.model_fields["model"].default)
     erased = typed_lists.concepts(concepts, kind, model)
-    kept = typed_lists.prompts(keep)
+    values = {**settings, "erase": [each.model_dump() for each in erased], "keep": typed_lists.prompts(keep)}
+    config = prompt_lists.settled(RunConfig.parse(values))
     if keep_file is not None:
-        found = prompt_file.read(keep_file, MAX_KEEP - len(kept))
-        for remark in found.remarks:
+        found = prompt_file.read(keep_file, MAX_KEEP - len(config.keep))
+        more, left_out = prompt_lists.that_may_stay(found.texts, config)
+        for remark in (*found.remarks, *filter(None, [left_out])):
             Terminal().sentence(remark)
-        kept += found.texts
-    config = RunConfig.parse({**settings, "erase": [each.model_dump() for each in erased], "keep": kept})
-    return _follow(Run.create(prompt_lists.settled(config)))
+        config = RunConfig.parse({**config.model_dump(), "keep": (*config.keep, *more)})
+    return _follow(Run.create(config))
 
 
 def run(folders: Folders, /) -> int:

@@ -20,7 +20,8 @@ from balign import plain_text
 from balign.method.objectives import DEFAULT_METHOD, METHODS, settle
 from balign.models.catalogue import find
 from balign.refusal import Refusal
-from balign.runs.config import Concept, Options, Prompt, RunConfig, explain
+from balign.runs.accepted_text import Prompt
+from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.prompt_lists import resolve, settled
 from balign.runs.tryout.attack_store import AttackRequest
 

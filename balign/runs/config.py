@@ -4,14 +4,12 @@ A value left at None is that of the method's row or the model's catalogue entry.
 checked when the run starts.
 """
 
-import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -20,51 +18,13 @@ from pydantic import (
 )
 
 from balign import plain_text
-from balign.data.kinds import KINDS, kind_named
 from balign.method.objectives import EditWhen, Promise, RetainTarget, find, settle
 from balign.refusal import Refusal
+from balign.runs.accepted_text import SHORT, ConceptName, Kind, Prompt, model_name
 
 MAX_CONCEPTS = 32
 MAX_KEEP = 2_000
-MAX_PROMPT = 2_000
-MAX_NAME = 100
 MAX_STEPS = 5_000
-SHORT = reprlib.Repr()
-SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 2, 60, 60
-"""How a refused value is written, however long or deep it is."""
-
-
-def _clean(text: str) -> str:
-    """One line of printable text, without the space around it."""
-    text = " ".join(text.split())
-    if not text:
-        raise ValueError("an empty text was given; write at least one word")
-    plain_text.check(text)
-    return text
-
-
-def _name(text: str) -> str:
-    """The name of a model or scorer, which may be a path and stays as it is."""
-    plain_text.check(text)
-    return text
-
-
-def _concept_name(text: str) -> str:
-    text = _clean(text)
-    if len(text) > MAX_NAME:
-        raise ValueError(f"a concept of {len(text):,} characters was given; at most {MAX_NAME} are accepted")
-    return text
-
-
-def _prompt(text: str) -> str:
-    text = _clean(text)
-    if len(text) > MAX_PROMPT:
-        raise ValueError(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
-    return text
-
-
-ConceptName = Annotated[str, AfterValidator(_concept_name)]
-Prompt = Annotated[str, AfterValidator(_prompt)]
 
 
 class ParsedRequest(BaseModel):
@@ -81,16 +41,6 @@ class ParsedRequest(BaseModel):
             raise Refusal(explain(error)) from None
 
 
-def _kind(value: Any) -> Any:
-    """One of KINDS, by any of its names; nothing for an empty text."""
-    if not isinstance(value, str) or not value.strip():
-        return value if value is not None and not isinstance(value, str) else None
-    kind = kind_named(value)
-    if kind is None:
-        raise ValueError(f"kind is {SHORT.repr(value)}; accepted are {', '.join(KINDS)}")
-    return kind
-
-
 class Concept(BaseModel):
     """Something to erase, of which kind it is, and, for methods that put something in its place, what to put there."""
 
@@ -98,7 +48,7 @@ class Concept(BaseModel):
 
     name: ConceptName
     replace_with: ConceptName | None = None
-    kind: Annotated[str | None, BeforeValidator(_kind)] = None
+    kind: Kind = None
     """A key of `data.kinds.KINDS`; None where nobody said it, as in every run of an earlier release."""
 
     @model_validator(mode="before")
@@ -121,7 +71,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
-    model: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_name)] = "emoji"
+    model: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(model_name)] = "emoji"
     """Base model: `emoji` (bundled), a hub id, or a local diffusers folder."""
     method: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Method to erase with; left out, the project's default."""
@@ -169,7 +119,7 @@ class Options(BaseModel):
     """Denoising steps for every image; left out, the model's."""
     guidance: Annotated[float, Field(ge=0, le=50)] | None = None
     """Classifier-free guidance for every image; left out, the model's."""
-    scorer: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name)] | None = None
+    scorer: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(model_name)] | None = None
     """CLIP model that scores the images; left out, the model's."""
     n_eval: Annotated[int, Field(ge=1, le=500)] = 16
     """How many test prompts each of the three groups has."""

@@ -1,11 +1,13 @@
 """What a config stands for before a model is loaded: its two lists, its prompts, and how many pictures it draws."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from balign.data import targets
 from balign.data.meaning import Meaning, understand
 from balign.data.prompts import PromptSets, build
-from balign.data.targets import Lists
+from balign.data.targets import Lists, clash
+from balign.markup.formats import counted
 from balign.measure.report import GROUPS
 from balign.method.objectives import settle
 from balign.models import prompt_length
@@ -62,6 +64,15 @@ def meanings(config: RunConfig) -> list[tuple[Concept, Meaning]]:
     """The concepts, each with what it stands for. Raises Refusal for a word that the model does not know."""
     lexicon = find(config.model).lexicon
     return [(concept, understand(concept.name, lexicon, concept.kind)) for concept in config.erase]
+
+
+def that_may_stay(texts: Sequence[str], config: RunConfig) -> tuple[list[str], str]:
+    """The texts of a file that name nothing which the config erases, and a sentence for the others, if any."""
+    lists = resolve(config)
+    clashes = [clash(text, lists.forms, lists.targets[0].lexicon) for text in texts]
+    kept = [text for text, (name, merely) in zip(texts, clashes, strict=True) if name is None or merely]
+    out = len(texts) - len(kept)
+    return kept, f"Left out: {counted(out, 'prompt')} with the name of what is erased." if out else ""
 
 
 def resolve(config: RunConfig) -> Lists:

@@ -145,6 +145,23 @@ def test_a_run_fills_the_form_as_it_was() -> None:
     assert form.config(form.filled(config)) == config
 
 
+def test_kinds_and_quoted_entries_fill_the_form_as_they_were() -> None:
+    erase = [{"name": "Jane Doe", "kind": "person"}, {"name": "Paris, Texas", "kind": "place"}, {"name": "cat"}]
+    keep = ["a sign; red", "dog", "a long prompt, with commas in it"]
+    config = RunConfig.parse({"erase": erase, "keep": keep, "model": "owner/name"})
+    assert form.config(form.filled(config)) == config
+    assert [
+        form.config({"erase": "Jane Doe, cat", "kind": kind}).erase[0].kind for kind in ("person", "place, thing")
+    ] == [
+        "person",
+        "place",
+    ]
+    with pytest.raises(ValueError, match="2 kinds were given for 3 concepts"):
+        form.config({"erase": "cat, dog, owl", "kind": "thing, thing"})
+    with pytest.raises(ValueError, match="kind is 'colour'; accepted are thing, style"):
+        form.config({"erase": "cat", "kind": "colour"})
+
+
 def test_everything_on_offer_is_described() -> None:
     assert {name for _, name in form.methods()} == METHODS.keys()
     assert form.methods()[0][1] == DEFAULT_METHOD

@@ -20,7 +20,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from balign import plain_text
 from balign.plain_file import raise_shortage
 from balign.refusal import Refusal
-from balign.runs.config import MAX_STEPS, SHORT, RunConfig, explain
+from balign.runs.accepted_text import SHORT
+from balign.runs.config import MAX_STEPS, RunConfig, explain
 from balign.runs.outcome.bundle import FORMAT, SUMS, WEIGHTS
 from balign.stored_zip import PIECE
 

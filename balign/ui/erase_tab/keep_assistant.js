@@ -6,7 +6,8 @@
 
   /* One line of the box as the server reads it: short parts between commas are several entries. */
   function parts(line) {
-    const found = line.split(",").map((part) => part.trim());
+    if (/^\s*["\u201c\u00ab\u300c]/.test(line)) return [line.trim()];
+    const found = line.split(/[,;|\uff0c\uff1b\u3001\u060c\u061b]+/).map((part) => part.trim());
     return found.every((part) => part.split(/\s+/).length <= 3) ? found.filter(Boolean) : [line.trim()];
   }
 

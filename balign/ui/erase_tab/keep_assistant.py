@@ -10,7 +10,6 @@ from balign.data import kinds, prompt_file, suggestions
 from balign.data.lists import written
 from balign.data.meaning import Meaning
 from balign.data.prompts import PromptSets
-from balign.data.targets import Lists, clash
 from balign.host import limits
 from balign.markup.formats import counted
 from balign.markup.render import render
@@ -142,25 +141,14 @@ def from_file(caller: Caller | None, values: Values) -> Answer:
         room = (limits.LIMITS.keep if limits.public() else MAX_KEEP) - len(before)
         found = prompt_file.read(path, max(room, 0))
     added, remarks = found.texts, list(found.remarks)
-    lists = None
-    with contextlib.suppress(Refusal):
+    with contextlib.suppress(Refusal):  # a list that is refused is said above Keep
         config = form.config({name: values.get(name) for name in ("erase", "replace", "kind", "model")})
         limits.check(config)
-        lists = prompt_lists.resolve(config)
-    if lists:
-        kept = [text for text in added if _may_stay(text, lists)]
-        if len(kept) < len(added):
-            remarks.append(f"Left out: {counted(len(added) - len(kept), 'prompt')} with the name of what is erased.")
-        added = kept
+        added, left_out = prompt_lists.that_may_stay(added, config)
+        remarks += [left_out] if left_out else []
     while added and sum(map(len, added)) > ROOM:
         added = added[::2]
         remarks.append(f"Only {len(added):,} have room in Keep.")
     message = " ".join((f"{counted(len(added), 'prompt')} {'was' if len(added) == 1 else 'were'} added.", *remarks))
     typed = [keep.rstrip()] if isinstance(keep, str) and keep.rstrip() else []
     return {"keep": "\n".join([*typed, *([written(added, "\n")] if added else [])]), "added": notice(message, "remark")}
-
-
-def _may_stay(text: str, lists: Lists) -> bool:
-    """Whether a text names nothing that is erased."""
-    named, something_else = clash(text, lists.forms, lists.targets[0].lexicon)
-    return named is None or something_else

@@ -1,5 +1,7 @@
 """Every kind of concept goes through, from the page and from the command line, with the prompts of its kind."""
 
+from pathlib import Path
+
 import pytest
 
 from balign import cli
@@ -91,3 +93,15 @@ def test_lists_are_split_alike(begun: list[RunConfig], monkeypatch: pytest.Monke
     assert begun == [by_line.config]
     assert [concept.name for concept in by_line.config.erase] == ["cat", "panda", "🐶"]
     assert by_line.config.keep == ("owl", "fox", "a duck on a pond in the morning, watercolor")
+
+
+def test_a_file_of_prompts_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_follow", lambda run: 0)
+    file = tmp_path / "prompts.csv"
+    file.write_text('prompt,seed\n"a dog, on grass",3\na cat,4\n', encoding="utf-16")
+    assert cli.main(["erase", "cat", "--keep", "owl", "--keep-file", str(file)]) == 0
+    assert list_runs()[0].config.keep == ("owl", "a dog, on grass")
+    assert "Left out: 1 prompt with the name of what is erased." in capsys.readouterr().out
+    assert cli.main(["erase", "cat", "--keep-file", str(tmp_path / "none.csv")]) == 2
