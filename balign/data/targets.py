@@ -15,6 +15,9 @@ from balign.refusal import Refusal
 MENTIONED = 3
 """So many texts to keep are named that hold a word that is erased; the others are counted."""
 
+LONGEST_WORD = 60
+"""Characters of a text that may be one word of another language, or an emoji."""
+
 
 class ConceptLike(Protocol):
     """A concept as a run's config holds it."""
@@ -197,7 +200,7 @@ def _something_else(said: tuple[frozenset[str], ...], start: int, length: int, f
 
 def _as_listed(text: str, lexicon: Lexicon) -> str:
     """A text to keep; an emoji, or the word of another language, by the name that the lexicon lists."""
-    if text.isascii():
+    if text.isascii() or len(text) > LONGEST_WORD:
         return text
     for said, _ in readings(text):
         english = translated(said)

@@ -55,4 +55,5 @@ def read() -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     rows = [{"given": each["given"], **row(each["given"])} for each in read()]
-    FILE.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    lines = ",\n".join(json.dumps(each, ensure_ascii=False) for each in rows)
+    FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
