@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from balign.models import loading
 from balign.models.catalogue import Entry, locate
 
 CLIP_TOKENS = 77
@@ -104,6 +103,8 @@ def _reader(folder: Path) -> Any:
         whole.no_padding()
         return lambda text: whole.encode(text, add_special_tokens=False).offsets
     from transformers import CLIPTokenizer
+
+    from balign.models import loading
 
     read = loading.tokenizer(CLIPTokenizer, folder)
     return lambda text: read(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]

@@ -40,7 +40,7 @@ def _concept_name(text: str) -> str:
 def _prompt(text: str) -> str:
     text = _clean(text)
     if len(text) > MAX_PROMPT:
-        raise ValueError(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
+        raise ValueError(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT:,} are accepted")
     return text
 
 

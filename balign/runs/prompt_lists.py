@@ -50,7 +50,8 @@ def settled(config: RunConfig, how: str = "--kind") -> RunConfig:
         )
     erase = []
     for concept, meant in meanings(config):
-        plain = meant.lexicon.closed or meant.words[0] in meant.lexicon.words.get("object", {}).values()
+        listed = meant.words[0] in meant.lexicon.words.get("object", {}).values()
+        plain = meant.lexicon.closed or (listed and len(meant.words) == 1)
         erase.append(concept if concept.kind or plain else concept.model_copy(update={"kind": meant.kind}))
     return config.model_copy(update={"erase": tuple(erase)})
 

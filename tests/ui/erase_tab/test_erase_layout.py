@@ -91,7 +91,7 @@ def test_a_bug_of_ours_is_logged_and_never_a_refusal(
     file = tmp_path / "list.txt"
     file.write_text("dog")
     monkeypatch.setattr(module, needed, broken(bug))
-    values = {"upload": [str(file), ""], "discard": [finished.id]}.get(name, [])
+    values = {"upload": [str(file), "", "cat", "", "", "emoji"], "discard": [finished.id]}.get(name, [])
     with caplog.at_level(logging.ERROR):
         answers = [call(event, finished, *values) for event in events(blocks, kind, part)]
     said = [str(value) for answer in answers for value in answer.values() if "notice" in str(value)]
@@ -121,7 +121,7 @@ def test_a_full_disk_is_a_sentence(blocks: gr.Blocks, monkeypatch: pytest.Monkey
 def test_what_is_typed_is_followed_by_one_event(blocks: gr.Blocks) -> None:
     (event,) = events(blocks, "change", "field-erase")
     answer = call(event, None)
-    assert set(answer) == {"part-assist", "part-prompts", "part-estimate", "command"}
+    assert set(answer) == {"part-understood", "part-assist", "part-prompts", "part-estimate", "command"}
     assert answer["command"] == "python -m balign erase cat"
 
 
