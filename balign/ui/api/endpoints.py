@@ -47,7 +47,7 @@ def start(
         method: The name of the method: "both", "remove", "redirect", the paper's "rgd" and so on.
         settings: Numbers by their names, such as {"steps": 50, "seed": 1}; those left out have the method's defaults.
         owner_secret: On a shared instance, what an earlier start returned, so that one owner has all runs.
-        kind: What it is, where its words do not say: thing, style, person, attribute, theme, place, background, category.
+        kind: What it is, if its words do not say: thing, style, person, attribute, theme, place, background, category.
 
     Returns:
         The run's id, its place in the queue (0 once it has begun), remarks; on a shared instance the owner's secret.
