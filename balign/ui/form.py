@@ -233,7 +233,7 @@ def filled(config: RunConfig) -> dict[str, Any]:
     return shown | {
         "erase": lists.written([concept.name for concept in config.erase], ", "),
         "replace": lists.written([c.replace_with for c in config.erase if c.replace_with], ", "),
-        "kind": "; ".join(f"{concept.name}={concept.kind}" for concept in config.erase if concept.kind),
+        "kind": "; ".join(f"{lists.written([c.name], ', ')}={c.kind}" for c in config.erase if c.kind),
         "keep": lists.written(config.keep, "\n"),
         "model": config.model,
         "method": config.method or DEFAULT_METHOD,
