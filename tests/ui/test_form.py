@@ -148,7 +148,7 @@ def test_a_run_fills_the_form_as_it_was() -> None:
 def test_kinds_and_quoted_entries_fill_the_form_as_they_were() -> None:
     erase = [{"name": "Jane Doe", "kind": "person"}, {"name": "Paris, Texas", "kind": "place"}, {"name": "cat"}]
     keep = ["a sign; red", "dog", "a long prompt, with commas in it"]
-    config = RunConfig.parse({"erase": erase, "keep": keep, "model": "owner/name"})
+    config = RunConfig.parse({"erase": erase, "keep": keep, "model": "owner/name", "method": "rgd"})
     assert form.config(form.filled(config)) == config
     assert [
         form.config({"erase": "Jane Doe, cat", "kind": kind}).erase[0].kind for kind in ("person", "place, thing")
