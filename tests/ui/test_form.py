@@ -158,7 +158,7 @@ def test_kinds_and_quoted_entries_fill_the_form_as_they_were() -> None:
     ]
     with pytest.raises(ValueError, match="2 kinds were given for 3 concepts"):
         form.config({"erase": "cat, dog, owl", "kind": "thing, thing"})
-    with pytest.raises(ValueError, match="kind is 'colour'; accepted are thing, style"):
+    with pytest.raises(ValueError, match="Kind is 'colour'; accepted are thing, style"):
         form.config({"erase": "cat", "kind": "colour"})
 
 
