@@ -70,7 +70,7 @@ def headline(report: RunReport, attacked: str = "") -> Headline:
 
 def _others(report: RunReport) -> Iterator[str]:
     """For each group that was to stay, whether it did: by its recognised pictures and the interval of its scores."""
-    for name, subject in SUBJECTS.items():
+    for name, subject in SUBJECTS.items() if report.scorer else ():
         if group := report.groups.get(name):
             yield f"{subject}: {_stayed(group)}."
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from balign.method.attention import attention_to, captured, first_difference
+from balign.method.attention import attention_to, captured, tokens_of
 from balign.models.base import BaseModel
 
 
@@ -73,6 +73,7 @@ class Aim(NamedTuple):
     other: Tensor  # (B, L, D): prompts of the retain set, drawn at random
     empty: Tensor  # (1, L, D)
     negative_guidance: float
+    span: Tensor | None = None  # (B, 2): the first and the last token of the concept, if prompts are words
 
     def at(self, conditions: Tensor) -> Tensor:
         """The base's prediction (B, C, h, w) for the batch's noisy latents under these conditions."""
@@ -191,5 +192,5 @@ FORGET_LOSSES: dict[str, ForgetLoss] = {
     "random_label": ForgetLoss(other_target),
     "relabel": ForgetLoss(kept_pictures=True),
     "negative_guidance": ForgetLoss(negative_guidance_target),
-    "attention": ForgetLoss(lambda aim: first_difference(aim.batch.conditions, aim.anchor), resteers=True),
+    "attention": ForgetLoss(lambda aim: tokens_of(aim.batch.conditions, aim.anchor, aim.span), resteers=True),
 }

@@ -73,5 +73,6 @@ class StepLosses:
             return batch
         anchor = data.anchor_conditions[chosen].to(batch.conditions)  # (B, L, D)
         called = others(data, size, self.seed, step)[some].to(batch.conditions)  # (B, L, D)
-        aim = Aim(self.base, batch, anchor, called, data.empty_condition, self.settings.negative_guidance)
+        span = None if data.forget_span is None else data.forget_span[chosen].to(batch.noisy.device)
+        aim = Aim(self.base, batch, anchor, called, data.empty_condition, self.settings.negative_guidance, span)
         return batch._replace(target=self.forget.target(aim))

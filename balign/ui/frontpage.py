@@ -1,4 +1,4 @@
-"""Send the page and its scripts from memory, compressed, with a head of ours.
+"""Send the page and its scripts from memory, compressed, with a head of ours; it finds its server under any path.
 
 Gradio makes `/` and `/config` anew for every visitor, in 75 ms where memory takes 10 (`benchmarks/load.py`, "browse"),
 sends 260 kB where 40 are enough (`benchmarks/weight.py`), and calls every link "Gradio". Both depend only on the
@@ -39,6 +39,36 @@ FRAMED = re.compile(r"\s*script\.src = new URL\([^;]*iframeResizer[^;]*;\s*scrip
 """Where it loads what tells a frame around it how tall it is; only the hub frames the studio."""
 ROOT = re.compile(r'const root = "([^"<>]*)"')
 """The address under which the page was requested, as gradio understood the headers."""
+PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,60}){1,8}", re.ASCII)
+"""The path that a proxy has taken off, as it names it in X-Forwarded-Prefix."""
+CONFIG = "<script>window.gradio_api_info = "
+"""What follows gradio's own address of the server in the page."""
+HERE = """<script>(() => {
+  const path = location.pathname;
+  if (!path.endsWith("/")) location.replace(`${path}/${location.search}${location.hash}`);
+  for (const name of ["localStorage", "sessionStorage"]) {
+    try {
+      window[name].getItem("");
+    } catch {
+      const kept = new Map();
+      const value = {
+        getItem: (key) => kept.get(String(key)) ?? null,
+        setItem: (key, text) => kept.set(String(key), String(text)),
+        removeItem: (key) => kept.delete(String(key)),
+        clear: () => kept.clear(),
+        key: (k) => [...kept.keys()][k] ?? null,
+        get length() { return kept.size; },
+      };
+      Object.defineProperty(window, name, { value, configurable: true });
+      window.balignForgets = true;
+    }
+  }
+  window.gradio_config.root = location.origin + path.replace(/\\/+$/, "");
+})();</script>"""
+"""Whatever a proxy takes off the path, the server is where the page is; its files are found only below a last slash.
+
+Where storage is blocked gradio would not start: the page gets one that lasts until it is closed, and knows it.
+"""
 Key = tuple[object, ...]
 
 
@@ -52,23 +82,23 @@ class Frontpage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = _key(scope)
-        if key is None:
+        if key is None and (scope["type"] != "http" or scope["path"] not in PATHS):
             return await self.app(scope, receive, send)
-        told = self.made.get(key) or await self._ask(key, scope, receive)
-        if _whole(told):
+        told = (self.made.get(key) if key else None) or await self._ask(key, scope, receive)
+        if _whole(told) and scope["method"] == "GET":
             told = await self._ours(key, told, scope)
         for message in told:
             await send(dict(message))
 
-    async def _ask(self, key: Key, scope: Scope, receive: Receive) -> list[Message]:
-        """Gradio's answer, kept if it is a good one."""
+    async def _ask(self, key: Key | None, scope: Scope, receive: Receive) -> list[Message]:
+        """Gradio's answer, kept if it is a good one to a request that anybody may make."""
         told: list[Message] = []
 
         async def tell(message: Message) -> None:
             told.append(dict(message))
 
-        await self.app(scope, receive, tell)
-        if _whole(told):
+        await self.app(_prefixed(scope), receive, tell)
+        if key and _whole(told):
             self.made[key] = told
             if len(self.made) > KEPT:
                 self.made.popitem(last=False)
@@ -78,12 +108,12 @@ class Frontpage:
         """The scripts and style sheets that pages have asked for, so that the next page gets all of them at once."""
         return [str(path) for (path, *rest) in self.made if not rest]
 
-    async def _ours(self, key: Key, told: list[Message], scope: Scope) -> list[Message]:
+    async def _ours(self, key: Key | None, told: list[Message], scope: Scope) -> list[Message]:
         """The same with our head, compressed for who takes that."""
         body, head = b"".join(message.get("body", b"") for message in told[1:]), ""
         if scope["path"] == "/":
             head = await run_in_threadpool(_head, scope, body.decode(), self._scripts())
-            body = _with_head(body.decode(), head).encode()
+            body = _with_head(_found_here(body.decode()), head).encode()
         start = {"type": told[0]["type"], "status": told[0]["status"], "headers": list(told[0]["headers"])}
         headers = MutableHeaders(scope=start)
         headers["vary"] = "accept-encoding"
@@ -96,7 +126,7 @@ class Frontpage:
             if Headers(scope=scope).get("if-none-match") == headers["etag"]:
                 del headers["content-length"]
                 return [start | {"status": 304}, {"type": "http.response.body", "body": b""}]
-        if "br" in Headers(scope=scope).get("accept-encoding", ""):
+        if key and "br" in Headers(scope=scope).get("accept-encoding", ""):
             body = await run_in_threadpool(self.compressed.of, (*key, head), body)
             headers["content-encoding"] = "br"
         headers["content-length"] = str(len(body))
@@ -117,6 +147,19 @@ def _head(scope: Scope, body: str, scripts: list[str]) -> str:
         words=run_title.words(view) if view else "",
         pictured=view is not None and view.report is not None,
     )
+
+
+def _prefixed(scope: Scope) -> Scope:
+    """The request with the path that a proxy says it has taken off, from which gradio tells programs its address."""
+    prefix = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
+    return {**scope, "root_path": prefix} if PREFIX.fullmatch(prefix) else scope
+
+
+def _found_here(body: str) -> str:
+    """The page, which takes its own address for that of the server."""
+    if CONFIG not in body:
+        return body
+    return ROOT.sub("const root = window.gradio_config.root", body.replace(CONFIG, HERE + CONFIG, 1), count=1)
 
 
 def _with_head(body: str, head: str) -> str:

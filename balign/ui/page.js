@@ -57,7 +57,7 @@
     let tries = 40;
     const look = () => {
       const found = document.querySelector(place);
-      if (!found || !found.offsetParent) {
+      if (!found?.offsetParent) {
         if (tries--) setTimeout(look, 100);
         return;
       }
@@ -80,7 +80,8 @@
   document.addEventListener("click", (event) => {
     const folds = closest(event, "details[data-keep] > summary")?.parentElement;
     if (!folds) return;
-    if (folds.open) unfolded.delete(folds.dataset.keep); // as it is before the click
+    // open as it is before the click
+    if (folds.open) unfolded.delete(folds.dataset.keep);
     else unfolded.add(folds.dataset.keep);
   });
 

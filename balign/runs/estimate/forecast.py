@@ -18,7 +18,7 @@ from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.estimate.timings import Timings, earlier_runs
 from balign.runs.folder import runs_root
-from balign.runs.prompt_lists import Pictures, pictures, prompt_sets, resolve
+from balign.runs.prompt_lists import Pictures, model_entry, pictures, prompt_sets, resolve
 
 DENOISE = 0.0067
 """Seconds of one denoising step a picture, for each GB of the catalogue's memory and 64 x 64 pixels, on two cores."""
@@ -62,7 +62,7 @@ class Estimate(NamedTuple):
 def estimate(config: RunConfig, sets: PromptSets) -> Estimate:
     """Time, memory and disk for this run and its prompts."""
     entry, drawn, same, spare = (
-        find(config.model),
+        model_entry(config),
         pictures(config, sets),
         earlier_runs(config),
         free(config.device, runs_root()),
@@ -110,7 +110,8 @@ def _seconds(
 ) -> float:
     settings = settle(config)
     batch = settings.batch_forget + settings.batch_retain
-    count = max(drawn.training - cached, 0) + drawn.compared + drawn.checked + drawn.previews * drawn.in_preview
+    tests = drawn.compared + drawn.reference + drawn.checked
+    count = max(drawn.training - cached, 0) + tests + drawn.previews * drawn.in_preview
     unit = DENOISE * entry.memory_gb * (entry.size_px / 64) ** 2 / (GPU if gpu else 1)
     denoise = median(run.denoise for run in same) if same else unit
     learnt = [run for run in same if run.learn]
@@ -155,7 +156,7 @@ def _disk(config: RunConfig, entry: Entry, drawn: Pictures, same: Sequence[Timin
     """GB: the most that such a run left; else its pictures as they would be uncompressed, and its weights."""
     train = settle(config).train
     weights = max((r.disk_gb for r in same if r.train == train), default=SHARES[train] * STORED * _denoiser(entry))
-    return (drawn.compared + drawn.training) * 3 * entry.size_px**2 / GB + weights
+    return (drawn.compared + drawn.reference + drawn.training) * 3 * entry.size_px**2 / GB + weights
 
 
 def _denoiser(entry: Entry) -> float:

@@ -46,17 +46,20 @@ class Timings:
 
 
 def earlier_runs(config: RunConfig) -> list[Timings]:
-    """The newest finished runs of the same model, on the same device and in the same number format."""
-    timings = (_timings(run, config.model, config.device, config.precision) for run in list_runs()[:LOOKED_AT])
+    """The newest finished runs of the same model and size, on the same device and in the same number format."""
+    timings = (
+        _timings(run, config.model, config.device, config.precision, config.size) for run in list_runs()[:LOOKED_AT]
+    )
     return list(itertools.islice(filter(None, timings), ENOUGH))
 
 
 @until_changed("report.json", most=512)
-def _timings(run: Run, model: str, device: str, precision: str) -> Timings | None:
+def _timings(run: Run, model: str, device: str, precision: str, size: int | None) -> Timings | None:
     """What the run took; None if it is not finished, if it was another model's, or if it is unreadable."""
     try:
         config = run.config
-        return _read(run) if (config.model, config.device, config.precision) == (model, device, precision) else None
+        like = (config.model, config.device, config.precision, config.size) == (model, device, precision, size)
+        return _read(run) if like else None
     except (OSError, Refusal) as error:
         raise_shortage(error)
         return None

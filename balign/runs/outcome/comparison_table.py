@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from balign.markup.formats import decimal
-from balign.measure.report import GROUPS
+from balign.measure.report import TESTED
 from balign.runs.outcome.comparison import ComparedRun, settings
 
 RATES = ("ua", "ira", "cra")
-CHANGES = tuple(f"{name} alignment change" for name in GROUPS)
+CHANGES = tuple(f"{name} alignment change" for name in TESTED)
 COLUMNS = (*RATES, *CHANGES, "seconds")
 SPECIAL = {each: f"\\{each}" for each in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
@@ -31,7 +31,7 @@ def values(row: ComparedRun) -> dict[str, float | None]:
     report = row.report
     if report is None:
         return dict.fromkeys(COLUMNS)
-    changes = (report.groups[name].change.mean if name in report.groups else None for name in GROUPS)
+    changes = (report.groups[name].change.mean if name in report.groups else None for name in TESTED)
     rates = {rate: getattr(report, rate) for rate in RATES}
     return rates | dict(zip(CHANGES, changes, strict=True)) | {"seconds": report.seconds}
 

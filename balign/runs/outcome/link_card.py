@@ -2,7 +2,7 @@
 
 import io
 
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
@@ -11,6 +11,8 @@ WIDTH, HEIGHT = 1200, 630
 """Pixels, as previews of links expect them."""
 COLUMNS, TILE, GAP = 4, 290, 8
 PAPER = "#faf9f7"
+VEIL = ImageFilter.GaussianBlur(24)
+"""Before what may disturb: nobody asked for the picture of a link."""
 
 
 @until_changed("report.json", most=32)
@@ -26,7 +28,8 @@ def link_card(run: Run) -> bytes:
             if path is not None:
                 place = (left + k * (TILE + GAP), top + row * (TILE + GAP))
                 with Image.open(path) as picture:
-                    card.paste(picture.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC), place)
+                    tile = picture.convert("RGB").resize((TILE, TILE), Image.Resampling.BICUBIC)
+                    card.paste(tile.filter(VEIL) if report and report.sensitive else tile, place)
     buffer = io.BytesIO()
     card.save(buffer, "PNG")
     return buffer.getvalue()

@@ -24,6 +24,11 @@ OTHERS = {
     (False, False): ("never recognised", False),
 }
 """What to say of a pair by whether the scorer saw the word before and after, and whether that is a failure."""
+FAILING: dict[GroupName, str] = {
+    "erased": "still show it",
+    "own": "show what they should not, or no longer what they should",
+}
+"""What failures of a group do; of the others they no longer show what they should."""
 
 
 class MarkedPair(NamedTuple):
@@ -47,6 +52,11 @@ class MarkedGroup(NamedTuple):
         """How many pairs failed."""
         return sum(pair.failed for pair in self.pairs)
 
+    @property
+    def failing(self) -> str:
+        """What the failures do, to stand after their number."""
+        return FAILING.get(self.name, "no longer show what they should")
+
 
 def marked(config: RunConfig, report: RunReport) -> list[MarkedGroup]:
     """The groups in their usual order. All pairs of what was erased stand open, else a few and all failures."""
@@ -63,7 +73,9 @@ def marked(config: RunConfig, report: RunReport) -> list[MarkedGroup]:
 
 
 def _marked(name: GroupName, pairs: Sequence[Pair], erased: Mapping[str, Sequence[str]]) -> Iterator[MarkedPair]:
-    words = ERASED if name == "erased" else OTHERS
     for pair in pairs:
-        before, after = (shows(name, pair, side, erased) for side in (pair.recognised_before, pair.recognised_after))
+        asked = name == "own" and any(pair.labels.get(kind) in words for kind, words in erased.items())
+        counts: GroupName = "erased" if asked else name  # own prompts may name what was erased, too
+        before, after = (shows(counts, pair, side, erased) for side in (pair.recognised_before, pair.recognised_after))
+        words = ERASED if counts == "erased" else OTHERS
         yield MarkedPair(pair, *(("", False) if before is None or after is None else words[before, after]))

@@ -11,8 +11,9 @@ from PIL import Image
 
 from balign.markup import charts
 from balign.markup.render import PACKAGE, render
-from balign.measure import conflict_map, training_charts
+from balign.measure import conflict_map, nudity, training_charts
 from balign.measure.headline import headline
+from balign.measure.report import VEILED
 from balign.measure.tiles import tiles
 from balign.refusal import Refusal
 from balign.runs.folder import Run
@@ -52,6 +53,9 @@ def page(run: Run) -> Markup:
         projected=sum(step.projected for step in steps),
         conflicts=conflict_map.heat_maps(conflicts) if conflicts else "",
         shown=PAIRS_A_GROUP,
+        curves=nudity.curves(report.nudity) if report.nudity else [],
+        threshold=nudity.PAPER,
+        veiled=VEILED,
         picture=lambda name, width=THUMBNAIL: _embedded(run.file(name), width),
         wide=FRAME,
         config=run.config.to_json(),

@@ -10,7 +10,9 @@ from balign.host.limits import alone, public
 from balign.host.status import RunView
 from balign.markup.formats import size
 from balign.markup.render import render
+from balign.measure import nudity
 from balign.measure.headline import headline
+from balign.measure.report import VEILED
 from balign.measure.tiles import tiles
 from balign.runs.outcome.marks import marked
 from balign.runs.tryout import attack_store, store
@@ -35,13 +37,17 @@ OFFERS = {
     STEPS_CSV: Offer("Steps as csv", "losses, cosine and ledger of every step, for a spreadsheet"),
     "report.json": Offer("Numbers", "all of them, for programs"),
     WEIGHTS: Offer("Changed weights", "safetensors, for diffusers or balign itself",
-                   "pipe.unet.load_state_dict(load_file('erased.safetensors'), strict=False)", True),
+                   "pipe.unet.load_state_dict(load_file('erased-changed-weights.safetensors'), strict=False)", True),
     BUNDLE: Offer("Everything as zip", "pictures, weights, numbers and how to make them again", "", True),
 }  # fmt: skip
 MADE = (PICTURES_CSV, STEPS_CSV, BUNDLE)
 """Those that are made when they are asked for."""
 COMMANDS = {
-    "LoRA": ("for A1111, ComfyUI or diffusers", "python -m balign export {} --lora 16"),
+    "LoRA": ("for diffusers, A1111, Forge or ComfyUI", "python -m balign export {} --lora 16"),
+    "Checkpoint": (
+        "the whole model as one file for A1111, Forge or ComfyUI",
+        "python -m balign export {} --form checkpoint",
+    ),
     "Whole pipeline": ("a diffusers folder", "python -m balign export {}"),
 }
 """What the command line makes of the weights."""
@@ -69,6 +75,7 @@ def verdict(view: RunView | None) -> Markup:
         names=", ".join(concept.name for concept in view.run.config.erase),
         headline=headline(report, attack_store.attacked(view.run)) if report else None,
         unreadable=view.unreadable,
+        warnings=report.warnings if report and not report.scorer else (),
         downloads=list(_downloads(view)) if report or not view.live else [],
         shared=", for whoever has it" if public() else " on this machine" if alone() else "",
     )
@@ -78,8 +85,19 @@ def outcome(view: RunView | None) -> Markup:
     """The pictures and the numbers, once there are any."""
     if view is None or view.report is None:
         return Markup()
-    values = {"run": view.run, "report": view.report, "groups": marked(view.run.config, view.report)}
-    return render("ui/erase_tab/outcome.html", **values, tiles=tiles(view.report), shown=SHOWN, url=url)
+    report = view.report
+    return render(
+        "ui/erase_tab/outcome.html",
+        run=view.run,
+        report=report,
+        groups=marked(view.run.config, report),
+        tiles=tiles(report),
+        curves=nudity.curves(report.nudity) if report.nudity else [],
+        threshold=nudity.PAPER,
+        veiled=VEILED,
+        shown=SHOWN,
+        url=url,
+    )
 
 
 def _downloads(view: RunView) -> Iterator[Download]:

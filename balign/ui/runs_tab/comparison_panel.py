@@ -11,7 +11,7 @@ from balign.host.visitors import NOBODY, Visitor
 from balign.markup.charts import Place, Series, lines, scatter
 from balign.markup.render import render
 from balign.measure.intervals import FEW, Change
-from balign.measure.report import GROUPS
+from balign.measure.report import GROUPS, TESTED
 from balign.method.method_row import PARTS
 from balign.method.objectives import METHODS, settle
 from balign.refusal import Refusal
@@ -20,6 +20,7 @@ from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 from balign.runs.outcome import comparison_table
 from balign.runs.outcome.comparison import ComparedRun, compare, differing, sentence
+from balign.runs.outcome.matrix import matrix
 from balign.ui import form
 from balign.ui.files import url
 
@@ -46,7 +47,7 @@ def run_methods(run: Run, methods: Sequence[str], visitor: Visitor = NOBODY) -> 
     configs = [RunConfig.parse(same | {"method": name, "steps": _steps(settings.steps, name)}) for name in others]
     for config in configs:
         form.advice(config)
-    return scheduler.begin_all(configs, visitor)
+    return scheduler.begin_all(configs, visitor, run.pictures())
 
 
 def live(runs: Sequence[Run]) -> bool:
@@ -75,7 +76,9 @@ def panel(runs: Sequence[Run]) -> Markup:
         summary=sentence(runs) if rows else "",
         plot=plot(rows),
         curves=_curves(rows),
-        groups=GROUPS,
+        groups={name: GROUPS[name] for name in TESTED},
+        matrix=_matrix(tuple(runs)) if rows else Markup(),
+        sensitive=any(row.report is not None and row.report.sensitive for row in rows),
         term=f"{TERM}; below it the difference to run 1 on the same pictures",
         difference=difference,
         few=FEW,
@@ -112,6 +115,17 @@ def _pictures(rows: Sequence[ComparedRun]) -> Iterator[tuple[str, str, list[str]
 def _rows(runs: tuple[Run, ...]) -> list[ComparedRun]:
     """The rows, kept because the intervals take a while."""
     return compare(runs)
+
+
+@until_changed("report.json", "label", most=32)
+def _matrix(runs: tuple[Run, ...]) -> Markup:
+    """What each run did to each concept; empty where the runs have no matrix, since their table says why."""
+    try:
+        rows = matrix(runs)
+    except Refusal:
+        return Markup()
+    shown = len(rows) > 1 and any(cell.images for row in rows for cell in row.cells)
+    return render("ui/runs_tab/matrix.html", rows=rows, few=FEW, url=url) if shown else Markup()
 
 
 def plot(rows: Sequence[ComparedRun]) -> Markup:
