@@ -41,34 +41,8 @@ ROOT = re.compile(r'const root = "([^"<>]*)"')
 """The address under which the page was requested, as gradio understood the headers."""
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,60}){1,8}", re.ASCII)
 """The path that a proxy has taken off, as it names it in X-Forwarded-Prefix."""
-CONFIG = "<script>window.gradio_api_info = "
+CONFIG = re.compile(r"<script\b[^<]*window\.gradio_api_info = ")
 """What follows gradio's own address of the server in the page."""
-HERE = """<script>(() => {
-  const path = location.pathname;
-  if (!path.endsWith("/")) location.replace(`${path}/${location.search}${location.hash}`);
-  for (const name of ["localStorage", "sessionStorage"]) {
-    try {
-      window[name].getItem("");
-    } catch {
-      const kept = new Map();
-      const value = {
-        getItem: (key) => kept.get(String(key)) ?? null,
-        setItem: (key, text) => kept.set(String(key), String(text)),
-        removeItem: (key) => kept.delete(String(key)),
-        clear: () => kept.clear(),
-        key: (k) => [...kept.keys()][k] ?? null,
-        get length() { return kept.size; },
-      };
-      Object.defineProperty(window, name, { value, configurable: true });
-      window.balignForgets = true;
-    }
-  }
-  window.gradio_config.root = location.origin + path.replace(/\\/+$/, "");
-})();</script>"""
-"""Whatever a proxy takes off the path, the server is where the page is; its files are found only below a last slash.
-
-Where storage is blocked gradio would not start: the page gets one that lasts until it is closed, and knows it.
-"""
 Key = tuple[object, ...]
 
 
@@ -157,14 +131,16 @@ def _prefixed(scope: Scope) -> Scope:
 
 def _found_here(body: str) -> str:
     """The page, which takes its own address for that of the server."""
-    if CONFIG not in body:
+    config = CONFIG.search(body)
+    if config is None:
         return body
-    return ROOT.sub("const root = window.gradio_config.root", body.replace(CONFIG, HERE + CONFIG, 1), count=1)
+    body = body[: config.start()] + render("ui/here.html") + body[config.start() :]
+    return ROOT.sub("const root = window.gradio_config.root", body, count=1)
 
 
 def _with_head(body: str, head: str) -> str:
     """Gradio's page with this in the place of its own preview, and something to see while its scripts are fetched."""
-    start, end, rest = body.partition("</head>")
+    start, end, rest = body.partition("</head")
     begin, app, tail = rest.partition("<gradio-app")
     lines = PREVIEW.sub("", start)
     lines = lines if os.environ.get("SPACE_ID") else FRAMED.sub("", lines)

@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from balign.markup.render import render
+from balign.measure.report import GROUPS
 
 TERMS = {
     "Scorer": "A separate model (CLIP) that judges which word a picture shows and how well picture and prompt match.",
@@ -11,7 +12,7 @@ TERMS = {
     "UA, unlearning accuracy": "The share of the erased pictures in which the scorer no longer sees the word.",
     "IRA, in-domain retain accuracy": "The share of other pictures that still show their own thing of the same kind.",
     "CRA, cross-domain retain accuracy": "The share of their other words (style, background, object) still seen.",
-    "Neighbours": "Things close to what was erased that nobody listed; they show harm first.",
+    GROUPS["neighbours"].title: "Things close to what was erased that nobody listed; they show harm first.",
     "Interval": "If everything were drawn again, such an interval would hold the true value 95 times in 100.",
     "p": "How often chance alone would make as large a change; small is surprising.",
     "Forget loss, retain loss": "What the training lowers to make the model forget, and how badly it draws the rest.",

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from balign.markup.formats import decimal
+from balign.markup.formats import MINUS, decimal
 from balign.measure.report import TESTED
 from balign.runs.outcome.comparison import ComparedRun, settings
 
@@ -95,11 +95,15 @@ def as_latex(rows: Sequence[ComparedRun]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "--" if value is None or not math.isfinite(value) else f"${value:.3f}$"
+    return "--" if value is None or not math.isfinite(value) else f"${_tex(value)}$"
 
 
 def _pair(value: tuple[float, float] | None) -> str:
-    return "--" if value is None else f"${value[0]:.3f} \\pm {value[1]:.3f}$"
+    return "--" if value is None else f"${_tex(value[0])} \\pm {_tex(value[1])}$"
+
+
+def _tex(value: float) -> str:
+    return decimal(value).replace(MINUS, "-")
 
 
 def _escaped(text: str) -> str:

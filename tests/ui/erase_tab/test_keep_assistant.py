@@ -200,7 +200,7 @@ def test_in_public_no_folder_and_no_other_model_is_looked_for(
     def looked(name: str) -> None:
         pytest.fail(f"{name} was looked for")
 
-    monkeypatch.setattr(catalogue, "_folder", looked)
+    monkeypatch.setattr(catalogue, "meaning", looked)
     for name in (str(tmp_path), ".", "assets/models/emoji", "~", "/etc", "owner/name"):
         assert "is not offered here" in unescape(show({"erase": "cat", "model": name})) or show is estimate
 
