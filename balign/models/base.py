@@ -79,7 +79,15 @@ class BaseModel(ABC):
 
     @abstractmethod
     def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
-        """The denoiser's prediction (B, C, h, w) in fp32, with gradients for the weights that require them."""
+        """The denoiser's prediction (B, C, h, w), computed in fp32, with gradients for weights that require them."""
+
+    def checkpoint_gradients(self, on: bool) -> None:
+        """Whether the denoiser computes activations again in the backward pass, and does not keep them for it.
+
+        Raises Refusal for a model that cannot.
+        """
+        if on:
+            raise Refusal("gradient_checkpointing is True; this model cannot, so False is accepted.")
 
     @abstractmethod
     def generate(

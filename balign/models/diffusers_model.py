@@ -1,7 +1,7 @@
 """What all families of diffusers pipelines share: the folder, its scheduler and autoencoder, drawing and decoding.
 
-A model reads safetensors only and runs no code that comes with it. Weights are fp32 whatever the precision, which
-applies to the denoiser's arithmetic; images are always coded in fp32.
+A model reads safetensors only and runs no code that comes with it. The precision is that of the denoiser's arithmetic
+while it draws. Weights, predictions to train on, the text and the pictures' codes are fp32 whatever it is.
 """
 
 import gc
@@ -111,6 +111,10 @@ class DiffusersModel(BaseModel):
             return noisy, noise
         return noisy, self._noising.get_velocity(latents, noise, timesteps)
 
+    def checkpoint_gradients(self, on: bool) -> None:
+        denoiser: Any = self._denoiser
+        denoiser.enable_gradient_checkpointing() if on else denoiser.disable_gradient_checkpointing()
+
     def generate(
         self,
         prompts: Sequence[str],
@@ -127,7 +131,8 @@ class DiffusersModel(BaseModel):
         latents = sampling.initial_latents(self.latent_shape, seeds)
         conditions = self.encode_text(list(place))
         empty = self.encode_text([""]).to(self.device) if guidance > 1 else None
-        with torch.inference_mode():
+        half = torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32)
+        with torch.inference_mode(), half:
             for start in range(0, len(prompts), batch):
                 rows = slice(start, start + batch)
                 latents[rows] = sampling.denoise(
