@@ -40,8 +40,8 @@ MakeOptimizer = Callable[[list[nn.Parameter], float], torch.optim.Optimizer]
 
 
 def adam(weights: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """The paper's optimiser, with torch's defaults."""
-    return torch.optim.Adam(weights, lr=learning_rate)
+    """The paper's optimiser, with torch's defaults, one weight after the other: all at once would need a copy more."""
+    return torch.optim.Adam(weights, lr=learning_rate, foreach=False)
 
 
 class Outcome(NamedTuple):

@@ -4,6 +4,7 @@ A model reads safetensors only and runs no code that comes with it. The precisio
 while it draws. Weights, predictions to train on, the text and the pictures' codes are fp32 whatever it is.
 """
 
+import copy
 import gc
 import hashlib
 from abc import abstractmethod
@@ -21,6 +22,8 @@ from balign.models import hub, loading, sampling
 from balign.models.base import BaseModel, Progress
 from balign.refusal import Refusal
 
+DECODED = 2**18
+"""The most pixels that are decoded at once, as far as one picture has not more: 0.8 GB."""
 PREDICTIONS = ("epsilon", "v_prediction")
 
 
@@ -41,7 +44,7 @@ class DiffusersModel(BaseModel):
 
     def __init__(self, folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> None:
         self.folder = folder
-        self._dtype = dtype
+        self.drawn_in = dtype
         self._check()
         self._denoiser = self._load_denoiser(device)
 
@@ -87,7 +90,7 @@ class DiffusersModel(BaseModel):
     @cached_property
     def fingerprint(self) -> str:
         """Over the files that are read and the precision, since both decide what is drawn."""
-        whole = hashlib.sha256(str(self._dtype).encode())
+        whole = hashlib.sha256(str(self.drawn_in).encode())
         for file in hub.files(self.folder):
             with file.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
@@ -111,6 +114,13 @@ class DiffusersModel(BaseModel):
             return noisy, noise
         return noisy, self._noising.get_velocity(latents, noise, timesteps)
 
+    def hollow(self) -> Self:
+        denoiser: Any = self._denoiser
+        other = copy.copy(self)
+        with torch.device("meta"):
+            other._denoiser = type(denoiser).from_config(denoiser.config).eval().requires_grad_(False)
+        return other
+
     def checkpoint_gradients(self, on: bool) -> None:
         denoiser: Any = self._denoiser
         denoiser.enable_gradient_checkpointing() if on else denoiser.disable_gradient_checkpointing()
@@ -131,7 +141,7 @@ class DiffusersModel(BaseModel):
         latents = sampling.initial_latents(self.latent_shape, seeds)
         conditions = self.encode_text(list(place))
         empty = self.encode_text([""]).to(self.device) if guidance > 1 else None
-        half = torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32)
+        half = torch.autocast(self.device.type, self.drawn_in, enabled=self.drawn_in != torch.float32)
         with torch.inference_mode(), half:
             for start in range(0, len(prompts), batch):
                 rows = slice(start, start + batch)
@@ -149,7 +159,7 @@ class DiffusersModel(BaseModel):
         return latents
 
     def decode(self, latents: Tensor, batch: int = 8, on_batch: Progress | None = None) -> Tensor:
-        vae = self._vae
+        vae, batch = self._vae, min(batch, max(1, DECODED // self.size**2))
         images = torch.empty(len(latents), self.size, self.size, 3, dtype=torch.uint8)
         with torch.inference_mode():
             for start in range(0, len(latents), batch):

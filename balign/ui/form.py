@@ -38,6 +38,10 @@ SETTINGS = (
     Setting("sampling_steps", "Drawing steps", "Denoising steps for every picture.", "the model's own"),
     Setting("guidance", "Guidance", "How strictly a picture follows its words.", "the model's own"),
     Setting("preview_every", "Preview every", "Steps between previews; 0 never draws one."),
+    Setting("measure_every", "Measure every", "Steps between measurements of the losses; 0 never does."),
+    Setting("batch_forget", "Batch to forget", "Pictures to forget in a step.", "the method's own"),
+    Setting("batch_retain", "Batch to keep", "Pictures to keep in a step.", "the method's own"),
+    Setting("micro_batch", "Pictures at a time", "Parts of a batch. Fewer take less memory.", "as many as fit"),
     Setting("seed", "Seeds", "All that is random follows from it. 0, 1, 2 or 0-2 makes a run of each."),
 )
 TRAIN = (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from balign.machine import chosen_card
 from balign.method.objectives import settle
 from balign.models.catalogue import find
 from balign.plain_file import raise_shortage, read_plain
@@ -36,6 +37,8 @@ class Timings:
     train: str
     forget: str
     batch: int
+    at_once: int
+    """How many of them went through the model together."""
     memory_gb: float
     """0 if unknown."""
     disk_gb: float
@@ -47,7 +50,7 @@ class Timings:
 
 def earlier_runs(config: RunConfig) -> list[Timings]:
     """The newest finished runs of the same model, on the same device and in the same number format."""
-    timings = (_timings(run, config.model, config.device, config.precision) for run in list_runs()[:LOOKED_AT])
+    timings = (_timings(run, config.model, config.device, _precision(config)) for run in list_runs()[:LOOKED_AT])
     return list(itertools.islice(filter(None, timings), ENOUGH))
 
 
@@ -56,10 +59,15 @@ def _timings(run: Run, model: str, device: str, precision: str) -> Timings | Non
     """What the run took; None if it is not finished, if it was another model's, or if it is unreadable."""
     try:
         config = run.config
-        return _read(run) if (config.model, config.device, config.precision) == (model, device, precision) else None
+        return _read(run) if (config.model, config.device, _precision(config)) == (model, device, precision) else None
     except (OSError, Refusal) as error:
         raise_shortage(error)
         return None
+
+
+def _precision(config: RunConfig) -> str:
+    """What a run draws in; on a processor auto is fp32."""
+    return "fp32" if config.precision == "auto" and chosen_card(config.device) is None else config.precision
 
 
 def _read(run: Run) -> Timings | None:
@@ -79,6 +87,7 @@ def _read(run: Run) -> Timings | None:
         train=settings.train,
         forget=settings.forget,
         batch=batch,
+        at_once=int(report.settings.get("micro_batch") or max(settings.batch_forget, settings.batch_retain)),
         memory_gb=report.memory_gb,
         disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.file(name))) / 1e9,
         drawn=_drawn(run.path / "manifest.json"),
