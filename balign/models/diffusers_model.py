@@ -24,6 +24,8 @@ from balign.refusal import Refusal
 
 DECODED = 2**18
 """The most pixels that are decoded at once, as far as one picture has not more: 0.8 GB."""
+DRAWN = 2**21
+"""The same of pixels that are drawn at once: eight pictures of 512 pixels."""
 PREDICTIONS = ("epsilon", "v_prediction")
 
 
@@ -137,6 +139,7 @@ class DiffusersModel(BaseModel):
     ) -> Tensor:
         if len(prompts) != len(seeds):
             raise ValueError(f"{len(prompts)} prompts came with {len(seeds)} seeds; give each prompt one seed.")
+        batch = min(batch, max(1, DRAWN // self.size**2))
         place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
         latents = sampling.initial_latents(self.latent_shape, seeds)
         conditions = self.encode_text(list(place))

@@ -78,6 +78,8 @@ COMBINING = (
     ("keep, subject to forgetting", "bilevel"),
     ("keep only", "retain_only"),
 )
+SIZES = ("batch_forget", "batch_retain", "micro_batch")
+"""Settings that a run may be resumed with other values of."""
 CHOICES = ("model", "method", "forget", "combine", "train")
 """The fields of the config that are chosen from a list; an empty one is left to the method."""
 
@@ -181,6 +183,12 @@ def config(values: Mapping[str, Any]) -> RunConfig:
 def configs(values: Mapping[str, Any]) -> list[RunConfig]:
     """The configs the page asks for, one per seed."""
     return [config({**values, "seed": seed}) for seed in _seeds(values.get("seed"))]
+
+
+def sizes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form says of the batches; None where it leaves them to the method or the memory."""
+    boxes = {name: str(values.get(name) or "").strip() for name in SIZES}
+    return {name: text or None for name, text in boxes.items()}
 
 
 def _seeds(text: Any) -> list[Any]:

@@ -46,8 +46,10 @@ def training(footprint: Footprint, settings: Settings) -> float:
 
 def drawing(footprint: Footprint, entry: Entry) -> float:
     """Bytes that drawing and decoding hold."""
-    decoding = DECODING * max(entry.size_px**2, min(BATCH * entry.size_px**2, 512**2))
-    return footprint.weights + max(2 * BATCH * footprint.predicting, decoding) + _others(entry)[0]
+    pixels = entry.size_px**2
+    decoding = DECODING * max(pixels, min(BATCH * pixels, 512**2))
+    drawn = min(BATCH, max(1, 8 * 512**2 // pixels))  # as DiffusersModel does
+    return footprint.weights + max(2 * drawn * footprint.predicting, decoding) + _others(entry)[0]
 
 
 def needed(footprint: Footprint, settings: Settings, entry: Entry, gpu: bool) -> float:
