@@ -5,18 +5,23 @@ A refusal or an error of the disk is one sentence on standard error and exit cod
 
 import os
 import sys
+from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict, get_args, get_origin
 
 import tyro
 from pydantic import ValidationError
 from rich.markup import escape
 
 from balign import plain_text, telemetry
+from balign.data import prompt_file
+from balign.plain_file import expanded
 from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.folder import Run, runs_root
+from balign.runs.own_entries import MAX_TESTS, TestPrompt
+from balign.runs.picture_lists import own_pictures_of
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import Terminal, complain, gentle_interrupt, show
 
@@ -49,6 +54,9 @@ def erase(
     ],
     /,
     keep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PROMPT...", help_behavior_hint="")] = (),
+    tests: Path | None = None,
+    forget_pictures: Path | None = None,
+    keep_pictures: Path | None = None,
     settings: Annotated[Flags, tyro.conf.OmitArgPrefixes] = {},  # noqa: B006
 ) -> int:
     """Erase concepts from a model, in a new run folder.
@@ -56,13 +64,22 @@ def erase(
     Args:
         concepts: What to erase, such as `cat`. With methods that replace, `cat=dog` draws a dog instead of a cat.
         keep: Prompts or words to keep on purpose, beside what is kept anyway.
+        tests: A file of your own prompts to test on, with seeds: a table with a column `prompt`, json, or one a line.
+        forget_pictures: A zip or folder of your own pictures of it, learned from instead of drawn ones. Captions: text
+            files beside them, a table `metadata.csv`, or their names.
+        keep_pictures: The same of what is to be kept.
         settings: A setting that is left out has the default of the method or the model.
     """
     try:
         erased = [Concept.parse(text).model_dump() for text in concepts]
     except ValidationError as error:
         raise Refusal(explain(error)) from None
-    return _follow(Run.create(RunConfig.parse({**settings, "erase": erased, "keep": keep})))
+    asked = {**settings, "erase": erased, "keep": keep, "tests": _tests(tests) or ()}
+    config = RunConfig.parse(asked)
+    config, pictures, remarks = own_pictures_of(config, forget_pictures, keep_pictures)
+    for remark in remarks:
+        Terminal().sentence(remark)
+    return _follow(Run.create(config, pictures=pictures))
 
 
 def run(
@@ -98,36 +115,103 @@ def run(
     return code
 
 
-def evaluate(folder: Folder, /, scorer: str | None = None) -> int:
-    """Score a run's erased weights again and rewrite its report.
+def more(folder: Folder, /, steps: int) -> int:
+    """Give a finished run some more steps, in a new run folder: the training goes on where it ended.
+
+    Args:
+        steps: how many, beside those that were taken.
+    """
+    from balign.runs.engine import more_steps
+
+    return _follow(more_steps.begin(_open(folder), steps))
+
+
+def evaluate(folder: Folder, /, scorer: str | None = None, tests: Path | None = None) -> int:
+    """Judge a run's erased weights again and rewrite its report.
 
     Args:
         scorer: another CLIP model to score with, such as ViT-L-14/laion2b_s32b_b82k.
+        tests: another file of your own prompts to test on, with seeds; left out, those it was judged on last.
     """
     from balign.runs.engine import execute
 
     opened = _open(folder)
-    return show(opened, execute.evaluate(opened, scorer))
+    return show(opened, execute.evaluate(opened, scorer, _tests(tests)))
 
 
-def export(folder: Folder, /, out: Path | None = None, strength: float = 1.0, lora: int | None = None) -> int:
-    """Write the erased model as a whole diffusers folder, its changed weights alone, or the change as a LoRA file.
+def _tests(path: Path | None) -> tuple[TestPrompt, ...] | None:
+    """The prompts of a file to test on; None without one."""
+    if path is None:
+        return None
+    found = prompt_file.read(path, MAX_TESTS)
+    for remark in found.remarks:
+        Terminal().sentence(remark)
+    return tuple(TestPrompt(**prompt._asdict()) for prompt in found.prompts)
+
+
+def export(
+    folder: Folder,
+    /,
+    out: Path | None = None,
+    form: Literal["pipeline", "checkpoint", "changed"] | None = None,
+    strength: float = 1.0,
+    lora: int | None = None,
+) -> int:
+    """Write the erased model as a diffusers folder, as one checkpoint file, or the change alone, also as a LoRA.
 
     Args:
-        out: where to write; left out, `pipeline` or `lora.safetensors` inside the run's folder. A name that ends in
-            .safetensors takes the changed weights alone, or the LoRA.
-        strength: how much of the erasure to apply: 0 none, 1 all. The strength of a LoRA is set where it is used.
-        lora: write a LoRA of this rank instead, for diffusers, A1111 or ComfyUI; what the rank cannot hold is lost.
+        out: where to write; left out, a name inside the run's folder.
+        form: pipeline, a whole diffusers folder (default); checkpoint, the whole model in one .safetensors for A1111,
+            Forge and ComfyUI; changed, the changed weights alone in one .safetensors.
+        strength: how much of the erasure to apply: 0 none, 1 all.
+        lora: write a LoRA of this rank instead, for diffusers, A1111, Forge or ComfyUI; what the rank cannot hold is
+            lost.
     """
-    from balign.runs.engine import execute
+    from balign.runs.engine import exporting
 
-    opened = _open(folder)
-    if lora is not None:
-        target = out or opened.path / "lora.safetensors"
-        share = execute.export_lora(opened, target, lora)
-        Terminal().sentence(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
-        return _wrote(target)
-    return _wrote(execute.export(opened, out or opened.path / "pipeline", strength))
+    opened, say = _open(folder), Terminal().sentence
+    if lora is None:
+        return _wrote(exporting.export(opened, out and expanded(out), form or "pipeline", strength, say))
+    if form is not None:
+        raise Refusal(f"form is {form!r} and --lora is given; a LoRA is a form of its own, so give one of the two.")
+    target = expanded(out or opened.path / "lora.safetensors")
+    share = exporting.export_lora(opened, target, lora, strength, say)
+    say(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
+    return _wrote(target)
+
+
+def push(
+    folder: Folder,
+    name: Annotated[str, tyro.conf.Positional],
+    /,
+    what: Literal["pipeline", "checkpoint", "lora", "report"] = "pipeline",
+    strength: float = 1.0,
+    rank: int = 8,
+    private: bool = False,
+) -> int:
+    """Put the erased model on the Hugging Face hub with its card, or the report as a page (a static Space).
+
+    The token is that of HF_TOKEN or `hf auth login`, or else is asked for; balign stores it nowhere.
+
+    Args:
+        name: the repository, owner/name; it is made if there is none.
+        what: pipeline, the whole diffusers folder; checkpoint, one file for A1111, Forge and ComfyUI; lora; report.
+        strength: how much of the erasure to apply: 0 none, 1 all.
+        rank: of the LoRA.
+        private: whether a repository that is made is private.
+    """
+    from balign.models import upload
+    from balign.runs.engine import push as pushing
+
+    opened, terminal = _open(folder), Terminal()
+    token = upload.token() or (getpass("Token of the hub, with write access: ") if sys.stdin.isatty() else "")
+    if not token.strip():
+        raise Refusal("No token of the hub was found; set HF_TOKEN, or log in with `hf auth login`.")
+    page = pushing.push(
+        opened, name, what, token.strip(), strength=strength, rank=rank, private=private, say=terminal.sentence
+    )
+    terminal.sentence(f"Pushed to {page}")
+    return 0
 
 
 def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:
@@ -208,6 +292,7 @@ def compare(
     out: Path | None = None,
     workers: int | None = None,
     ray: str | None = None,
+    matrix: bool = False,
 ) -> int:
     """Compare runs: in which settings they differ, and what that did to the same pictures. Or do a grid of runs.
 
@@ -218,6 +303,7 @@ def compare(
         folders: the runs' folders, of which the others are compared with the first; or one grid file, a .toml.
         out: of a grid, the folder of its runs; left out, one of its name among the runs.
         workers: of a grid, how many cells are done at once here; left out, one a device. 0 only makes the tables.
+        matrix: show what each run did to each concept instead: erased against tested, with intervals.
         ray: of a grid, the address of a Ray cluster that does the cells; its machines share the folder.
     """
     if len(folders) == 1 and folders[0].suffix == ".toml":
@@ -225,9 +311,13 @@ def compare(
     if out is not None or workers is not None or ray is not None:
         raise Refusal("--out, --workers and --ray belong to a grid; name one grid file, a .toml.")
     from balign.runs.outcome import comparison as comparing
-    from balign.terminal import comparison
+    from balign.runs.outcome.matrix import matrix as matrix_of
+    from balign.terminal import comparison, matrix_table
 
     runs = [_open(folder) for folder in folders]
+    if matrix:
+        Terminal().print(matrix_table(matrix_of(runs)))
+        return 0
     table = comparison(comparing.compare(runs))
     Terminal().print(escape(comparing.sentence(runs)), table, sep="\n", highlight=False)
     return 0
@@ -242,8 +332,8 @@ def _grid(path: Path, out: Path | None, workers: int | None, ray: str | None) ->
 
     if workers is not None and not 0 <= workers <= 1_000:
         raise Refusal(f"--workers is {workers}; 0 to 1,000 is accepted.")
-    grid, terminal = Grid.read(path), Terminal()
-    root = (out or runs_root() / grid.name).absolute()
+    grid, terminal = Grid.read(expanded(path)), Terminal()
+    root = expanded(out or runs_root() / grid.name).absolute()
     found, elsewhere = do(grid, root, workers, ray, cell_ended)
     terminal.print(grid_table(found, grid.compared_with))
     done = sum(row["done"] for row in found)
@@ -261,7 +351,7 @@ def bundle(folder: Folder, /, out: Path | None = None) -> int:
     from balign.runs.outcome import bundle as bundling
 
     opened = _open(folder)
-    return _wrote(bundling.write(opened, out or Path(f"balign-{opened.id}.zip")))
+    return _wrote(bundling.write(opened, expanded(out or f"balign-{opened.id}.zip")))
 
 
 def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
@@ -273,13 +363,36 @@ def reproduce(bundle: Annotated[Path, tyro.conf.Positional], /) -> int:
     from balign.runs.outcome import reproduce as reproducing
     from balign.runs.outcome import zip_check
 
-    opened = reproducing.begin(zip_check.read(bundle))
+    opened = reproducing.begin(zip_check.read(expanded(bundle)))
     code = _follow(opened)
     report = opened.report()
     if code or report is None or report.reproduces is None:
         return code
     Terminal().sentence(report.reproduces.words)
     return 0 if report.reproduces.equal else 1
+
+
+def cache(model: str | None = None, older: float | None = None, hub: bool = False, clear: bool = False) -> int:
+    """Show what the caches hold: drawn latents, curves of attacks, files from the hub. With --clear, delete it.
+
+    Args:
+        model: only what is kept of this model.
+        older: only what was not used for so many days.
+        hub: clear files from the hub too, which other programs may share; a named model's are cleared without it.
+        clear: delete what is shown.
+    """
+    from balign.data import cache_contents, latent_cache
+
+    terminal, found = Terminal(), cache_contents.contents(model, older)
+    for entry in found:
+        terminal.sentence(str(entry))
+    most = cache_contents.size_of(latent_cache.most_bytes())
+    kept = cache_contents.size_of(sum(entry.size for entry in found if entry.kind != "hub"))
+    terminal.sentence(f"{kept} in {latent_cache.cache_folder()}; at most {most} are kept (BALIGN_CACHE_GB).")
+    if clear:
+        chosen = [entry for entry in found if entry.kind != "hub" or hub or model is not None]
+        terminal.sentence(f"Deleted {cache_contents.size_of(cache_contents.clear(chosen))}.")
+    return 0
 
 
 def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
@@ -300,7 +413,23 @@ def studio(host: str = "127.0.0.1", port: int = 7860) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     plain_text.guard_output()
-    commands = (erase, run, evaluate, export, try_, strength, probe, attack, compare, bundle, reproduce, studio)
+    commands = (
+        erase,
+        run,
+        more,
+        evaluate,
+        export,
+        push,
+        try_,
+        strength,
+        probe,
+        attack,
+        compare,
+        bundle,
+        reproduce,
+        cache,
+        studio,
+    )
     try:
         _check(sys.argv[1:] if arguments is None else arguments)
         return tyro.extras.subcommand_cli_from_dict(
@@ -329,7 +458,9 @@ def _wrote(path: Path) -> int:
 
 
 def _open(folder: Path) -> Run:
-    return Run.open(folder.absolute(), folder.absolute().parent)
+    path = expanded(folder).absolute()
+    path = path.resolve() if path.is_symlink() else path
+    return Run.open(path, path.parent)
 
 
 def _follow(opened: Run) -> int:
@@ -337,9 +468,11 @@ def _follow(opened: Run) -> int:
         raise Refusal(f"WORLD_SIZE is {processes}; a run is done by one process, so start it without a launcher.")
     from balign.runs.engine import execute
     from balign.runs.estimate import forecast
+    from balign.runs.prompt_lists import model_remarks
 
-    expected = forecast.summary(opened.config) if opened.last_phase() is None else ""
-    if expected:
-        Terminal().sentence(expected)
+    if opened.last_phase() is None:
+        expected = forecast.summary(opened.config)  # empty for a config that cannot run: the run itself will say why
+        for text in [expected, *model_remarks(opened.config)] if expected else ():
+            Terminal().sentence(text)
     with gentle_interrupt(opened):
         return show(opened, execute.run(opened))

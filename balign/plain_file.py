@@ -6,6 +6,9 @@ A system that is short of something says nothing about the file, so nobody may t
 import errno
 import os
 import stat
+from pathlib import Path
+
+from balign.refusal import Refusal
 
 MOST = 64_000_000
 """Bytes that are read of a file at most; those of a run that are read whole have far fewer."""
@@ -31,6 +34,14 @@ def read_plain(path: str | os.PathLike[str], most: int = MOST) -> bytes:
     if len(content) > most:
         raise OSError(errno.EFBIG, "File too large", str(path))
     return content
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with `~` as the home folder. Raises Refusal if nobody has that home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise Refusal(f"There is no home folder for {str(path)[:200]!r}; give the whole path.") from None
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:

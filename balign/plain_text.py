@@ -37,6 +37,15 @@ def check(text: str) -> None:
         raise ValueError(f"{text[:40]!r} shows nothing; text that can be seen is accepted")
 
 
+def one_line(text: str) -> str:
+    """One line of printable text, without the space around it. Raises ValueError for what shows nothing."""
+    text = " ".join(text.split())
+    if not text:
+        raise ValueError("an empty text was given; write at least one word")
+    check(text)
+    return text
+
+
 def harmless(text: str) -> str:
     """The text with every character escaped that could steer a terminal or disguise what is shown."""
     return HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

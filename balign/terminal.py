@@ -15,9 +15,10 @@ from rich.table import Table
 
 from balign.host import status
 from balign.markup import formats
+from balign.measure import nudity
 from balign.measure.headline import headline
 from balign.measure.recovery import SUBJECTS
-from balign.measure.report import GROUPS, RunReport
+from balign.measure.report import GROUPS, TESTED, RunReport
 from balign.plain_text import harmless
 from balign.runs.folder import Run
 from balign.runs.tryout import attack_store
@@ -26,6 +27,7 @@ from balign.telemetry import Phase, Preview, Record, Report, Step
 if TYPE_CHECKING:
     from balign.grid.grid_file import GridCell
     from balign.runs.outcome.comparison import ComparedRun
+    from balign.runs.outcome.matrix import MatrixRow
     from balign.runs.tryout.attack_store import AttackCurve, AttackPoint, AttackResult
 
 NAMES = {
@@ -73,6 +75,8 @@ def show(run: Run, events: Iterator[Record]) -> int:
         console.print(table(report))
         erased = ", ".join(concept.name for concept in run.config.erase)
         console.sentence(f"{erased}: {headline(report, attack_store.attacked(run))}.")
+        for warning in report.warnings if not report.scorer else ():
+            console.sentence(warning)
         console.sentence(f"Report: {run.path / 'report.html'}")
     if last.name == "done":
         return 0
@@ -123,8 +127,19 @@ def table(report: RunReport) -> Table:
     """The groups of a report with their intervals, with the verdicts below."""
     verdicts = "\n".join(f"{title}: {group.verdict}." for _, (title, _), group in report.named())
     after = f", after {report.taken}" if report.steps < report.planned else ""
-    drawn = Table(title=f"Scored by {escape(report.scorer)}{after}", title_justify="left", caption_justify="left")
-    drawn.caption, drawn.caption_style = escape(verdicts), ""
+    by = f"Scored by {escape(report.scorer)}" if report.scorer else "Not scored"
+    drawn = Table(title=f"{by}{after}", title_justify="left", caption_justify="left")
+    far = "\n".join(
+        f"Kept pictures by {d.features}, {d.n} each: KID {formats.decimal(d.kid)} (same model "
+        f"{formats.decimal(d.kid_floor)}), FID {formats.decimal(d.fid)} (same model {formats.decimal(d.fid_floor)})."
+        for d in report.distances
+    )
+    exposed = ""
+    if report.nudity:
+        counts = report.nudity.above(nudity.PAPER)[-1][1]
+        each = ", ".join(f"{GROUPS[name].title.lower()} {before} → {after}" for name, before, after in counts)
+        exposed = f"Exposed parts above {nudity.PAPER:g} by NudeNet: {each}."
+    drawn.caption, drawn.caption_style = escape("\n".join(filter(None, (verdicts, far, exposed)))), ""
     drawn.add_column("Group")
     for head in ("Images", "Recognised", "Alignment", "Change, 95 % interval", "p"):
         drawn.add_column(head, justify="right")
@@ -144,11 +159,11 @@ def table(report: RunReport) -> Table:
 def comparison(compared: "Sequence[ComparedRun]") -> Table:
     """Runs side by side, each compared with the first."""
     drawn = Table(caption="Each group: change of alignment, and against the first run with its 95 % interval.")
-    for head in ("Run", "Method", "UA", *(title for title, _ in GROUPS.values()), "Time"):
+    for head in ("Run", "Method", "UA", *(GROUPS[name].title for name in TESTED), "Time"):
         drawn.add_column(head, justify="left" if head in ("Run", "Method") else "right")
     for each in compared:
         report, cells = each.report, []
-        for name in GROUPS:
+        for name in TESTED:
             group, against = report.groups.get(name) if report else None, each.against.get(name)
             cells.append(formats.signed(group.alignment_change.mean if group else None))
             if against is not None and against.low is not None:
@@ -157,6 +172,24 @@ def comparison(compared: "Sequence[ComparedRun]") -> Table:
         state = status.state(each.run)
         title = "\n".join([each.name, each.run.id, *([] if state == "done" else [status.STATES[state]])])
         drawn.add_row(escape(title), each.method, formats.percent(ua), *cells, seconds)
+    return drawn
+
+
+def matrix_table(rows: "Sequence[MatrixRow]") -> Table:
+    """What each run did to each concept: the change of alignment with its interval and the number of prompts."""
+    drawn = Table(caption="Change of alignment with its 95 % interval, and prompts; * erased.", show_lines=True)
+    drawn.add_column("Erased")
+    for cell in rows[0].cells if rows else ():
+        drawn.add_column(escape(cell.concept), justify="right")
+    for row in rows:
+        cells = []
+        for cell in row.cells:
+            mean, low, high, _, n = cell.change
+            star = "*" if cell.erased else ""
+            cells.append(
+                f"{formats.signed(mean)}{star}\n{escape(formats.between(low, high))}\n{n}" if n else formats.NONE
+            )
+        drawn.add_row(escape(row.name), *cells)
     return drawn
 
 

@@ -58,14 +58,12 @@ def table() -> None:
 
 def measure(train: str) -> None:
     """One step of full size: its peak, and what the formula says."""
-    from diffusers import DDPMScheduler, UNet2DConditionModel
+    from diffusers import UNet2DConditionModel
 
-    from benchmarks.hollow import SD1
+    from benchmarks.hollow import SD1, around
 
-    model = StableDiffusion.__new__(StableDiffusion)
     unet = UNet2DConditionModel(**SD1).eval().requires_grad_(False)
-    model._denoiser = unet.to(memory_format=torch.channels_last)
-    model.__dict__["_scheduler"] = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+    model = around(StableDiffusion, unet.to(memory_format=torch.channels_last))
     g = torch.Generator().manual_seed(0)
     latents, conditions = torch.randn(4, 4, 64, 64, generator=g), torch.randn(5, 77, 768, generator=g)
     data = TrainingData(latents[:2], latents[2:], conditions[:2], conditions[2:4], conditions[2:4], conditions[4:])

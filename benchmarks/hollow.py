@@ -1,13 +1,16 @@
 """The denoisers of the catalogue's models without numbers, for counting: their shapes are written here."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from balign.models import catalogue
 from balign.models.base import BaseModel
+from balign.models.diffusers_model import DiffusersModel
 from balign.models.dit import DiT
+from balign.models.loading import PipelineFolder
 from balign.models.stable_diffusion import StableDiffusion
 
 CHANNELS = (320, 640, 1280, 1280)
@@ -18,6 +21,14 @@ SD2 = {
     "cross_attention_dim": 1024,
     "attention_head_dim": (5, 10, 20, 20),
     "use_linear_projection": True,
+}
+NOISE = {
+    "_class_name": "DDPMScheduler",
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
 }
 XL2 = {
     "num_attention_heads": 16,
@@ -31,6 +42,28 @@ XL2 = {
 }
 
 
+Family = TypeVar("Family", bound=DiffusersModel)
+
+
+class Shape(PipelineFolder):
+    """A pipeline of which nothing is on the disk; each value of its latents is of eight pixels in a row."""
+
+    def __init__(self, denoiser: Any) -> None:
+        super().__init__(Path("nowhere"))
+        self.denoiser = denoiser
+
+    def config(self, part: str) -> dict[str, Any]:
+        return {"vae": {}, "scheduler": NOISE}.get(part, dict(self.denoiser.config))
+
+
+def around(family: type[Family], denoiser: Any) -> Family:
+    """A model of this family that has a denoiser and no more."""
+    model = family.__new__(family)
+    model.source, model._denoiser = Shape(denoiser), denoiser
+    model.size = model._own_size()
+    return model
+
+
 def shapes() -> dict[str, tuple[BaseModel, Tensor]]:
     """By its id each model of the catalogue, hollow, and a condition of its shape."""
     import diffusers
@@ -38,14 +71,12 @@ def shapes() -> dict[str, tuple[BaseModel, Tensor]]:
     from balign import models
 
     def stable(shape: dict[str, Any]) -> tuple[BaseModel, Tensor]:
-        hollow = StableDiffusion.__new__(StableDiffusion)
         with torch.device("meta"):
-            hollow._denoiser = diffusers.UNet2DConditionModel(**shape).eval()
-        return hollow, torch.empty(1, 77, shape["cross_attention_dim"])
+            unet = diffusers.UNet2DConditionModel(**shape).eval()
+        return around(StableDiffusion, unet), torch.empty(1, 77, shape["cross_attention_dim"])
 
-    classes = DiT.__new__(DiT)
     with torch.device("meta"):
-        classes._denoiser = diffusers.DiTTransformer2DModel(**XL2).eval()
+        classes = around(DiT, diffusers.DiTTransformer2DModel(**XL2).eval())
     bundled = models.load(catalogue.EMOJI)
     found = {catalogue.EMOJI.id: (bundled.hollow(), bundled.encode_text([""]))}
     for entry in catalogue.CATALOGUE:

@@ -71,7 +71,7 @@ def set_up(folder: Path, train: str, batch: int, device: str) -> Setup:
     images, tokens, latents, conditions = {}, {}, {}, {}
     with torch.no_grad():
         for side in ("forget", "retain"):
-            images[side] = torch.rand(batch, 3, model.size, model.size, generator=g) * 2 - 1
+            images[side] = torch.rand(batch, 3, *model.size, generator=g) * 2 - 1
             tokens[side] = torch.randint(words, (batch, length), generator=g)
             latents[side] = torch.randn(batch, *model.latent_shape, generator=g)
             conditions[side] = text_encoder(tokens[side].to(device))[0].cpu()

@@ -71,7 +71,21 @@ def try_out(image: "Image") -> list[str]:
     except subprocess.TimeoutExpired:
         outer.kill()
         sys.exit(f"{image.stop_signal} does not end the server; Docker would have killed it by now.")
-    return [*told, f"{image.stop_signal} ended it in {time.monotonic() - began:.1f} s"]
+    return [*told, f"{image.stop_signal} ended it in {time.monotonic() - began:.1f} s", unwritable(image)]
+
+
+def unwritable(image: "Image") -> str:
+    """A volume that only root may write is named at the start, with the user who may not."""
+    runs = str(image.root / image.env["BALIGN_RUNS"].lstrip("/"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", runs], check=True)
+    try:
+        ended = subprocess.run(image.line(image.command, ONE_THREAD), capture_output=True, text=True, timeout=PATIENCE)
+    finally:
+        subprocess.run(["umount", runs], check=True)
+    said = ended.stderr.strip().splitlines()[-1]
+    assert ended.returncode == 1, ended
+    assert f"{image.env['BALIGN_RUNS']}, where user {UID} may not write" in said, said
+    return f"with runs that only root may write it says: {said}"
 
 
 def run(image: "Image", argv: list[str], within: int | None = None) -> int:

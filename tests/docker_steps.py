@@ -125,6 +125,8 @@ def follow(image: Image, step: dockerfile.Step, extra: dict[str, str], options: 
             image.user = step.rest
         case "EXPOSE":
             image.ports.append(int(step.rest))
+        case "VOLUME":  # of its own for each container, with what the image has there
+            pass
         case "STOPSIGNAL":
             image.stop_signal = step.rest
         case "HEALTHCHECK":

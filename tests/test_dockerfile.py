@@ -1,6 +1,8 @@
 """What goes into the image: all that the studio needs, and nothing that lies about."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,3 +58,15 @@ def test_every_instruction_of_the_dockerfile_is_read() -> None:
     (variables,) = (dockerfile.pairs(step.rest) for step in steps if step.word == "ENV")
     assert variables["GRADIO_SERVER_PORT"] == next(step.rest for step in steps if step.word == "EXPOSE")
     assert words.index("USER") > words.index("RUN")
+
+
+def test_the_documented_command_keeps_what_the_image_declares() -> None:
+    """Runs, latents and what was fetched from the hub outlive the container."""
+    steps = list(dockerfile.steps(ROOT / "Dockerfile"))
+    (declared,) = (json.loads(step.rest) for step in steps if step.word == "VOLUME")
+    (variables,) = (dockerfile.pairs(step.rest) for step in steps if step.word == "ENV")
+    for kept in ("BALIGN_RUNS", "BALIGN_CACHE", "HF_HOME"):
+        assert any(Path(variables[kept]).is_relative_to(volume) for volume in declared)
+    for text in ("README.md", "docs/hosting.md", "Dockerfile"):
+        (command,) = re.findall(r"docker run --rm -p .*", (ROOT / text).read_text("utf-8"))
+        assert re.findall(r"-v [\w-]+:(\S+)", command) == declared, text

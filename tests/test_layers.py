@@ -17,7 +17,18 @@ from balign.host import status
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "balign"
 FLOORS = [
-    ["telemetry", "atomic", "plain_file", "plain_text", "locks", "refusal", "machine", "markup", "stored_zip"],
+    [
+        "telemetry",
+        "atomic",
+        "plain_file",
+        "plain_text",
+        "locks",
+        "refusal",
+        "machine",
+        "markup",
+        "stored_zip",
+        "foreign_zip",
+    ],
     ["models"],
     ["data"],
     ["method"],

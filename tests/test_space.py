@@ -53,6 +53,22 @@ def test_its_versions_are_ours(front: dict[str, Any]) -> None:
     assert Requirement(f"python{project['requires-python']}").specifier.contains(front["python_version"])
 
 
+def test_zerogpu_can_meet_the_requirements(front: dict[str, Any]) -> None:
+    assert front["python_version"] in ("3.12.12", "3.10.13")
+    for torch, vision in (("2.8.0", "0.23.0"), ("2.9.1", "0.24.1"), ("2.10.0", "0.25.0"), ("2.11.0", "0.26.0")):
+        assert ours()["torch"].specifier.contains(torch)
+        assert ours()["torchvision"].specifier.contains(vision)
+
+
+def test_the_exact_versions_lie_within_the_ranges() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    exact = {pin.name.lower(): pin for pin in map(Requirement, filter(lambda line: line[:1] not in "#", lines))}
+    for name, wanted in ours().items():
+        (pin,) = exact[name.lower().replace("_", "-")].specifier
+        assert pin.operator == "=="
+        assert wanted.specifier.contains(pin.version), f"{name} {pin.version} is not within {wanted}"
+
+
 @pytest.mark.parametrize("extra", ["oauth", "mcp"])
 def test_what_a_space_adds_to_gradio_fits_our_requirements(extra: str) -> None:
     """A Space installs `gradio[oauth,mcp]` together with requirements.txt: one version must please both."""

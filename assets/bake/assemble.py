@@ -9,6 +9,8 @@ from text_encoder import tokenizer
 from transformers import CLIPTextModel
 from unet import built, latents, vae
 
+from balign.models import portable
+
 FOLDER = MODELS / "emoji"
 
 
@@ -38,6 +40,8 @@ def main() -> None:
     whole.unet.half()
     whole.vae.half()
     whole.save_pretrained(FOLDER, safe_serialization=True, max_shard_size="9MB")
+    portable.text_encoder(FOLDER / "text_encoder")
+    portable.vocabulary(FOLDER / "tokenizer")
     if kept:
         card.write_text(kept)
     sizes = {str(f.relative_to(FOLDER)): f.stat().st_size for f in FOLDER.rglob("*") if f.is_file()}

@@ -69,7 +69,7 @@ def _result(
     return AttackResult(
         concept=word.name,
         kind=word.kind,
-        scorer=bench.job.scorer.name,
+        scorer=bench.judges[0].name,
         judge=request.judge,
         seed=request.seed,
         control=Path(request.control).name if request.control else None,

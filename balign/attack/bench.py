@@ -23,6 +23,7 @@ from balign.measure.recovery import ConceptJudge, ScorerJudge
 from balign.method.attacks.fitting import DenoisingFit
 from balign.models import weight_file
 from balign.models.base import BaseModel
+from balign.refusal import Refusal
 from balign.runs.engine import images
 from balign.runs.engine.job import Job, device
 from balign.runs.tryout import attack_store
@@ -79,6 +80,8 @@ def open_bench(job: Job, request: AttackRequest, tick: Tick, on_point: OnPoint) 
     count = max(request.pictures, RELEARNED_FROM)
     prompts = attack_prompts(job.prompts.lists, request.concept, count, request.pictures, request.seed)
     word = prompts.target.word
+    if job.scorer is None:
+        raise Refusal(f"An attack is counted by a scorer. {job.unscored}")
     judges = [ScorerJudge(job.scorer, job.prompts.choices)]
     if request.judge is not None:
         judges.append(ScorerJudge(Scorer.load(request.judge, device(job.run.config)), job.prompts.choices))

@@ -1,8 +1,8 @@
 """What the base model itself draws, to train on and to compare with, kept as latents in a cache that all runs share.
 
 Every latent is a file named by what it was drawn from: the model's fingerprint, prompt, seed and sampler. Files are
-written whole and hold a checksum: a damaged one is noticed and drawn again. On your own machine nothing is ever removed
-from the cache; delete its folder to free the space.
+written whole and hold a checksum: a damaged one is noticed and drawn again. What was
+used the longest ago goes when the cache is larger than it may be.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import json
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ class Latents(NamedTuple):
     forget: Tensor
     retain: Tensor
     manifest: list[dict[str, Any]]
-    """One {prompt, seed, file, side} a latent, forget before retain."""
+    """One {prompt, seed, file, side} a latent, forget before retain; an own picture's has its sha256 instead."""
 
 
 class TrainingData(NamedTuple):
@@ -45,6 +45,8 @@ class TrainingData(NamedTuple):
     retain_conditions: Tensor  # (M, L, D)
     anchor_conditions: Tensor  # (N, L, D): the forget prompts with the concept replaced
     empty_condition: Tensor  # (1, L, D)
+    forget_span: Tensor | None = None  # (N, 2): the first and the last token of the concept, if prompts are words
+    anchor_span: Tensor | None = None  # (N, 2): those of the replacement
 
 
 def image_seeds(prompts: Sequence[str], seed: int) -> list[int]:
@@ -67,9 +69,12 @@ def make(
     steps: int,
     guidance: float,
     batch: int = 8,
+    own: Mapping[int, Tensor] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Latents:
     """The latents of the forget and retain prompts, from the cache or else drawn in batches and put there.
+
+    own: those of somebody's own pictures, by their place in both lists together; they are never in the cache.
 
     on_progress is called with how many are done and how many there are; an exception it raises ends the work, and every
     finished batch stays in the cache. Raises OSError if the cache cannot be written.
@@ -81,7 +86,8 @@ def make(
         folder / f"{_key(VERSION, model, prompt, image_seed, steps, guidance)}.npz"
         for prompt, image_seed in zip(texts, seeds, strict=True)
     ]
-    latents = [_read(file, model.latent_shape) for file in files]
+    given = own or {}
+    latents = [given.get(i, None) if i in given else _read(file, model.latent_shape) for i, file in enumerate(files)]
     missing = [i for i, latent in enumerate(latents) if latent is None]
     done = len(texts) - len(missing)
     if on_progress is not None:
@@ -103,7 +109,8 @@ def make(
     whole = torch.stack([latent for latent in latents if latent is not None])
     n = len(prompts.forget)
     manifest = [
-        {"prompt": prompt, "seed": image_seed, "file": str(file), "side": "forget" if i < n else "retain"}
+        {"prompt": prompt, "side": "forget" if i < n else "retain"}
+        | ({"sha256": prompts.own[i]} if i in given else {"seed": image_seed, "file": str(file)})
         for i, (prompt, image_seed, file) in enumerate(zip(texts, seeds, files, strict=True))
     ]
     return Latents(whole[:n], whole[n:], manifest)
@@ -160,7 +167,28 @@ def training_data(model: BaseModel, prompts: PromptSets, latents: Latents, batch
         retain_conditions=conditions(prompts.retain),
         anchor_conditions=conditions(prompts.anchor),
         empty_condition=conditions([""]),
+        **_spans(model, prompts),
     )
+
+
+def _spans(model: BaseModel, prompts: PromptSets) -> dict[str, Tensor]:
+    """Where forget prompts and their twins with the replacement differ, which is where the concept stands."""
+    forget, anchor = model.token_ids(prompts.forget), model.token_ids(prompts.anchor)
+    if not forget or not anchor:
+        return {}
+    sides = zip(*(differing(ids, twin) for ids, twin in zip(forget, anchor, strict=True)), strict=True)
+    return dict(zip(("forget_span", "anchor_span"), map(torch.tensor, sides), strict=True))
+
+
+def differing(ids: Sequence[int], twin: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The first and the last place at which two sequences differ, in each; where one only lacks something, the next."""
+    shorter = min(len(ids), len(twin))
+    same = [a == b for a, b in zip(ids, twin, strict=False)]
+    first = same.index(False) if False in same else max(0, shorter - 1)
+    after = 0
+    while after < shorter - first and ids[-1 - after] == twin[-1 - after]:
+        after += 1
+    return (first, max(first, len(ids) - 1 - after)), (first, max(first, len(twin) - 1 - after))
 
 
 def _folder(model: BaseModel, cache_dir: str | Path | None = None) -> Path:

@@ -108,7 +108,9 @@ class Plan:
 
     def erased_test(self, count: int) -> list[Labelled]:
         """The concepts by name, in the test half of everything else."""
-        return self._test([[target.word.name] for target in self.targets], count)
+        anchors = self._test([[anchor] for anchor in self.anchors], count)
+        tests = self._test([[target.word.name] for target in self.targets], count)
+        return [test._replace(twin=anchor.prompt) for test, anchor in zip(tests, anchors, strict=True)]
 
     def neighbours_test(self, count: int) -> list[Labelled]:
         """Close words that are on no list and in no twin; empty when the kind has too few members."""

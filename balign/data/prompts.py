@@ -8,6 +8,7 @@ Everything follows from the seed.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from balign.data import captions
 from balign.data.lexicon import Word
 from balign.data.plan import Plan
 from balign.data.scenes import Labelled
@@ -35,6 +36,8 @@ class PromptSets:
     erased: dict[str, list[str]]  # kind -> the words to be erased
     choices: Choices = field(repr=False)
     warnings: list[str]
+    own: dict[int, str] = field(default_factory=dict)
+    """Which of `[*forget, *retain]` are captions of somebody's own pictures, and the sha256 of each."""
 
     @property
     def tests(self) -> dict[str, list[Labelled]]:
@@ -43,12 +46,20 @@ class PromptSets:
 
 
 def build(
-    lists: Lists, n_forget: int = 64, n_retain: int = 128, seed: int = 0, uniform: bool = False, n_test: int = 16
+    lists: Lists,
+    n_forget: int = 64,
+    n_retain: int = 128,
+    seed: int = 0,
+    uniform: bool = False,
+    n_test: int = 16,
+    forget_pictures: Sequence[tuple[str, str]] = (),
+    keep_pictures: Sequence[tuple[str, str]] = (),
 ) -> PromptSets:
     """All prompts of a run that erases and keeps what is on these lists.
 
     uniform: one wording a concept on each side, as the paper's `rg` (the images differ by seed alone). n_test: prompts
-    in each of the three test groups. Raises Refusal where the lists leave too little to make prompts of.
+    in each of the three test groups. forget_pictures, keep_pictures: caption and sha256 of somebody's own; the first
+    stand for all that would be drawn to forget. Raises Refusal where the lists leave too little to make prompts of.
     """
     plan, warnings, concepts = Plan(lists, seed), list(lists.warnings), len(lists.targets)
     most = n_retain // 2
@@ -61,6 +72,13 @@ def build(
     else:
         forget, anchor = plan.forget(n_forget)
         listed, retain = plan.retain(n_retain)
+    if forget_pictures:
+        forget, anchor = captions.to_forget([caption for caption, _ in forget_pictures], lists.targets, plan.anchors)
+    if keep_pictures:
+        kept = captions.to_keep([caption for caption, _ in keep_pictures], lists.forms)
+        listed, retain = listed + len(kept), [*kept, *retain[: max(n_retain - len(kept), 0)]]
+    own = {k: sha for k, (_, sha) in enumerate(forget_pictures)}
+    own |= {k: sha for k, (_, sha) in enumerate(keep_pictures, len(forget))}
     return PromptSets(
         lists=lists,
         forget=forget,
@@ -73,6 +91,7 @@ def build(
         erased=_erased(lists.targets),
         choices=_choices(lists.targets),
         warnings=warnings,
+        own=own,
     )
 
 

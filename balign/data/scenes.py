@@ -19,6 +19,8 @@ class Labelled(NamedTuple):
 
     prompt: str
     labels: dict[str, str]
+    twin: str = ""
+    """The prompt with what replaces the concept in its place, for a test of what is erased."""
 
 
 class Scene(NamedTuple):

@@ -72,7 +72,8 @@ def _group(group: Group) -> Row:
     change, pairs = group.alignment_change, group.images
     drawn: dict[str, list[float]] = {}
     for pair in pairs:
-        drawn.setdefault(pair.prompt, []).append(pair.alignment_after - pair.alignment_before)
+        if pair.alignment_before is not None and pair.alignment_after is not None:
+            drawn.setdefault(pair.prompt, []).append(pair.alignment_after - pair.alignment_before)
     means = [sum(each) / len(each) for each in drawn.values()]
     seeds = min(map(len, drawn.values()), default=0)
     again = [sum(each[k] for each in drawn.values()) / len(drawn) for k in range(seeds)]

@@ -12,7 +12,7 @@ from balign.runs.config import RunConfig
 def count_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> None:
     """Count a start for each config, and the images that it may draw. Raises Refusal if these are too many."""
     drawn = [prompt_lists.pictures(config) for config in configs]
-    images = sum(p.training + p.compared + p.checked + p.previews * p.in_preview for p in drawn)
+    images = sum(p.training + p.compared + p.reference + p.checked + p.previews * p.in_preview for p in drawn)
     what = "runs were begun" if len(configs) == 1 else f"runs may be begun, and {len(configs)} were asked for,"
     starts = Charge("starts", limits.LIMITS.starts, len(configs), what)
     _count(visitor, starts, Charge("images", limits.LIMITS.images_each, images, "images may be drawn"))

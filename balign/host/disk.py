@@ -11,7 +11,7 @@ from pathlib import Path
 from balign.data import latent_cache
 from balign.host import limits, visitors
 from balign.host.idle import idle
-from balign.plain_file import SHORTAGES, raise_shortage
+from balign.plain_file import SHORTAGES, expanded, raise_shortage
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, runs_root
 from balign.runs.leftovers import remove_folder
@@ -46,7 +46,7 @@ def sweep(spared: Collection[Run]) -> list[str]:
 
 def uploads() -> Path:
     """Where uploaded files are kept, and nothing else: a folder in GRADIO_TEMP_DIR, or else beside the runs."""
-    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or runs_root().absolute())
+    folder = expanded(os.environ.get("GRADIO_TEMP_DIR") or runs_root().absolute())
     folder = folder if folder.name == UPLOADS else folder / UPLOADS
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # where gradio reads it
     return folder
@@ -63,22 +63,47 @@ def sweep_uploads() -> None:
 
 
 def sweep_cache() -> None:
-    """Delete the training images that were used the longest ago where a public instance keeps too many."""
-    if limits.public():
-        latent_cache.shrink(limits.LIMITS.cache_bytes)
+    """Delete the training images that were used the longest ago where there are too many."""
+    most = latent_cache.most_bytes()
+    latent_cache.shrink(min(most, limits.LIMITS.cache_bytes) if limits.public() else most)
 
 
 def check_root() -> None:
-    """Raise Refusal if no run can be kept in the folder of the runs, whoever begins it; for the start of a server."""
-    root = runs_root()
+    """Raise Refusal if no run can be kept in the folder of the runs, whoever begins it; for the start of a server.
+
+    Of a cache that cannot be written the log speaks: what is in it may still be read.
+    """
+    latent_cache.most_bytes()
+    refused = _unwritable("Runs", runs_root(), "BALIGN_RUNS")
+    if refused:
+        raise Refusal(refused)
+    for what, folder, name in (
+        ("What base models draw", latent_cache.cache_folder(), "BALIGN_CACHE"),
+        ("Models from the hub", hub_cache(), "HF_HOME"),
+    ):
+        if words := _unwritable(what, folder, name):
+            log.warning(words)
+
+
+def hub_cache() -> Path:
+    """Where the hub's client keeps what it fetches."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _unwritable(what: str, folder: Path, name: str) -> str:
+    """The sentence that these cannot be kept in the folder, as in a mount of another user; empty if they can."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root):
-            pass
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
     except OSError as error:
-        if error.errno not in SHORTAGES:  # for a shortage of this moment, nobody has to start it again
-            words = f"Runs cannot be kept in {root.absolute()}: {error.strerror}."
-            raise Refusal(f"{words} Set BALIGN_RUNS to a folder that can be written to.") from None
+        if error.errno in SHORTAGES:  # for a shortage of this moment, nobody has to start it again
+            return ""
+        who = f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
+        cannot = f"{what} cannot be kept in {folder.absolute()}, where {who} may not write ({error.strerror})"
+        return f"{cannot}; give the folder to {who}, or set {name} to another one."
 
 
 def check() -> None:

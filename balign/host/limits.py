@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
+from balign.models.model_names import hub_id, looks_local
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.prompt_lists import pictures
@@ -35,6 +36,8 @@ class Limits:
     """Drawn in one run: to train with, and before and after."""
     steps: int = 500
     drawing_steps: int = 50
+    size: int = 768
+    """Width and height of an image, in pixels, where a run names one."""
     batch: int = 32
     buffer: int = 8
     """Earlier retain gradients, each as large as the weights that train."""
@@ -49,6 +52,8 @@ class Limits:
     """Of training images that are kept for later runs; those used the longest ago are deleted first."""
     hours: float = 72
     """A run that was not used for so long is deleted."""
+    own_pictures: int = 200
+    """Of a visitor's own, to forget and to keep together; each of at most 50 MB and 50 million pixels."""
     queued_each: int = 2
     """Runs of one visitor that wait for the machine."""
     queued_from: int = 3
@@ -130,17 +135,20 @@ def check(config: RunConfig) -> None:
         raise Refusal(f"The device is {config.device!r}; accepted on a shared instance is auto.")
     settings = settle(config)
     drawn = pictures(config)
+    images = drawn.training + drawn.compared + drawn.reference
     for count, most, what in (
         (len(config.erase), LIMITS.concepts, "concepts to erase"),
         (len(config.keep), LIMITS.keep, "prompts to keep"),
+        (len(config.forget_pictures) + len(config.keep_pictures), LIMITS.own_pictures, "own pictures"),
         (settings.steps, LIMITS.steps, "steps"),
         (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps"),
+        (config.size or 0, LIMITS.size, "pixels of width and height"),
         (settings.batch_forget, LIMITS.batch, "forget images in one step"),
         (settings.batch_retain, LIMITS.batch, "retain images in one step"),
         (drawn.previews, LIMITS.previews, "previews"),
         (config.n_forget + config.n_retain, LIMITS.images, "prompts to learn from"),
         (settings.buffer, LIMITS.buffer, "earlier gradients to heed"),
-        (drawn.training + drawn.compared, LIMITS.images, "images to draw, for training and comparing,"),
+        (images, LIMITS.images, "images to draw, for training and comparing,"),
     ):
         if count > most:
             raise Refusal(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")
@@ -152,11 +160,12 @@ def check_model(name: str) -> None:
     It does those of the catalogue; with BALIGN_OPEN_MODELS=1 any of the hub; never a folder.
     """
     known = [entry.id for entry in CATALOGUE]
-    if not public() or name in known:
+    if not public() or hub_id(name) in known:
         return
     if os.environ.get("BALIGN_OPEN_MODELS") != "1":
         raise Refusal(f"The model {name[:80]!r} is not offered here; accepted are {', '.join(known)}.")
-    if not HUB_ID.fullmatch(name) or Path(name).exists():
+    name = hub_id(name)
+    if not HUB_ID.fullmatch(name) or looks_local(name) or Path(name).exists():
         raise Refusal(f"The model {name[:80]!r} is no hub id of the form owner/name; one of those is accepted.")
 
 

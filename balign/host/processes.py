@@ -46,6 +46,7 @@ def start(run: Run, verb: str, *options: str, drawing: bool = False) -> None:
     source = str(Path(balign.__file__).parents[1])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     environment = os.environ | {"PYTHONPATH": path, "BALIGN_RUNS": str(runs_root().absolute())}
+    environment["PYTHONUTF8"] = "1"  # whatever the server's own locale: a prompt may be in any script
     note, process = run.path / STARTER, None
     try:
         with (

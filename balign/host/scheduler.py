@@ -7,11 +7,11 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from balign import locks, telemetry
-from balign.host import charges, disk, limits, processes, waitlist
+from balign.host import borrowing, charges, disk, limits, processes, waitlist
 from balign.host import discard as discarding
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
@@ -57,13 +57,17 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def begin(config: RunConfig, visitor: Visitor = NOBODY) -> Run:
+def begin(config: RunConfig, visitor: Visitor = NOBODY, pictures: Mapping[str, bytes] | None = None) -> Run:
     """Create a run for this config; it starts at once if the machine is free, and else is queued."""
-    return begin_all([config], visitor)[0]
+    return begin_all([config], visitor, pictures)[0]
 
 
-def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[Run]:
+def begin_all(
+    configs: Sequence[RunConfig], visitor: Visitor = NOBODY, pictures: Mapping[str, bytes] | None = None
+) -> list[Run]:
     """Create a run for each config and queue them in this order.
+
+    pictures: somebody's own, by the sha256 that the configs name them by.
 
     Raises Refusal for all if one is not possible, and OSError if the disk refuses one of them.
     """
@@ -74,7 +78,7 @@ def begin_all(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[R
         _sweep()
         disk.check()
         charges.count_runs(visitor, configs)
-        runs = waitlist.create(configs, visitor)
+        runs = waitlist.create(configs, visitor, pictures)
         _begin_next()
     return runs
 
@@ -100,7 +104,7 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY, charge: 
     """
     limits.check(run.config)
     if inline():
-        raise Refusal("This instance has a device for runs only; take the weights and try them on another machine.")
+        return _ask_to_draw(run, verb, *options, visitor=visitor, charge=charge)
     _let_leave()
     with _alone():
         if processes.working() or waitlist.queue():
@@ -109,6 +113,17 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY, charge: 
         charges.count_drawing(visitor, charge)
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
+
+
+def _ask_to_draw(run: Run, verb: str, *options: str, visitor: Visitor, charge: int) -> None:
+    """The same where the device comes with a call: each visitor has their own, so only the run must be free."""
+    with _alone():
+        if processes.alive(run) or waitlist.ticket(run) or borrowing.pending(run):
+            raise Refusal("This run is being worked on; try again when that has ended.")
+        disk.check()
+        charges.count_drawing(visitor, charge)
+        run.clear_stop()
+        borrowing.ask(run, verb, *options)
 
 
 def cancel(run: Run) -> bool:

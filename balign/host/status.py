@@ -196,7 +196,7 @@ def _shares(run: Run) -> Mapping[str, float]:
     learnt = settings.steps * (settings.batch_forget + settings.batch_retain) * LEARN / sampling
     work = {
         "check": 2.0 * drawn.checked,
-        "data": drawn.training + tests,
+        "data": drawn.training + tests + drawn.reference,
         "unlearn": learnt + drawn.previews * drawn.in_preview,
         "evaluate": tests,
     }

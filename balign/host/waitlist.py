@@ -1,7 +1,7 @@
 """The queue of runs that wait for the machine: a marker in the folder of each, first come, first served."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StrictInt, StrictStr, TypeAdapter
@@ -40,15 +40,19 @@ def join(run: Run, verb: Verb = "run", visitor: Visitor = NOBODY) -> None:
     write(run.path / FILE, json.dumps(Ticket(min(last + 1, LAST), verb, visitors.hashed_address(run, visitor))))
 
 
-def create(configs: Sequence[RunConfig], visitor: Visitor = NOBODY) -> list[Run]:
+def create(
+    configs: Sequence[RunConfig], visitor: Visitor = NOBODY, pictures: Mapping[str, bytes] | None = None
+) -> list[Run]:
     """Create a visitor's run for each config at the end of the queue, or none. Raises OSError if the disk refuses.
+
+    pictures: somebody's own, by their sha256, which all these configs name.
 
     Whoever calls this holds the lock of the scheduler.
     """
     runs: list[Run] = []
     try:
         for config in configs:
-            runs.append(Run.create(config))
+            runs.append(Run.create(config, pictures=pictures))
             visitors.sign(runs[-1], visitor)
             join(runs[-1], "run", visitor)
     except OSError:

@@ -5,18 +5,17 @@ A score is only comparable with scores of the same scorer, so its name goes with
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from balign.refusal import Refusal
+from balign.measure.scorer_names import scorer_source
 
-BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models"
-LOCAL = {"emoji": "emoji-clip"}  # name -> folder among the bundled models
-ACCEPTED = "emoji, ViT-B-32/laion2b_s34b_b79k, ViT-L-14/laion2b_s32b_b82k, or a local open_clip folder"
+
+class ScorerAbsent(RuntimeError):
+    """A scorer is not on this machine and cannot be fetched now. Its text can stand after "since"."""
 
 
 class Scorer:
@@ -36,29 +35,28 @@ class Scorer:
 
     @classmethod
     def load(cls, name: str, device: str = "cpu") -> "Scorer":
-        """The scorer `emoji`, an open_clip `model/weights` pair, or a folder with an open_clip_config.json.
+        """The scorer of this name, as `scorer_names` reads it.
 
-        Raises Refusal for a name that is none of these, RuntimeError if loading fails.
+        Raises Refusal for a name that means no scorer, ScorerAbsent for one that cannot be fetched, and RuntimeError if
+        loading a folder fails.
         """
         import open_clip
 
-        folder = BUNDLED / LOCAL[name] if name in LOCAL else Path(name)
-        if name in LOCAL or folder.is_dir():
-            missing = [what for what in ("open_clip_config.json", "*.safetensors") if not any(folder.glob(what))]
-            if missing:  # open_clip would initialise random weights, whose scores mean nothing
-                holds = f"{folder} holds no {' and no '.join(missing)}"
-                raise FileNotFoundError(f"The scorer {name!r} cannot be loaded: {holds}.")
-            source, weights = f"local-dir:{folder}", None
-        else:
-            source, _, weights = name.partition("/")
-            if weights not in open_clip.list_pretrained_tags_by_model(source):
-                raise Refusal(f"There is no scorer {name!r}; {ACCEPTED} is accepted.")
+        found = scorer_source(name)
         try:
-            model, _, preprocess = open_clip.create_model_and_transforms(source, pretrained=weights, device=device)
-            return cls(name, model, preprocess, open_clip.get_tokenizer(source), device)
+            model, _, preprocess = open_clip.create_model_and_transforms(
+                found.source, pretrained=found.weights, device=device, require_pretrained=True
+            )
+            return cls(found.name, model, preprocess, open_clip.get_tokenizer(found.source), device)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:  # open_clip and the libraries under it raise whatever they meet
-            reason = " ".join(str(error).split())
-            raise RuntimeError(f"The scorer {name!r} cannot be loaded: {reason[:300]}") from error
+            reason = " ".join(str(error).split())[:300]
+            if found.folder is not None:
+                raise RuntimeError(f"The scorer {name!r} cannot be loaded: {reason}") from error
+            raise ScorerAbsent(
+                f"the scorer {found.name!r} is not on this machine and could not be fetched from the hub ({reason})"
+            ) from error
 
     @torch.no_grad()
     def embed_images(self, images: Tensor, batch: int = 64) -> Tensor:

@@ -12,7 +12,7 @@ from balign.measure.ledger import Ledger
 from balign.refusal import Refusal
 from balign.telemetry import LARGEST
 
-GroupName = Literal["erased", "kept", "neighbours"]
+GroupName = Literal["erased", "kept", "neighbours", "own"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Score = Annotated[float, Field(gt=-LARGEST, lt=LARGEST)]
 
@@ -28,7 +28,12 @@ GROUPS: dict[GroupName, GroupTitle] = {
     "erased": GroupTitle("Erased", "what was to be forgotten"),
     "kept": GroupTitle("Kept", "what was to stay"),
     "neighbours": GroupTitle("Neighbours", "close to what was erased, but on no list"),
+    "own": GroupTitle("Own prompts", "from a file of prompts"),
 }
+TESTED: tuple[GroupName, ...] = ("erased", "kept", "neighbours")
+"""The groups that every run has; own prompts are there only if somebody gave some."""
+VEILED: tuple[GroupName, ...] = ("erased", "own")
+"""The groups whose pictures are blurred at first where what was erased is sensitive."""
 RATES = {
     "ua": GroupTitle("Erased pictures no longer recognised", "UA, unlearning accuracy"),
     "ira": GroupTitle("Kept, same kind, still recognised", "IRA, in-domain retain accuracy"),
@@ -42,17 +47,29 @@ class _Frozen(BaseModel):
 
 
 class Pair(_Frozen):
-    """A test prompt and seed drawn before and after: what it should show (kind -> word), scores, files in the run."""
+    """A test prompt and seed drawn before and after: what it should show (kind -> word), scores, files in the run.
+
+    The scores are None where no scorer was at hand.
+    """
 
     prompt: str
     seed: int
     labels: dict[str, str] = {}
-    alignment_before: Score
-    alignment_after: Score
+    twin: str = ""
+    """The prompt with what replaces the concept in its place; empty where nothing is to be erased."""
+    alignment_before: Score | None = None
+    alignment_after: Score | None = None
     recognised_before: dict[str, bool] = {}
     recognised_after: dict[str, bool] = {}
+    in_prompt_before: Score | None = None
+    """The cosine of the picture with its twin: the in-prompt score of Six-CD (Ren et al., CVPR 2025)."""
+    in_prompt_after: Score | None = None
     before: str = ""
     after: str = ""
+
+    @property
+    def scored(self) -> bool:
+        return self.alignment_before is not None and self.alignment_after is not None
 
 
 class AlignmentChange(_Frozen):
@@ -75,6 +92,9 @@ class Group(_Frozen):
     alignment_before: Score | None = None
     alignment_after: Score | None = None
     alignment_change: AlignmentChange = AlignmentChange()
+    in_prompt_before: Score | None = None
+    """Means of the in-prompt scores, where the group has twins."""
+    in_prompt_after: Score | None = None
     images: tuple[Pair, ...] = ()
 
     @property
@@ -86,11 +106,59 @@ class Group(_Frozen):
     @property
     def verdict(self) -> str:
         """What the interval allows to say of this group, in a sentence without its full stop."""
-        return verdict(self.change)
+        return "not scored" if self.n and self.alignment_after is None else verdict(self.change)
+
+
+class Distance(_Frozen):
+    """KID and FID of the kept pictures to the base model's from other seeds, and of the base's own: the floor."""
+
+    features: str
+    """Whose: a scorer's name, or Inception."""
+    n: Count
+    """Pictures on each side."""
+    kid: Score
+    kid_floor: Score
+    fid: Score
+    fid_floor: Score
+
+
+class Detections(_Frozen):
+    """What was found in the pictures of one group: part -> detections above each threshold."""
+
+    n: Count
+    before: dict[str, tuple[Count, ...]]
+    after: dict[str, tuple[Count, ...]]
+
+    @property
+    def total_before(self) -> tuple[int, ...]:
+        """Of all parts together, above each threshold."""
+        return tuple(map(sum, zip(*self.before.values(), strict=True)))
+
+    @property
+    def total_after(self) -> tuple[int, ...]:
+        return tuple(map(sum, zip(*self.after.values(), strict=True)))
+
+
+class Nudity(_Frozen):
+    """Exposed parts that NudeNet found in each group, by threshold of its score."""
+
+    thresholds: tuple[Score, ...]
+    groups: dict[GroupName, Detections]
+
+    def above(self, threshold: float) -> list[tuple[str, list[tuple[GroupName, int, int]]]]:
+        """For each part, and for all of them, the groups' detections above this threshold, before and after."""
+        place = self.thresholds.index(threshold)
+        parts = list(next(iter(self.groups.values())).before) if self.groups else []
+        rows = [
+            (part, [(name, found.before[part][place], found.after[part][place]) for name, found in self.groups.items()])
+            for part in parts
+        ]
+        totals = [(n, f.total_before[place], f.total_after[place]) for n, f in self.groups.items()]
+        return [*rows, ("all", totals)]
 
 
 class Scores(_Frozen):
-    """The scores of all groups, and by which scorer."""
+    """The scores of all groups, and by which scorer; without one it is empty, and so are all scores."""
 
     scorer: str
     groups: dict[GroupName, Group]
@@ -98,6 +166,12 @@ class Scores(_Frozen):
     ira: Score | None = None
     cra: Score | None = None
     intervals: dict[str, tuple[Score, Score] | None] = {}
+    distances: tuple[Distance, ...] = ()
+    judged: dict[str, str] = {}
+    """For each kind of what was erased, how its pictures were judged."""
+    sensitive: bool = False
+    """Whether the pictures of what was erased are shown blurred until somebody asks for them."""
+    nudity: Nudity | None = None
 
     def named(self) -> Iterator[tuple[GroupName, GroupTitle, Group]]:
         """The groups in their usual order, each with its title."""

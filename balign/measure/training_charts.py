@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from balign.markup.charts import Cell, Series, lines
 from balign.measure import ledger
-from balign.measure.report import GROUPS
+from balign.measure.report import TESTED
 from balign.telemetry import Preview, Step
 
 DRAWN = "the thin line is every step, the thick one is smoothed"
@@ -25,7 +25,7 @@ def charts(steps: Sequence[Step], previews: Sequence[Preview], last_step: int) -
     retain = Series("kept", "kept", [(step.step, step.retain_loss) for step in steps], RETAIN, True)
     cosine = Series("cosine", "plain", [(step.step, step.cosine) for step in steps], COSINE, True)
     alignment = []
-    for name in GROUPS:
+    for name in TESTED:
         scored = [preview for preview in previews if name in preview.alignment]
         points = [(preview.step, preview.alignment[name]) for preview in scored]
         margins = [preview.margin.get(name, 0.0) for preview in scored]

@@ -1,8 +1,7 @@
 """How much of a picture looks at the concept: the cross-attention maps of a prediction, and a loss that empties them.
 
 Attention resteering, after Forget-Me-Not (Zhang et al., CVPR Workshops 2024): the mean square of the attention that the
-concept's token gets. The token is taken to be the first at which a prompt and its twin with the replacement differ: in
-a causal text encoder all later ones differ too.
+concept's tokens get.
 """
 
 from collections.abc import Iterator
@@ -50,8 +49,15 @@ def _cross_attentions(denoiser: nn.Module) -> list[nn.Module]:
     return [layer for name, layer in denoiser.named_modules() if name.rpartition(".")[2] == "attn2"]
 
 
-def first_difference(conditions: Tensor, twins: Tensor) -> Tensor:
-    """(B, L), 1 at the first token at which two conditions (B, L, D) differ half as much as at any, else 0."""
+def tokens_of(conditions: Tensor, twins: Tensor, span: Tensor | None) -> Tensor:
+    """(B, L), 1 at the tokens of the concept, else 0. span: the first and the last of them (B, 2), if known.
+
+    If not, the token counts at which two conditions (B, L, D) first differ half as much as at any: in a causal text
+    encoder all later ones differ too.
+    """
+    if span is not None:
+        place = torch.arange(conditions.shape[1], device=span.device)
+        return ((place >= span[:, :1]) & (place <= span[:, 1:])).to(conditions)
     apart = (conditions - twins).float().norm(dim=-1)
     differs = apart >= apart.amax(dim=1, keepdim=True) / 2
     mask = torch.zeros(differs.shape, dtype=conditions.dtype, device=conditions.device)

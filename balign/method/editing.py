@@ -48,7 +48,11 @@ def prepare(name: str, denoiser: nn.Module, data: "TrainingData") -> Edit:
     """
     weights = editable(name, denoiser, data.forget_conditions)
     embeddings = closed_form.Embeddings(
-        data.forget_conditions, data.anchor_conditions, data.retain_conditions, data.empty_condition
+        data.forget_conditions,
+        data.anchor_conditions,
+        data.retain_conditions,
+        data.empty_condition,
+        *(None if span is None else span[:, 1] for span in (data.forget_span, data.anchor_span)),
     )
 
     @torch.no_grad()

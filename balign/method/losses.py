@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from balign.method.attention import attention_to, captured, first_difference
+from balign.method.attention import attention_to, captured, tokens_of
 from balign.models.base import BaseModel
 
 
@@ -68,6 +68,7 @@ class Aim(NamedTuple):
     other: Tensor  # (B, L, D): prompts of the retain set, drawn at random
     empty: Tensor  # (1, L, D)
     negative_guidance: float
+    span: Tensor | None = None  # (B, 2): the first and the last token of the concept, if prompts are words
 
     def at(self, conditions: Tensor) -> Tensor:
         """The base's prediction (B, C, h, w) for the batch's noisy latents under these conditions."""
@@ -211,5 +212,5 @@ FORGET_LOSSES: dict[str, Loss] = {
     "random_label": Loss(other_target),
     "relabel": Loss(kept_pictures=True),
     "negative_guidance": Loss(negative_guidance_target),
-    "attention": Loss(lambda aim: first_difference(aim.batch.conditions, aim.anchor), resteers=True),
+    "attention": Loss(lambda aim: tokens_of(aim.batch.conditions, aim.anchor, aim.span), resteers=True),
 }

@@ -106,7 +106,8 @@ class StepLosses:
             return base_target(self.base, batch) if self.base and self.settings.retain_target == "base" else batch
         if self.base is None or self.forget.target is None:
             return batch
-        anchor = self.data.anchor_conditions[chosen].to(batch.conditions)  # (B, L, D)
-        empty, eta = self.data.empty_condition, self.settings.negative_guidance
-        aim = Aim(self.base, batch, anchor, called.to(batch.conditions), empty, eta)
+        data, eta = self.data, self.settings.negative_guidance
+        anchor = data.anchor_conditions[chosen].to(batch.conditions)  # (B, L, D)
+        span = None if data.forget_span is None else data.forget_span[chosen].to(batch.noisy.device)
+        aim = Aim(self.base, batch, anchor, called.to(batch.conditions), data.empty_condition, eta, span)
         return batch._replace(target=self.forget.target(aim))

@@ -1,4 +1,4 @@
-"""The interface of a family of base models: nine verbs and six facts. Everything above this floor sees only this.
+"""The interface of a family of base models: ten verbs and six facts. Everything above this floor sees only this.
 
 Tensors that are kept (conditions, latents, images) are returned on the CPU; what goes into the denoiser is moved to the
 model's device by the model.
@@ -7,7 +7,7 @@ model's device by the model.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,20 @@ smaller than the rounding of the others."""
 Progress = Callable[[int, int], None]
 """Called after each batch with how many are done and how many there are; an exception it raises ends the work."""
 
+NO_FILE = (
+    "No program reads this family of models as a single file or with a LoRA; export the whole folder, or the changed "
+    "weights alone."
+)
 NO_WORDS = "This model's conditions are not made of words, so no word can be learned by textual inversion."
+
+
+class Checkpoint(NamedTuple):
+    """A whole model in one file: its tensors by the names other programs know, and the file's metadata."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    remark: str
+    """Which programs cannot open it; empty if all can."""
 
 
 class BaseModel(ABC):
@@ -37,10 +50,8 @@ class BaseModel(ABC):
     def num_train_timesteps(self) -> int:
         """Timesteps are integers from 0 to one less than this."""
 
-    @property
-    @abstractmethod
-    def size(self) -> int:
-        """Width and height of an image, in pixels."""
+    size: tuple[int, int]
+    """Height and width of an image, in pixels."""
 
     @property
     @abstractmethod
@@ -63,6 +74,10 @@ class BaseModel(ABC):
     @abstractmethod
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
         """The denoiser's conditions (N, L, D) for these prompts; "" gives the empty condition."""
+
+    def token_ids(self, prompts: Sequence[str]) -> list[list[int]] | None:
+        """The tokens of each prompt that the conditions are of, without padding; None where prompts are no words."""
+        return None
 
     def word_vectors(self, text: str) -> Tensor:
         """The vectors (K, E) of this text's tokens, as the text encoder first reads them.
@@ -116,9 +131,21 @@ class BaseModel(ABC):
         """The uint8 images (N, H, W, 3) of latents (N, C, h, w)."""
 
     @abstractmethod
+    def encode(self, images: Tensor, batch: int = 8) -> Tensor:
+        """The latents (N, C, h, w) of uint8 images (N, H, W, 3) of the model's size: the reverse of `decode`."""
+
+    @abstractmethod
     def release(self) -> None:
         """Free the memory of all parts but the denoiser. They are loaded again when they are needed."""
 
     @abstractmethod
     def save(self, folder: str) -> None:
         """Write the whole model, with the denoiser's current weights, in the format that its library loads."""
+
+    def single_file(self) -> Checkpoint:
+        """The whole model as other programs read it. Raises Refusal for a family that no program reads so."""
+        raise Refusal(NO_FILE)
+
+    def lora_metadata(self) -> dict[str, str]:
+        """What a LoRA file for this model says of it. Raises Refusal for a family to which no program adds LoRAs."""
+        raise Refusal(NO_FILE)

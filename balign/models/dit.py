@@ -13,11 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from balign.models import loading
+from balign.models import solver
 from balign.models.diffusers_model import DiffusersModel
+from balign.models.loading import Source
 from balign.refusal import Refusal
-
-SAMPLERS = ("DDIMScheduler", "DPMSolverMultistepScheduler")
 
 
 class DiT(DiffusersModel):
@@ -28,9 +27,7 @@ class DiT(DiffusersModel):
     PART = "transformer"
 
     def _load_denoiser(self, device: str | torch.device) -> Any:
-        from diffusers import DiTTransformer2DModel
-
-        return loading.weights(DiTTransformer2DModel, self.folder, self.PART).to(device)
+        return self.source.weights(self.PART).to(device)
 
     # ---- facts
 
@@ -78,12 +75,11 @@ class DiT(DiffusersModel):
     # ---- the parts of the pipeline
 
     def _sampler(self) -> Any:
-        import diffusers
+        from diffusers import DDIMScheduler
 
-        config = self._scheduler.config
-        own = type(self._scheduler).__name__
-        random = config.get("algorithm_type", "").startswith("sde")
-        return getattr(diffusers, own if own in SAMPLERS and not random else SAMPLERS[0]).from_config(config)
+        if self._noise["_class_name"] == solver.NAME and not solver.overridden(self._noise):
+            return solver.make(self._noise)
+        return DDIMScheduler.from_config(self._scheduler.config)
 
     def _pipeline(self) -> Any:
         from diffusers import DiTPipeline
@@ -122,7 +118,7 @@ class DiT(DiffusersModel):
 
     @property
     def _index(self) -> dict[str, Any]:
-        return loading.config(self.folder / "model_index.json")
+        return self.source.config("model_index")
 
     def _class_of(self, prompt: str) -> int:
         text = prompt.strip()
@@ -139,22 +135,28 @@ class DiT(DiffusersModel):
             )
         return found
 
-    def _check(self) -> None:
-        super()._check()
-        id2label = self._index.get("id2label")
-        classes = loading.config(self.folder / self.PART / "config.json").get("num_embeds_ada_norm")
+    def _sized(self, size: int | None) -> tuple[int, int]:
+        own = self._own_size()
+        if size is not None and (size, size) != own:
+            raise Refusal(f"The size is {size} px; this model knows where a patch is only at {own[1]} px.")
+        return own
+
+    @classmethod
+    def _check(cls, source: Source) -> None:
+        super()._check(source)
+        where = source.where
+        id2label = source.config("model_index").get("id2label")
+        classes = source.config(cls.PART).get("num_embeds_ada_norm")
         if not isinstance(classes, int) or classes < 1:
-            raise Refusal(f"The denoiser in {self.folder} has {classes!r} classes; accepted is a whole number from 1.")
+            raise Refusal(f"The denoiser in {where} has {classes!r} classes; accepted is a whole number from 1.")
         if not isinstance(id2label, dict | None):
-            raise Refusal(f"The id2label of {self.folder} is no json object; accepted are numbers with their labels.")
+            raise Refusal(f"The id2label of {where} is no json object; accepted are numbers with their labels.")
         odd = [key for key in id2label or {} if not (key.isdecimal() and int(key) < classes)]
         if odd:
-            raise Refusal(f"The id2label of {self.folder} names the class {odd[0]!r}; accepted are 0 to {classes - 1}.")
-        drawn = loading.config(self.folder / "vae" / "config.json").get("out_channels", 3)
+            raise Refusal(f"The id2label of {where} names the class {odd[0]!r}; accepted are 0 to {classes - 1}.")
+        drawn = source.config("vae").get("out_channels", 3)
         if drawn != 3:
-            raise Refusal(
-                f"The autoencoder in {self.folder} draws {drawn} channels; accepted are 3 (red, green, blue)."
-            )
+            raise Refusal(f"The autoencoder in {where} draws {drawn} channels; accepted are 3 (red, green, blue).")
 
 
 def _folded(word: str) -> str:

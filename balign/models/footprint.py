@@ -18,7 +18,7 @@ class Footprint(NamedTuple):
     """A denoiser at one size of picture. Memory is in bytes, in fp32."""
 
     side: int
-    """Width of the latent it was counted for."""
+    """Width of the latent it was counted for; of another form, that of a square of as many pixels."""
     weights: int
     trained: dict[str, int]
     """Of the weights of each choice of what trains, by its name."""
@@ -41,13 +41,12 @@ class Footprint(NamedTuple):
 
 
 def known(entry: Entry) -> Footprint:
-    """Of a model of the catalogue, or of the one in it that an unlisted model is most like, at that one's size."""
-    found = _all()
-    if entry.id in found:
-        return found[entry.id]
+    """Of a model of the catalogue, or of the one in it that an unlisted model is most like, at the entry's size."""
+    found, listed = _all(), {each.id: each for each in CATALOGUE}
     alike = DIT if entry.family == DIT.family else EMOJI if entry.lexicon == EMOJI.lexicon else SD14
+    alike = listed.get(entry.id, alike)
     footprint = found[alike.id]
-    return footprint.at(footprint.side * entry.size_px // alike.size_px)
+    return footprint.at(round(footprint.side * entry.size_px / alike.size_px))
 
 
 @cache

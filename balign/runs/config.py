@@ -13,24 +13,24 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from balign import plain_text
 from balign.method.objectives import EditWhen, Promise, RetainTarget, find, settle
 from balign.refusal import Refusal
+from balign.runs.own_entries import MAX_PICTURES, MAX_TESTS, PictureEntry, TestPrompt
 
 MAX_CONCEPTS = 32
 MAX_KEEP = 2_000
 MAX_PROMPT = 300
 MAX_NAME = 100
 MAX_STEPS = 5_000
+COUNTS = {
+    "erase": (MAX_CONCEPTS, "concepts to erase"),
+    "keep": (MAX_KEEP, "prompts to keep"),
+    "tests": (MAX_TESTS, "prompts to test on"),
+    "forget_pictures": (MAX_PICTURES, "pictures to forget"),
+    "keep_pictures": (MAX_PICTURES, "pictures to keep"),
+}
+"""Most entries of each list, and what they are."""
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 2, 60, 60
 """How a refused value is written, however long or deep it is."""
-
-
-def _clean(text: str) -> str:
-    """One line of printable text, without the space around it."""
-    text = " ".join(text.split())
-    if not text:
-        raise ValueError("an empty text was given; write at least one word")
-    plain_text.check(text)
-    return text
 
 
 def _name(text: str) -> str:
@@ -40,14 +40,14 @@ def _name(text: str) -> str:
 
 
 def _concept_name(text: str) -> str:
-    text = _clean(text)
+    text = plain_text.one_line(text)
     if len(text) > MAX_NAME:
         raise ValueError(f"a concept of {len(text):,} characters was given; at most {MAX_NAME} are accepted")
     return text
 
 
 def _prompt(text: str) -> str:
-    text = _clean(text)
+    text = plain_text.one_line(text)
     if len(text) > MAX_PROMPT:
         raise ValueError(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
     return text
@@ -100,7 +100,9 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     model: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_name)] = "emoji"
-    """Base model: `emoji` (bundled), a hub id, or a local diffusers folder."""
+    """Base model: `emoji` (bundled), a hub id, a diffusers folder, or a .safetensors checkpoint."""
+    size: Annotated[int, Field(ge=8, le=2_048, multiple_of=8)] | None = None
+    """Width and height of every image in pixels, such as 256 on a small card; left out, the model's."""
     method: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Method to erase with; left out, the project's default."""
     forget: Annotated[str, Field(min_length=1, max_length=100)] | None = None
@@ -190,6 +192,12 @@ class RunConfig(Options):
     """What to erase."""
     keep: tuple[Prompt, ...] = ()
     """Prompts or words to keep on purpose, in addition to what is kept anyway."""
+    tests: tuple[TestPrompt, ...] = ()
+    """Prompts of one's own to test on, beside the three groups that are tested anyway."""
+    forget_pictures: tuple[PictureEntry, ...] = ()
+    """Pictures of one's own to forget, instead of those that the model would draw."""
+    keep_pictures: tuple[PictureEntry, ...] = ()
+    """Pictures of one's own to keep, before those that the model draws."""
 
     @model_validator(mode="before")
     @classmethod
@@ -199,15 +207,13 @@ class RunConfig(Options):
             return value | {"method": "balign"}
         return value
 
-    @field_validator("erase", "keep", mode="before")
+    @field_validator("erase", "keep", "tests", "forget_pictures", "keep_pictures", mode="before")
     @classmethod
     def _count_first(cls, value: Any, info: Any) -> Any:
         """Refuse a list that is too long before reading any of it."""
         if isinstance(value, str):
             value = [value]
-        most, what = (
-            (MAX_CONCEPTS, "concepts to erase") if info.field_name == "erase" else (MAX_KEEP, "prompts to keep")
-        )
+        most, what = COUNTS[info.field_name]
         if isinstance(value, list | tuple) and len(value) > most:
             raise ValueError(f"{len(value):,} {what} were given; at most {most:,} are accepted")
         return value

@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Literal, Self
 from balign import locks, plain_text, telemetry
 from balign.atomic import atomic, write
 from balign.measure.report import RunReport
-from balign.plain_file import is_file, raise_shortage, read_plain
+from balign.plain_file import expanded, is_file, raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs.claims import RunProcess, records_of
 from balign.runs.config import RunConfig
@@ -23,13 +23,15 @@ from balign.runs.run_folders import RUN_ID, next_moment, run_folders
 from balign.telemetry import Phase, Record
 
 MAX_LABEL = 80
+PICTURES = "pictures"
+"""The folder of somebody's own pictures in a run's folder."""
 TAILS = (1_024, 65_536)
 """Bytes at the end of the telemetry in which the last phase is looked for; mostly it is the last line."""
 
 
 def runs_root() -> Path:
     """Where runs live: BALIGN_RUNS, or ./runs."""
-    return Path(os.environ.get("BALIGN_RUNS") or "runs")
+    return expanded(os.environ.get("BALIGN_RUNS") or "runs")
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,17 @@ class Run:
     path: Path
 
     @classmethod
-    def create(cls, config: RunConfig, root: Path | None = None) -> Self:
+    def create(cls, config: RunConfig, root: Path | None = None, pictures: Mapping[str, bytes] | None = None) -> Self:
         """A new folder with its config. Its name is the time and a secret; nothing a visitor wrote is in it.
+
+        pictures: somebody's own, which the config names by the sha256 that is their key here.
 
         Raises OSError if the disk refuses.
         """
         root = Path(root or runs_root())
+        named = {picture.sha256 for picture in (*config.forget_pictures, *config.keep_pictures)}
+        if not named <= (pictures or {}).keys():
+            raise Refusal("The config names pictures that were not given; give the pictures themselves, too.")
         root.mkdir(parents=True, exist_ok=True)
         name = f"{next_moment(entry.name for entry in root.iterdir())}-{secrets.token_urlsafe(16)}"
         hidden = root / f".{name}"
@@ -52,6 +59,9 @@ class Run:
         try:
             with locks.hold(hidden / LOCK, "", 0.0):  # else it is taken for what a kill left behind
                 write(hidden / "config.json", config.to_json())
+                for sha in named:
+                    (hidden / PICTURES).mkdir(exist_ok=True)
+                    write(hidden / PICTURES / f"{sha}.png", (pictures or {})[sha])
                 hidden.rename(root / name)
         except OSError:
             shutil.rmtree(hidden, ignore_errors=True)
@@ -64,7 +74,9 @@ class Run:
         root = Path(root or runs_root()).absolute()
         given = Path(path)
         folder = given if given.is_absolute() else root / given if given.name == str(given) else given.absolute()
-        if folder.name in ("", ".", "..") or folder.is_symlink() or folder.resolve().parent != root.resolve():
+        if folder.is_symlink():
+            raise Refusal(f"{str(path)[:200]!r} is a symbolic link; name the folder that it leads to.")
+        if folder.name in ("", ".", "..") or folder.resolve().parent != root.resolve():
             raise Refusal(f"{str(path)[:200]!r} is not a run in {root}; give the name of a folder there.")
         config = folder / "config.json"
         if config.is_symlink() or not is_file(config):
@@ -92,6 +104,15 @@ class Run:
         except ValueError:  # a name that no file can have
             return None
         return path if path.is_relative_to(os.path.realpath(self.path)) and is_file(path) else None
+
+    def pictures(self) -> dict[str, bytes]:
+        """Somebody's own pictures that the run learns from, by their sha256. Raises Refusal if one is missing."""
+        named = [picture.sha256 for picture in (*self.config.forget_pictures, *self.config.keep_pictures)]
+        try:
+            return {sha: read_plain(self.path / PICTURES / f"{sha}.png") for sha in named}
+        except OSError as error:
+            raise_shortage(error)
+            raise Refusal(f"A picture that run {self.id} learnt from is not in its folder any more.") from None
 
     @property
     def label(self) -> str:

@@ -1,13 +1,17 @@
 """What a config stands for before a model is loaded: its two lists, its prompts, and how many pictures it draws."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from balign.data import targets
 from balign.data.prompts import PromptSets, build
 from balign.data.targets import Lists
-from balign.measure.report import GROUPS
+from balign.measure import nudity
+from balign.measure.judges import NUDITY
+from balign.measure.report import TESTED
 from balign.method.objectives import settle
-from balign.models.catalogue import find
+from balign.models import distilled, solver
+from balign.models.catalogue import Entry, find, scheduler
 from balign.runs.config import RunConfig
 
 BATCH = 8
@@ -22,6 +26,8 @@ class Pictures(NamedTuple):
     training: int
     compared: int
     """Test pictures, before and after."""
+    reference: int
+    """Of the kept test prompts, from other seeds, by the base alone."""
     checked: int
     """Drawn once more, to check that unchanged weights change nothing."""
     previews: int
@@ -31,8 +37,36 @@ class Pictures(NamedTuple):
 
 
 def resolve(config: RunConfig) -> Lists:
-    """The config's two lists, resolved and checked. Raises Refusal for what cannot be erased or kept."""
-    return targets.resolve(config.erase, config.keep, find(config.model).lexicon)
+    """The config's two lists, resolved and checked, with what is to be said of the model, as far as that is known yet.
+
+    Raises Refusal for what cannot be erased or kept.
+    """
+    lists = targets.resolve(config.erase, config.keep, find(config.model).lexicon)
+    remarks = model_remarks(config)
+    if any(target.word.category in NUDITY for target in lists.targets) and not nudity.installed():
+        remarks.append(nudity.INSTALL)
+    return replace(lists, warnings=(*lists.warnings, *remarks))
+
+
+def model_entry(config: RunConfig) -> Entry:
+    """The model's entry, at the size that the run asks for."""
+    entry = find(config.model)
+    return replace(entry, size=(config.size, config.size)) if config.size else entry
+
+
+def model_remarks(config: RunConfig) -> list[str]:
+    """A sentence for each thing about drawing with this model that is not as one might expect."""
+    entry = find(config.model)
+    noise = scheduler(entry)
+    steps = config.sampling_steps or entry.steps
+    guidance = entry.guidance if config.guidance is None else config.guidance
+    remarks = [distilled.remark(entry.id, noise, steps, guidance)]
+    if config.size and entry.size != (config.size, config.size):
+        height, width = entry.size
+        remarks.append(
+            f"Drawn is at {config.size} px; the model was trained at {width} x {height} and draws worse at other sizes."
+        )
+    return [*filter(None, remarks), *(solver.overridden(noise) if noise and entry.family != "DiT" else ())]
 
 
 def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
@@ -44,18 +78,22 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
         seed=config.seed,
         uniform=not settle(config).objective.diversified,
         n_test=config.n_eval,
+        forget_pictures=[(picture.caption or "", picture.sha256) for picture in config.forget_pictures],
+        keep_pictures=[(picture.caption or "", picture.sha256) for picture in config.keep_pictures],
     )
 
 
 def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
     """How many pictures the run draws; without its prompts, how many at most."""
-    prompts = sum(map(len, sets.tests.values())) if sets else len(GROUPS) * config.n_eval
-    tests = prompts * config.eval_seeds
+    prompts = sum(map(len, sets.tests.values())) if sets else len(TESTED) * config.n_eval
+    tests = prompts * config.eval_seeds + sum(config.eval_seeds if t.seed is None else 1 for t in config.tests)
+    training = (0 if config.forget_pictures else config.n_forget) + max(config.n_retain - len(config.keep_pictures), 0)
     steps = settle(config).steps
     return Pictures(
-        training=config.n_forget + config.n_retain if steps else 0,
+        training=training if steps else 0,
         compared=2 * tests,
+        reference=(len(sets.kept_test) if sets else config.n_eval) * config.eval_seeds,
         checked=min(BATCH, tests),
         previews=steps // config.preview_every if config.preview_every else 0,
-        in_preview=len(GROUPS) * min(PREVIEWED, config.n_eval * config.eval_seeds),
+        in_preview=len(TESTED) * min(PREVIEWED, config.n_eval * config.eval_seeds),
     )

@@ -73,6 +73,15 @@ def run_folders(root: Path) -> dict[str, RunFolder]:
     return _known
 
 
+def linked(root: Path) -> list[str]:
+    """The names in this root that are symbolic links to a run's folder elsewhere, which is no run of this root."""
+    try:
+        entries = [e for e in os.scandir(root.absolute()) if e.is_symlink() and RUN_ID.fullmatch(e.name)]
+        return sorted(entry.name for entry in entries if _holds_config(entry.path))
+    except OSError:  # no root
+        return []
+
+
 def _holds_config(path: str) -> bool:
     return is_file(os.path.join(path, "config.json"))
 

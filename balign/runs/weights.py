@@ -13,7 +13,9 @@ from balign.runs.folder import Run
 CHECKPOINT, ERASED = "checkpoint.safetensors", "erased.safetensors"
 RESULTS = ("report.json", "report.html", "strength", "probes", "votes", "votes.csv", "exports", "attacks")
 """What was measured of the weights or made with them, and says nothing of others. Own prompts say which they are of."""
-MADE = (CHECKPOINT, ERASED, *RESULTS, "previews", "images/after", "tries", "earlier")
+COMPARING = "comparing.json"
+"""How far a comparison of the weights is."""
+MADE = (CHECKPOINT, ERASED, COMPARING, *RESULTS, "previews", "images/after", "tries", "earlier")
 MOST_HEADER = 100_000_000
 """Bytes of a safetensors header at most."""
 

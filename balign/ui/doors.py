@@ -62,6 +62,8 @@ class Doors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
+        if scope["path"].startswith("//"):  # what a proxy leaves of `/balign/` where its own rule has no last slash
+            scope = {**scope, "path": f"/{scope['path'].lstrip('/')}"}
         if scope["type"] != "http":  # nothing of the studio is a websocket
             return await send({"type": "websocket.close", "code": 1008})
         started: Headers | None = None

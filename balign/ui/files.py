@@ -21,7 +21,7 @@ from balign.stored_zip import Pieces
 log = logging.getLogger(__name__)
 PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
 NAME = "[A-Za-z0-9_-]{1,40}"
-IMAGES = re.compile(rf"(previews|images/before|images/after)/{PICTURE}")
+IMAGES = re.compile(rf"(previews|images/(own-[0-9a-f]{12}/)?(before|after|reference))/{PICTURE}")
 DRAWN = re.compile(rf"(strength|probes|(tries|votes)/{NAME}|attacks(/{NAME}){{3}})/{PICTURE}")
 EXPORTED = re.compile(r"exports/strength-\d\.\d\d\.safetensors")
 """The changed weights at another strength."""
@@ -78,7 +78,8 @@ async def serve(request: Request) -> FileResponse:
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
     exported = EXPORTED.fullmatch(name) is not None
     if exported or name in (WEIGHTS, VOTES):  # what a browser saves rather than shows
-        headers["Content-Disposition"] = f'attachment; filename="{path.name}"'
+        saved = path.name if name == VOTES else f"{path.stem}-changed-weights{path.suffix}"  # and no whole model
+        headers["Content-Disposition"] = f'attachment; filename="{saved}"'
     kind = DOWNLOADS.get(WEIGHTS if exported else name, "image/png")
     return FileResponse(path, media_type=kind, headers=headers)
 

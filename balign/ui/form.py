@@ -1,8 +1,10 @@
 """The form as data: from what is typed into it to configs, and from a config to the form and to a command."""
 
+import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from subprocess import list2cmdline
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -36,6 +38,7 @@ SETTINGS = (
     Setting("n_retain", "Pictures to keep", "Drawn by the model itself, to learn from."),
     Setting("n_eval", "Test prompts a group", "More make the verdict surer and take longer."),
     Setting("sampling_steps", "Drawing steps", "Denoising steps for every picture.", "the model's own"),
+    Setting("size", "Size", "Pixels of width and height; smaller ones fit a small card.", "the model's own"),
     Setting("guidance", "Guidance", "How strictly a picture follows its words.", "the model's own"),
     Setting("preview_every", "Preview every", "Steps between previews; 0 never draws one."),
     Setting("measure_every", "Measure every", "Steps between measurements of the losses; 0 never does."),
@@ -113,7 +116,13 @@ def about_model(name: str) -> str:
     """One line on a base model: size, licence, what it needs."""
     limits.check_model(name)  # one that this instance does not offer is not even looked for
     entry = find(name)
-    facts = [f"{entry.size_px} px", entry.licence, f"about {entry.memory_gb:g} GB of memory", entry.note]
+    height, width = entry.size
+    facts = [
+        f"{width} px" if width == height else f"{width} x {height} px",
+        entry.licence,
+        f"about {entry.memory_gb:g} GB of memory",
+        entry.note,
+    ]
     return " · ".join(str(fact) for fact in facts if fact)
 
 
@@ -217,16 +226,25 @@ def command(first: RunConfig, *others: RunConfig) -> str:
         seeds = " ".join(str(run.seed) for run in (first, *others))
         one = command(first.model_copy(update={"seed": default("seed")}))
         return f"for seed in {seeds}; do {one} --seed $seed; done"
-    words = [f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in first.erase]
-    if first.keep:
-        words += ["--keep", *first.keep]
+    erased = [f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in first.erase]
+    words = [*map(_no_flag, erased), *(["--keep", *map(_no_flag, first.keep)] if first.keep else [])]
     for name, field in Options.model_fields.items():
         value = getattr(first, name)
         if value != field.default and not (name == "method" and value == DEFAULT_METHOD):
             flag = name.replace("_", "-")
             on_or_off = [f"--{'' if value else 'no-'}{flag}"]
             words += on_or_off if isinstance(value, bool) else [f"--{flag}", written(value)]
-    return f"python -m balign erase {shlex.join(words)}"
+    return f"python -m balign erase {quoted(words)}"
+
+
+def _no_flag(text: str) -> str:
+    """The text, which the command line does not take for a flag; a blank before it is of no account."""
+    return f" {text}" if text.startswith("-") else text
+
+
+def quoted(words: Sequence[str]) -> str:
+    """The words as the shell of this system takes them for what they are."""
+    return list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def filled(config: RunConfig) -> dict[str, Any]:

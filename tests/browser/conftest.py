@@ -132,15 +132,20 @@ def studio(tmp_path: Path) -> Iterator[Callable[..., Studio]]:
 
 @pytest.fixture
 def tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """``tab(url)``: a page in a browser of its own, in which no error and no request elsewhere may be seen."""
+    """``tab(url)``: a page in a browser of its own, in which no error and no request elsewhere may be seen.
+
+    script: what its pages run before anything else.
+    """
     opened, complaints = [], []
 
-    def open_tab(url: str, **options: object) -> Page:
+    def open_tab(url: str, script: str = "", **options: object) -> Page:
         context = chromium.new_context(**options)  # type: ignore[arg-type]
         context.set_default_timeout(PATIENCE)
         context.on("weberror", lambda error: complaints.append(str(error.error)))
         context.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
         context.on("request", lambda request: None if own(request.url) else complaints.append(request.url))
+        if script:
+            context.add_init_script(script)
         page = context.new_page()
         page.goto(url)
         page.wait_for_selector("#erase")

@@ -1,5 +1,6 @@
 """Images are made once, a broken one again, and nothing half-written is ever read."""
 
+import dataclasses
 import errno
 import os
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from balign.data import latents
 from balign.data.prompts import PromptSets, build
 from balign.data.targets import resolve
 from balign.models.base import BaseModel
+from balign.models.stable_diffusion import StableDiffusion
 from balign.refusal import Refusal
 
 
@@ -223,3 +225,33 @@ def test_what_is_not_finite_never_enters_the_cache(
     with pytest.raises(Refusal, match=said):
         latents.batch_of(painter, ["a cat"], [1], steps=2, guidance=1.0)
     assert not list(tmp_path.rglob("*.npz"))
+
+
+@pytest.mark.parametrize(
+    ("ids", "twin", "spans"),
+    [
+        ([0, 5, 6, 7, 9], [0, 5, 8, 9], ((2, 3), (2, 2))),  # two tokens for one
+        ([0, 5, 9], [0, 9], ((1, 1), (1, 1))),  # a word that is left out: what stands in its place
+        ([0, 5, 6, 5, 6, 9], [0, 5, 6, 9], ((3, 4), (3, 3))),  # a repetition is not counted twice
+        ([0, 5, 9], [0, 5, 9], ((2, 2), (2, 2))),
+    ],
+)
+def test_where_two_prompts_differ(ids: list[int], twin: list[int], spans: tuple) -> None:
+    assert latents.differing(ids, twin) == spans
+    assert latents.differing(twin, ids) == spans[::-1]
+
+
+def test_a_name_of_several_tokens_is_found_whole(tiny_model_path: str) -> None:
+    model = StableDiffusion.load(tiny_model_path)
+    sets = build(resolve(["cat"]), n_forget=2, n_retain=2, n_test=1)
+    sets = dataclasses.replace(sets, forget=["a guitar zzq of ink"] * 2, anchor=["a pizza of ink"] * 2)
+    nothing = torch.zeros(2, *model.latent_shape)
+    data = latents.training_data(model, sets, latents.Latents(nothing, nothing, []))
+    assert data.forget_span is not None
+    assert data.anchor_span is not None
+    ids = model.token_ids(sets.forget)[0]
+    first, last = data.forget_span[0].tolist()
+    word = model.token_ids(["guitar zzq"])[0][1:-1]
+    assert len(word) > 2
+    assert ids[first : last + 1] == word
+    assert data.anchor_span[0].tolist() == [2, 2]

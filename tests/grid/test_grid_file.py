@@ -7,6 +7,7 @@ import pytest
 from balign.grid.grid_file import Grid
 from balign.refusal import Refusal
 
+GRIDS = Path(__file__).parents[2] / "benchmarks" / "grids"
 WHOLE = """
 name = "whole"
 methods = ["balign", {title = "RGD, w 3", method = "rgd", retain_weight = 3.0, steps = 40}]
@@ -110,3 +111,10 @@ def test_refusals_are_one_sentence(read, part: str, refusal: str) -> None:
         read("\n".join((LEAST | {part.split(" =")[0]: part}).values())).cells()
     assert str(refused.value).startswith(refusal)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("file", sorted(GRIDS.glob("*.toml")), ids=lambda file: file.stem)
+def test_the_grids_of_the_results_can_be_done(file: Path) -> None:
+    grid = Grid.read(file)
+    assert grid.name.replace("-", "_") == file.stem
+    assert grid.cells()

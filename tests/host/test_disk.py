@@ -12,9 +12,11 @@ from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs import run_folders
 from balign.runs.config import RunConfig
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, list_runs, runs_root
 from tests.host.conftest import nest
 from tests.powerless import powerless
+
+WHERE = r"^Runs cannot be kept in /.*, where user \d+ may not write \(.*\); give the folder to user \d+, or set BALIGN_"
 
 
 def test_old_uploads_go_and_new_ones_stay(
@@ -131,7 +133,7 @@ def test_a_root_that_takes_no_runs_is_a_sentence(what: str, tmp_path: Path, monk
     else:
         root.parent.chmod(0o500)
     monkeypatch.setenv("BALIGN_RUNS", str(root / "x" if what == "below a file" else root))
-    with powerless(), pytest.raises(Refusal, match=r"^Runs cannot be kept in .*: .*\. Set BALIGN_RUNS to .*\.$"):
+    with powerless(), pytest.raises(Refusal, match=WHERE):
         disk.check_root()
 
 
@@ -139,3 +141,50 @@ def test_a_root_that_takes_runs_is_left_as_it_is(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("BALIGN_RUNS", str(tmp_path / "a" / "b"))
     disk.check_root()
     assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("runs", "mounted", "hub"):
+        (tmp_path / name).mkdir(exist_ok=True, mode=0o700 if name == "runs" else 0o500)
+    monkeypatch.setenv("BALIGN_CACHE", str(tmp_path / "mounted"))
+    monkeypatch.setattr(disk, "hub_cache", lambda: tmp_path / "hub")
+    with powerless():
+        disk.check_root()
+    said = [record.getMessage() for record in caplog.records]
+    assert [words.partition(",")[0] for words in said] == [
+        f"What base models draw cannot be kept in {tmp_path / 'mounted'}",
+        f"Models from the hub cannot be kept in {tmp_path / 'hub'}",
+    ]
+    assert "set BALIGN_CACHE to" in said[0]
+    assert "set HF_HOME to" in said[1]
+
+
+def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, folder in (("BALIGN_RUNS", runs_root), ("BALIGN_CACHE", latent_cache.cache_folder)):
+        monkeypatch.setenv(name, "~/kept")
+        assert folder() == tmp_path / "kept"
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "~/uploads")
+    assert disk.uploads() == tmp_path / "uploads" / disk.UPLOADS
+    monkeypatch.setenv("BALIGN_RUNS", "~nobody-of-this-name/runs")
+    with pytest.raises(Refusal, match="no home folder"):
+        runs_root()
+
+
+def test_the_cache_is_bounded_by_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = latent_cache.cache_folder() / latent_cache.LATENTS / "0123456789abcdef"
+    latent_cache.note_model("0123456789abcdef" * 4, "owner/model")
+    for k in range(4):
+        (folder / f"{k}.npz").write_bytes(b"x" * 50_000)
+    disk.sweep_cache()
+    assert len(list(folder.glob("*.npz"))) == 4
+    monkeypatch.setenv("BALIGN_CACHE_GB", "0.0001")
+    disk.sweep_cache()
+    assert len(list(folder.glob("*.npz"))) < 3
+    assert (folder / latent_cache.MODEL).read_text() == "owner/model"
+    for wrong in ("much", "-1", "nan", "1e9"):
+        monkeypatch.setenv("BALIGN_CACHE_GB", wrong)
+        with pytest.raises(Refusal, match="BALIGN_CACHE_GB is"):
+            disk.check_root()

@@ -57,8 +57,22 @@ def test_other_models_of_the_hub_are_opened_and_folders_never(monkeypatch: pytes
     monkeypatch.setenv("BALIGN_OPEN_MODELS", "1")
     monkeypatch.chdir(tmp_path)
     limits.check_model("owner/name")
+    limits.check_model("https://huggingface.co/owner/name/tree/main")
     (tmp_path / "owner" / "name").mkdir(parents=True)
-    for name in ("owner/name", "/etc", "..", "../x", "a/b/c", "a/..", "~/x", str(tmp_path), "https://x/y", "a/b\n"):
+    for name in (
+        "owner/name",
+        "/etc",
+        "..",
+        "../x",
+        "a/b/c",
+        "a/..",
+        "~/x",
+        str(tmp_path),
+        "https://x/y",
+        "a/b\n",
+        "runs/a",
+        "owner/x.safetensors",
+    ):
         with pytest.raises(ValueError, match="is no hub id"):
             limits.check_model(name)
 

@@ -36,6 +36,19 @@ def test_a_process_has_a_session_of_its_own(new_run: New, monkeypatch: pytest.Mo
     assert processes.worked(run) == 0
 
 
+def test_a_process_reads_and_writes_utf8_whatever_the_servers_locale(
+    new_run: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}.items():
+        monkeypatch.setenv(name, value)
+    commands(monkeypatch, "import sys; open(sys.argv[2] + '/said', 'w').write('猫'); print('猫')")
+    run = new_run()
+    processes.start(run, "run")
+    wait_for(lambda: not processes.alive(run))
+    assert (run.path / "said").read_text("utf-8") == "猫"
+    assert "猫" in (run.path / "log.txt").read_text("utf-8")
+
+
 def test_ended_processes_are_forgotten(new_run: New, monkeypatch: pytest.MonkeyPatch) -> None:
     for code in ("pass", "raise SystemExit(1)"):
         commands(monkeypatch, code)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from balign.measure.clip import Scorer
+from balign.measure.clip import Scorer, ScorerAbsent
+from balign.refusal import Refusal
 from tests.measure.tiny_clip import tiny_clip
 
 TEXTS = ["a cat on a white background", "ink style", "a pizza"]
@@ -84,11 +85,18 @@ def test_what_is_no_image_is_refused(scorer: Scorer, images: torch.Tensor) -> No
 
 
 def test_unknown_scorers_are_one_sentence(tmp_path: Path) -> None:
-    for name in ("nonsense", "ViT-B-32/nonsense", "ViT-B-32", "/no/such/folder"):
-        with pytest.raises(ValueError, match=f"There is no scorer '{name}'; emoji, ViT-B-32/laion2b_s34b_b79k"):
+    for name in ("nonsense", "ViT-B-32/nonsense", "ViT-", "/no/such/folder"):
+        with pytest.raises(Refusal, match=f"There is no scorer '{name}'; emoji, ViT-L/14, "):
             Scorer.load(name)
-    with pytest.raises(FileNotFoundError, match=r"holds no open_clip_config.json and no \*.safetensors"):
+    with pytest.raises(Refusal, match=r"holds no open_clip_config.json and no \*.safetensors"):
         Scorer.load(str(tmp_path))
+
+
+def test_one_that_cannot_be_fetched_is_absent_and_never_made_up() -> None:
+    for name in ("ViT-B-32/openai", "hf-hub:someone/some-clip"):
+        with pytest.raises(ScorerAbsent, match=f"the scorer '{name}' is not on this machine") as raised:
+            Scorer.load(name)
+        assert "\n" not in str(raised.value)
 
 
 def test_weights_that_are_missing_or_broken_never_score(tmp_path: Path) -> None:
@@ -99,7 +107,7 @@ def test_weights_that_are_missing_or_broken_never_score(tmp_path: Path) -> None:
         Scorer.load(str(folder))
     assert "\n" not in str(raised.value)
     weights.unlink()
-    with pytest.raises(FileNotFoundError, match=r"holds no \*.safetensors"):
+    with pytest.raises(Refusal, match=r"holds no \*.safetensors"):
         Scorer.load(str(folder))
 
 

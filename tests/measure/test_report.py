@@ -55,9 +55,11 @@ def test_a_report_keeps_every_fact() -> None:
     written = report.to_dict()
     for name, part in written["groups"].items():
         assert part.pop("verdict") == report.groups[name].verdict
-    expected = values()
+    expected = values() | {"distances": [], "judged": {}, "nudity": None, "sensitive": False}
+    beside = {"in_prompt_before": None, "in_prompt_after": None}
     for part in expected["groups"].values():
         part.pop("verdict")
+        part |= beside | {"images": [image | beside | {"twin": ""} for image in part["images"]]}
     assert json.loads(json.dumps(written)) == expected
     assert RunReport.parse(report.to_dict()) == report
 
@@ -157,5 +159,5 @@ def test_a_report_changed_anywhere_parses_or_is_refused(chance: random.Random, h
 
 
 def test_titles_are_those_of_the_groups_and_rates() -> None:
-    assert list(GROUPS) == ["erased", "kept", "neighbours"]
+    assert list(GROUPS) == ["erased", "kept", "neighbours", "own"]
     assert [term.partition(",")[0] for _, term in RATES.values()] == ["UA", "IRA", "CRA"]

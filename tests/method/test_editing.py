@@ -5,7 +5,7 @@ import torch
 
 from balign import models
 from balign.data.latents import TrainingData
-from balign.method import editing
+from balign.method import closed_form, editing
 from balign.method.closed_form import EDITS
 from balign.models import catalogue
 from balign.models.base import BaseModel
@@ -57,3 +57,19 @@ def test_an_edit_changes_exactly_the_weights_it_names(name: str) -> None:
     edit.apply()
     moved = {key for key, weight in model.denoiser.named_parameters() if not torch.equal(weight, before[key])}
     assert moved == set(edit.weights)
+
+
+def test_of_a_name_of_several_tokens_the_last_one_is_edited() -> None:
+    data = tiny_data()
+    n, length = data.forget_conditions.shape[:2]
+    first, last = torch.zeros(n, dtype=torch.int64), torch.full((n,), length - 1)
+    spans = torch.stack([first, last], dim=1)
+    model = TinyModel()
+    editing.prepare("uce", model.denoiser, data._replace(forget_span=spans, anchor_span=spans)).apply()
+    sides = (data.forget_conditions, data.anchor_conditions, data.retain_conditions, data.empty_condition)
+    for name, weight in closed_form.edited(
+        TinyModel().denoiser, "uce", closed_form.Embeddings(*sides, last, last)
+    ).items():
+        assert torch.equal(model.denoiser.get_parameter(name), weight)
+    other = closed_form.edited(TinyModel().denoiser, "uce", closed_form.Embeddings(*sides, first, first))
+    assert any(not torch.equal(model.denoiser.get_parameter(name), weight) for name, weight in other.items())

@@ -59,10 +59,15 @@ def test_a_child_of_the_bundled_model_keeps_its_settings(
 
 
 @pytest.mark.parametrize(
-    "name", ["", "emojy", "a/b/c", "/no/such/folder", "../x", "https://hub/a/b", "a b/c", "~nobody-here/x"]
+    ("name", "said"),
+    [
+        *((name, "accepted are emoji, CompVis/stable-diffusion-v1-4") for name in ("", "emojy", "a b/c")),
+        *((name, "looks like a path") for name in ("a/b/c", "/no/such/folder", "../x", "~nobody-here/x")),
+        ("https://hub/a/b", "outside the models of the hub"),
+    ],
 )
-def test_what_is_no_model_is_named_with_what_is(name: str) -> None:
-    with pytest.raises(ValueError, match="accepted are emoji, CompVis/stable-diffusion-v1-4") as caught:
+def test_what_is_no_model_is_named_with_what_is(name: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as caught:
         find(name)
     assert repr(name) in str(caught.value)
 
@@ -79,6 +84,9 @@ def test_a_bundled_model_that_is_not_there_is_said(tmp_path: Path, monkeypatch: 
 
 
 def test_a_folder_with_spoiled_configuration_still_has_an_entry(tiny_model: Callable[..., str], tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="There is no"):
+        find(tmp_path)
+    (tmp_path / "model_index.json").write_text("{")
     assert find(tmp_path).size_px == 512
     assert dataclasses.is_dataclass(find(tmp_path))
 
@@ -86,7 +94,7 @@ def test_a_folder_with_spoiled_configuration_still_has_an_entry(tiny_model: Call
 def test_the_family_of_an_entry_loads_it(tiny_model_path: str) -> None:
     entry = find(tiny_model_path)
     model = models.load(entry)
-    assert (type(model).__name__, model.size) == ("StableDiffusion", 16)
+    assert (type(model).__name__, model.size) == ("StableDiffusion", (16, 16))
     with pytest.raises(Refusal, match="is of the family 'Painter'; accepted are Stable Diffusion"):
         models.load(dataclasses.replace(entry, family="Painter"))
 

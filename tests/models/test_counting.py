@@ -55,7 +55,8 @@ def test_checkpointed_gradients_are_the_same(tiny_model: Callable[..., str]) -> 
 
 def test_a_model_like_one_of_the_catalogue_has_its_numbers_at_its_size() -> None:
     known = footprint.known(catalogue.SD14)
-    half = footprint.known(replace(catalogue.SD14, id="owner/name", size_px=256))
+    half = footprint.known(replace(catalogue.SD14, id="owner/name", size=(256, 256)))
     assert half.weights == known.weights
     assert half.learning["all"][0] == known.learning["all"][0] // 4
+    assert footprint.known(replace(catalogue.SD14, size=(256, 256))) == half
     assert footprint.known(catalogue.find("owner/name")) == known

@@ -183,7 +183,7 @@ def test_noise_and_target_are_the_schedulers(pair) -> None:
 
 def test_facts(pair) -> None:
     ours, _ = pair
-    assert (ours.size, ours.latent_shape, ours.num_train_timesteps) == (16, (4, 8, 8), 1000)
+    assert (ours.size, ours.latent_shape, ours.num_train_timesteps) == ((16, 16), (4, 8, 8), 1000)
     assert ours.num_classes == 1000
     assert not ours.denoiser.training  # or each block would drop the class by a coin of its own
     assert not any(weight.requires_grad for weight in ours.denoiser.parameters())
@@ -316,3 +316,10 @@ def test_changed_weights_and_adapter_come_back(folder: str, tmp_path: Path) -> N
     tensors, held = adapter(dict(DiT.load(folder).denoiser.named_parameters()), changed, rank=8)
     assert held > 0.95  # all but the biases: no matrix here has a larger rank
     assert "lora_unet_transformer_blocks_0_norm1_linear.lora_up.weight" in tensors
+
+
+def test_no_program_reads_it_as_one_file_or_with_a_lora(folder: str) -> None:
+    model = DiT.load(folder)
+    for asked in (model.single_file, model.lora_metadata):
+        with pytest.raises(Refusal, match="No program reads this family"):
+            asked()

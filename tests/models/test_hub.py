@@ -5,6 +5,7 @@ The hub is a server of our own on this machine.
 
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +16,12 @@ import torch
 from huggingface_hub import constants
 
 from balign.models import hub
-from balign.models.catalogue import CATALOGUE
+from balign.models.catalogue import CATALOGUE, find
 from balign.models.dit import DiT
 from balign.models.stable_diffusion import StableDiffusion
+from balign.refusal import Refusal
 from tests.models.tiny_dit import tiny_dit
+from tests.pipelines import edit_json
 
 SHA = "a" * 40
 
@@ -40,9 +43,11 @@ class Hub(BaseHTTPRequestHandler):
 
     def _answer(self, body: bool) -> None:
         path = self.path.split("?")[0]
-        if "gated" in path:
+        if "fp9" in path:
+            self._send(b"{}", body, 404, {"X-Error-Code": "RevisionNotFound"})
+        elif "gated" in path:
             self._send(b"{}", body, 403, {"X-Error-Code": "GatedRepo"})
-        elif "unknown" in path:
+        elif "unknown" in path or "runwayml" in path:
             self._send(b"{}", body, 404, {"X-Error-Code": "RepoNotFound"})
         elif "/resolve/" in path:
             name = path.split(f"/resolve/{SHA}/")[1]
@@ -132,15 +137,18 @@ def test_classes_come_from_the_hub_by_the_revision_that_has_safetensors(
 
 
 def test_what_was_fetched_is_there_without_the_hub(server: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = hub.fetch("owner/model")
+    folder = hub.fetch("owner/model", lambda folder: None)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert hub.fetch("owner/model") == folder
+    assert hub.fetch("owner/model", lambda folder: None) == folder
 
 
 @pytest.mark.parametrize(
     ("id", "words"),
     [
         ("owner/gated", "The hub gives owner/gated only to people who have accepted its terms"),
+        ("owner/gated", "a fine-grained one needs the box 'Read access to contents of all public gated repos"),
+        ("owner/name@fp9", "The hub's owner/name has no revision 'fp9'"),
+        ("runwayml/stable-diffusion-v1-5", "was deleted; its copy is stable-diffusion-v1-5/stable-diffusion-v1-5"),
         ("owner/unknown", "The hub has no model 'owner/unknown' that you may see"),
         ("bad--/..name", "The hub has no model 'bad--/..name' that you may see"),
     ],
@@ -159,3 +167,64 @@ def test_no_hub_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         with pytest.raises(ValueError, match="owner/model is not on this machine and could not be fetched") as caught:
             StableDiffusion.load("owner/model")
         assert "\n" not in str(caught.value)
+
+
+def _spoil(server: type[Hub], tmp_path: Path) -> Path:
+    """Let the server serve a copy that may be spoiled."""
+    server.folder = Path(shutil.copytree(server.folder, tmp_path / "served"))
+    return server.folder
+
+
+def test_of_several_copies_only_one_is_fetched(server: type[Hub], tmp_path: Path) -> None:
+    folder = _spoil(server, tmp_path)
+    unet = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    for variant in ("fp16", "non_ema"):
+        shutil.copy(unet, unet.with_suffix(f".{variant}.safetensors"))
+    vae = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    vae.rename(vae.with_suffix(".fp16.safetensors"))
+    model = StableDiffusion.load("owner/model")
+    assert model.source.name == "model"
+    weights = {name for name in server.asked if name.endswith(".safetensors")}
+    assert weights == {
+        "text_encoder/model.safetensors",
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+    }
+
+
+def test_nothing_large_is_fetched_of_what_is_refused(server: type[Hub], tmp_path: Path) -> None:
+    folder = _spoil(server, tmp_path)
+    edit_json(folder / "scheduler" / "scheduler_config.json", _class_name="FlowMatchEulerDiscreteScheduler")
+    with pytest.raises(Refusal, match="trained by flow matching"):
+        StableDiffusion.load("owner/flow")
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").rename(folder / "vae" / "diffusion_pytorch_model.bin")
+    edit_json(folder / "scheduler" / "scheduler_config.json", _class_name="PNDMScheduler")
+    with pytest.raises(
+        Refusal, match=r"owner/pickled/vae has its weights pickled .*P.from_pretrained\('owner/pickled'"
+    ):
+        StableDiffusion.load("owner/pickled")
+    assert not any(name.endswith((".safetensors", ".bin")) for name in server.asked)
+
+
+def test_a_repository_of_checkpoint_files_says_how_to_get_one(server: type[Hub], tmp_path: Path) -> None:
+    server.folder = tmp_path / "served"
+    server.folder.mkdir()
+    (server.folder / "dream.safetensors").touch()
+    with pytest.raises(Refusal, match=r"download that \(hf download owner/files dream.safetensors\) and name it"):
+        StableDiffusion.load("owner/files")
+
+
+def test_half_a_copy_without_the_hub_says_what_it_lacks(server: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = hub.fetch("owner/half", lambda folder: None)
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(Refusal, match=r"copy of owner/half on this machine is not whole.*vae has no"):
+        StableDiffusion.load("owner/half")
+
+
+def test_what_was_fetched_is_known_before_it_is_read(server: type[Hub], tmp_path: Path) -> None:
+    folder = _spoil(server, tmp_path)
+    edit_json(folder / "scheduler" / "scheduler_config.json", _class_name="LCMScheduler")
+    assert (find("owner/fast").steps, find("owner/fast").size) == (25, (512, 512))
+    StableDiffusion.load("owner/fast")
+    assert (find("owner/fast").steps, find("owner/fast").size) == (4, (16, 16))

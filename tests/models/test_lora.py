@@ -31,10 +31,31 @@ def test_what_is_no_matrix_is_lost_and_told() -> None:
     base = {"a.weight": torch.zeros(4, 3), "a.bias": torch.zeros(4), "norm.weight": torch.zeros(4)}
     changed = {"a.weight": torch.eye(4, 3), "a.bias": torch.ones(4) / 2, "norm.weight": torch.zeros(4)}
     tensors, share = adapter(base, changed, 8)
-    assert set(tensors) == {f"lora_unet_a.{part}" for part in ("lora_down.weight", "lora_up.weight")}
+    assert set(tensors) == {f"lora_unet_a.{part}" for part in ("lora_down.weight", "lora_up.weight", "alpha")}
     assert share == pytest.approx(3 / 4)
     assert adapter(base, changed, 1)[1] == pytest.approx(1 / 4)
     assert adapter(base, base, 4)[1] == 1.0
+
+
+def test_all_layers_have_one_rank_which_is_the_alpha() -> None:
+    base = {"a.weight": torch.zeros(4, 3), "b.weight": torch.zeros(6, 5, 3, 3), "c.weight": torch.zeros(8, 8)}
+    changed = {name: random(*tensor.shape) for name, tensor in base.items()}
+    for asked, rank in ((2, 2), (5, 5), (400, 8)):
+        tensors, share = adapter(base, changed, asked)
+        assert {float(tensors[f"lora_unet_{name}.alpha"]) for name in "abc"} == {rank}
+        assert {len(tensors[f"lora_unet_{name}.lora_down.weight"]) for name in "abc"} == {rank}
+    assert share == pytest.approx(1.0)
+
+
+def test_layers_that_older_readers_find_by_one_name_only_have_both_names() -> None:
+    base = {"conv_in.weight": torch.zeros(4, 3, 3, 3), "mid.weight": torch.zeros(4, 4)}
+    changed = {name: random(*tensor.shape) for name, tensor in base.items()}
+    tensors, _ = adapter(base, changed, 4)
+    for name in ("conv_in", "mid"):
+        kohya = tensors[f"lora_unet_{name}.lora_down.weight"], tensors[f"lora_unet_{name}.lora_up.weight"]
+        own = tensors[f"unet.{name}.lora_A.weight"], tensors[f"unet.{name}.lora_B.weight"]
+        assert all(torch.equal(a, b) for a, b in zip(kohya, own, strict=True))
+    assert not any(name.startswith("unet.") for name in adapter(base, {"mid.weight": changed["mid.weight"]}, 4)[0])
 
 
 @pytest.mark.parametrize("train", ["cross_attention_kv", "cross_attention"])

@@ -91,7 +91,7 @@ def test_noise_and_target_are_the_schedulers(pair) -> None:
 
 def test_facts(pair) -> None:
     ours, stock = pair
-    assert ours.size == 16
+    assert ours.size == (16, 16)
     assert ours.latent_shape == (4, 8, 8)
     assert ours.num_train_timesteps == stock.scheduler.config.num_train_timesteps == 1000
     assert ours.device == torch.device("cpu")

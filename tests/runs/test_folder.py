@@ -62,7 +62,7 @@ def test_symbolic_links_are_refused(tmp_path):
     run = Run.create(CONFIG, root)
     other = Run.create(CONFIG, tmp_path / "others")
     (root / "link").symlink_to(other.path)
-    with pytest.raises(ValueError, match="is not a run"):
+    with pytest.raises(ValueError, match="is a symbolic link"):
         Run.open("link", root)
     assert list_runs(root) == [run]
     (run.path / "config.json").unlink()

@@ -12,28 +12,31 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-QUOTA = 120
+QUOTA = LEFT = 120
 PATIENCE = 1.0
 """How many times the seconds that it asked for a worker may take; more where a machine is slow and no test of that."""
 fork = multiprocessing.get_context("fork")
 seen: dict[str, Any] = {"durations": [], "pids": []}
 
 
-def GPU(duration: int = 60) -> Callable[[Callable[..., Iterator[Any]]], Callable[..., Iterator[Any]]]:
+def GPU(duration: Callable[..., int]) -> Callable[[Callable[..., Iterator[Any]]], Callable[..., Iterator[Any]]]:
     """The decorator."""
 
     def decorate(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
         def lend(*given: Any) -> Iterator[Any]:
-            if duration > QUOTA:
+            asked = duration(*given)
+            if asked > QUOTA:
                 raise RuntimeError("ZeroGPU illegal duration")
-            seen["durations"].append(duration)
+            if asked > LEFT:
+                raise RuntimeError(f"You have exceeded your ZeroGPU quota ({asked}s requested vs. {LEFT}s left).")
+            seen["durations"].append(asked)
             ours, theirs = fork.Pipe(duplex=False)
             ended = fork.Event()
             worker = fork.Process(target=_forked, args=(work, pickle.dumps(given), theirs, ended))
             worker.start()
             seen["pids"].append(worker.pid)
             theirs.close()
-            clock = threading.Timer(duration * PATIENCE, worker.kill)
+            clock = threading.Timer(asked * PATIENCE, worker.kill)
             clock.start()
             try:
                 yield from _received(ours)

@@ -1,11 +1,13 @@
 """From the form to a config and a command, and one sentence for whatever cannot be."""
 
 import shlex
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from balign import cli
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.runs.config import Options, RunConfig
 from balign.ui import form
@@ -88,6 +90,27 @@ def test_the_command_holds_what_differs_and_quotes_it() -> None:
     assert words[words.index("--keep") + 1] == "it's; rm -rf /"
     assert words[-4:] == ["--steps", "50", "--learning-rate", "0.0002"]
     assert form.command(RunConfig.parse({"erase": ["cat"], "method": DEFAULT_METHOD})) == "python -m balign erase cat"
+
+
+@pytest.mark.parametrize(
+    ("erase", "keep"),
+    [
+        (["cat"], ["-5 degrees", "--seed", "--keep", "a=b", 'it\'s "so"', "$HOME `x` \\ back"]),
+        (["-ink"], ["~/home", "*", "é猫", "a;b|c&d"]),
+    ],
+)
+def test_the_command_gives_the_same_config(erase: list[str], keep: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    began: list[RunConfig] = []
+    monkeypatch.setattr(cli.Run, "create", lambda made: made)
+    monkeypatch.setattr(cli, "_follow", lambda made: began.append(made) or 0)
+    made = RunConfig.parse({"erase": erase, "keep": keep, "model": "~/models/x y"})
+    assert cli.main(shlex.split(form.command(made))[3:]) == 0
+    assert began == [made]
+
+
+def test_on_windows_its_own_quotes_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(form, "os", SimpleNamespace(name="nt"))
+    assert form.command(RunConfig.parse({"erase": ["it's a cat"]})) == 'python -m balign erase "it\'s a cat"'
 
 
 @settings(deadline=None)

@@ -1,23 +1,24 @@
 """Do a whole run: load, check, data, unlearn, evaluate, save. Every event is yielded and recorded in the run's folder.
 
-A run can be killed at any moment, and resumes from its folder to the same weights. Also: score a run again, export it.
+A run can be killed at any moment, and resumes from its folder to the same weights. Also: score a run again.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from balign.atomic import write
+from balign.data import latent_cache
+from balign.measure.nudity import INSTALL
 from balign.method.training import Unlearner
-from balign.models import lora, weight_file
+from balign.models import weight_file
 from balign.refusal import Refusal
 from balign.runs import leftovers, weights
 from balign.runs.config import RunConfig
-from balign.runs.engine import checkpoint, fitting, images, phases
-from balign.runs.engine.job import Job, load_job, load_model
+from balign.runs.engine import checkpoint, fitting, judging, phases
+from balign.runs.engine.exporting import erased_weights
+from balign.runs.engine.job import UNSCORED, Job, load_job
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
 from balign.runs.folder import Run
-from balign.runs.outcome.model_card import card
+from balign.runs.own_entries import TestPrompt
 from balign.telemetry import Record, Report
 
 STOPPED = "stopped"
@@ -36,45 +37,13 @@ def run(what: RunConfig | Run) -> Iterator[Record]:
         yield from _last_events(folder) if last and last.name == "done" else _guarded(folder, _all_phases)
 
 
-def evaluate(folder: Run, scorer: str | None = None) -> Iterator[Record]:
-    """Draw and score the images of a run's erased weights again, with another scorer if one is named."""
-    with folder.claim():
-        yield from _guarded(folder, lambda recorder: _reevaluate(recorder, scorer))
+def evaluate(folder: Run, scorer: str | None = None, tests: Sequence[TestPrompt] | None = None) -> Iterator[Record]:
+    """Draw and score the images of a run's erased weights again, with another scorer and on other own prompts if given.
 
-
-def export(folder: Run, out: Path, strength: float = 1.0) -> Path:
-    """Write the erased model as a whole diffusers folder; `strength` says how much of the change to apply.
-
-    If `out` ends in .safetensors, only the changed weights are written, at that strength. Raises Refusal if `out`
-    exists already or the run has no erased weights.
+    Without prompts those stay that it was judged on last.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise Refusal(f"{out} exists and is not an empty folder; name a new one.")
-    erased = _erased(folder)
-    model = load_model(folder.config)
-    weight_file.load_changed(erased, model.denoiser, strength=strength)
-    if out.suffix == ".safetensors":
-        names, metadata = weight_file.read_changed(erased)
-        scaled = dict(model.denoiser.named_parameters())
-        metadata |= {"strength": f"{strength:g}"}
-        weight_file.save_changed(out, {name: scaled[name] for name in names}, metadata)
-        return out
-    model.save(str(out))
-    write(out / "README.md", card(folder, strength))
-    return out
-
-
-def export_lora(folder: Run, out: Path, rank: int) -> float:
-    """Write the change as a low-rank adapter; the share of its squared norm that the rank holds."""
-    if rank < 1:
-        raise Refusal(f"rank is {rank}; a whole number from 1 up is accepted.")
-    if out.exists():
-        raise Refusal(f"{out} exists; name a new file.")
-    changed, _ = weight_file.read_changed(_erased(folder))
-    base = dict(load_model(folder.config).denoiser.named_parameters())
-    tensors, share = lora.adapter(base, changed, rank)
-    weight_file.save_changed(out, tensors, {"base_model": folder.config.model, "share_of_change": f"{share:.4f}"})
-    return share
+    with folder.claim():
+        yield from _guarded(folder, lambda recorder: _reevaluate(recorder, scorer, tests))
 
 
 def _guarded(folder: Run, work: Callable[[Recorder], Iterator[Record]]) -> Iterator[Record]:
@@ -123,22 +92,27 @@ def _all_phases(recorder: Recorder) -> Iterator[Record]:
     yield from _compare(job, recorder, learner.step, reason, early)
 
 
-def _reevaluate(recorder: Recorder, scorer: str | None) -> Iterator[Record]:
+def _reevaluate(recorder: Recorder, scorer: str | None, tests: Sequence[TestPrompt] | None) -> Iterator[Record]:
     """Evaluate the erased weights of the run, and report.
 
     A finished run stays finished: nothing is recorded before the evaluation is complete.
     """
     folder = recorder.run
-    last, path, old = folder.last_phase(), _erased(folder), phases.earlier_report(folder)
+    last, path, old = folder.last_phase(), erased_weights(folder), phases.earlier_report(folder)
     finished = last is not None and last.name == "done"
     recorder.quiet = finished
-    job = yield from _load(recorder, scorer)
-    for _ in images.draw(job.model, job.shots, job.sampling, folder.path / "images" / "before", again=False):
+    if tests is None and old is not None and "own" in old.groups:
+        tests = [TestPrompt(prompt=image.prompt, seed=image.seed) for image in old.groups["own"].images]
+    job = yield from _load(recorder, scorer, tests)
+    if job.scorer is None and (old is not None or scorer is not None):  # nothing would be gained, or scores be lost
+        raise Refusal(job.unscored)
+    for _ in phases.base_pictures(job):
         recorder.obey()
     facts = weight_file.load_changed(path, job.model.denoiser)
     step = int(facts.get("step", job.settings.steps))
     reason = facts.get("reason", "finished" if finished or step >= job.settings.steps else STOPPED)
-    early = [text for text in (old.warnings if old else ()) if text not in job.prompts.warnings]
+    early = [text for text in (old.warnings if old else ()) if text not in (*job.prompts.warnings, INSTALL)]
+    early = [text for text in early if not text.startswith(UNSCORED)]
     yield from _compare(job, recorder, step, reason, early)
 
 
@@ -151,7 +125,7 @@ def _compare(job: Job, recorder: Recorder, step: int, reason: str, early: Sequen
     if flag or partial:
         folder.begin_last_comparison()
     try:
-        scores = yield from phases.evaluate(job, recorder)
+        scores = yield from judging.evaluate(job, recorder)
     except Stopped:
         resuming = "resuming goes on from there" if partial else "resuming compares them"
         raise Stopped(f"{where}, before it was compared; the weights are kept, and {resuming}.") from None
@@ -164,20 +138,17 @@ def _compare(job: Job, recorder: Recorder, step: int, reason: str, early: Sequen
     folder.clear_stop()  # which may have come too late
 
 
-def _load(recorder: Recorder, scorer: str | None = None) -> Generator[Record, None, Job]:
+def _load(
+    recorder: Recorder, scorer: str | None = None, tests: Sequence[TestPrompt] | None = None
+) -> Generator[Record, None, Job]:
     recorder.obey()
     yield recorder.phase("load", 0, 1)
-    job = load_job(recorder.run, scorer)
+    latent_cache.shrink(latent_cache.most_bytes())
+    job = load_job(recorder.run, scorer, tests)
+    latent_cache.note_model(job.model.fingerprint, recorder.run.config.model)
     recorder.obey()
     yield recorder.phase("load", 1, 1)
     return job
-
-
-def _erased(folder: Run) -> Path:
-    path = folder.path / "erased.safetensors"
-    if not path.is_file():
-        raise Refusal(f"Run {folder.id} has no erased weights yet; `balign run` with its folder makes them.")
-    return path
 
 
 def _save_weights(job: Job, learner: Unlearner) -> None:

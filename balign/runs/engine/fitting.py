@@ -1,5 +1,6 @@
 """Chooses in which parts the batches of a run go through the model, by the memory that is free where it will train."""
 
+import math
 from dataclasses import replace
 
 import psutil
@@ -52,7 +53,7 @@ def fitted(job: Job, saved: Checkpoint | None) -> tuple[Settings, str]:
 def measured(model: BaseModel, settings: Settings) -> Footprint:
     """What the model takes at the size it draws: a known model's of the same shape, else counted now."""
     weights = sum(weight.numel() * weight.element_size() for weight in model.denoiser.parameters())
-    side = model.latent_shape[-1]
+    side = round(math.prod(model.latent_shape[1:]) ** 0.5)
     for entry in CATALOGUE:
         if (known := footprint.known(entry)).weights == weights:
             return known.at(side)

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from balign.atomic import write
 from balign.data import latents
 from balign.measure.evaluation import Shot
-from balign.measure.report import GROUPS
+from balign.measure.report import TESTED
 from balign.models.base import BaseModel
 from balign.runs.prompt_lists import BATCH, PREVIEWED
 
@@ -38,7 +38,7 @@ def name(index: int) -> str:
     return f"{index:04d}.png"
 
 
-def previewed(shots: Sequence[Shot], groups: Sequence[str] = tuple(GROUPS)) -> list[int]:
+def previewed(shots: Sequence[Shot], groups: Sequence[str] = TESTED) -> list[int]:
     """The places of the shots that are drawn during training: a few of every group."""
     chosen = []
     for group in groups:
@@ -73,15 +73,24 @@ def recall(model: BaseModel, shots: Sequence[Shot], sampling: Sampling) -> Tenso
 
 
 def draw(
-    model: BaseModel, shots: Sequence[Shot], sampling: Sampling, folder: Path, again: bool, paint: Paint | None = None
+    model: BaseModel,
+    shots: Sequence[Shot],
+    sampling: Sampling,
+    folder: Path,
+    again: bool,
+    paint: Paint | None = None,
+    since: int = 0,
 ) -> Iterator[int]:
-    """Draw the shots into the folder and yield how many are done; `again`: also those that are there already."""
+    """Draw the shots into the folder and yield how many are done.
+
+    again: also those that are there already, from the place `since` on.
+    """
     paint = paint or render
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(shots), BATCH):
         group = shots[start : start + BATCH]
         files = [folder / name(start + k) for k in range(len(group))]
-        if again or any(_unreadable(file) for file in files):
+        if (again and start >= since) or any(_unreadable(file) for file in files):
             for file, image in zip(files, paint(model, group, sampling), strict=True):
                 save_png(file, image)
         yield start + len(group)
@@ -94,6 +103,13 @@ def load(folder: Path, places: Iterable[int]) -> Tensor:
         with Image.open(folder / name(place)) as image:
             images.append(np.array(image.convert("RGB")))
     return torch.from_numpy(np.stack(images))
+
+
+def squared(content: bytes, size: tuple[int, int]) -> Tensor:
+    """The png as one uint8 image (1, H, W, 3) of this height and width, which it mostly has already."""
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        whole = ImageOps.fit(image.convert("RGB"), (size[1], size[0]), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(whole))[None]
 
 
 def save_png(path: Path, image: Tensor) -> None:

@@ -1,11 +1,11 @@
-"""The phases of a run after loading: check, data, unlearn, evaluate, save. Each yields its events as they come.
+"""The phases of a run after loading but the evaluation: check, data, unlearn, save. Each yields its events.
 
 Every phase can be stopped between two batches, and repeated after a kill with the same outcome. A stop ends the
 training without an outcome, and any other phase with Stopped.
 """
 
 import contextlib
-import itertools
+import hashlib
 import json
 import platform
 import tempfile
@@ -15,11 +15,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from balign import machine, telemetry
 from balign.atomic import write
 from balign.data import latents
-from balign.measure.evaluation import evaluate as score
 from balign.measure.intervals import margin
 from balign.measure.ledger import ledger
 from balign.measure.pace import Pace
@@ -28,11 +28,13 @@ from balign.method.combiners import forgetting_costs
 from balign.method.objectives import Settings
 from balign.method.training import Unlearner
 from balign.models import weight_file
+from balign.plain_file import read_plain
 from balign.refusal import Refusal
+from balign.runs import weights
 from balign.runs.engine import checkpoint, images
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
-from balign.runs.folder import Run
+from balign.runs.folder import PICTURES, Run
 from balign.runs.outcome import report_page, reproduce
 from balign.telemetry import Preview, Record, Step
 
@@ -76,6 +78,8 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
     """Draw the training images, or take them from the cache, and so the test images as they are before."""
     sampling, prompts, total = job.sampling, job.prompts, len(job.prompts.forget) + len(job.prompts.retain)
 
+    own = _own_latents(job, recorder)
+
     def make(progress: Callable[[int, int], None]) -> latents.Latents:
         return latents.make(
             job.model,
@@ -83,23 +87,48 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
             seed=job.run.config.seed,
             steps=sampling.steps,
             guidance=sampling.guidance,
-            on_progress=lambda done, _: progress(done, total + len(job.shots)),
+            own=own,
+            on_progress=lambda done, _: progress(done, total + compared),
         )
 
-    drawn = latents.none(job.model)
+    drawn, compared = latents.none(job.model), len(job.shots) + len(job.own) + len(job.reference)
     if job.settings.steps:
         drawn = yield from recorder.follow("data", make)
     else:
         total = 0
     manifest = {"model": job.model.fingerprint, "images": drawn.manifest}
     write(job.run.path / "manifest.json", json.dumps(manifest, indent=1))
-    folder = job.run.path / "images" / "before"
-    for done in images.draw(job.model, job.shots, sampling, folder, again=False, paint=paint):
-        yield recorder.phase("data", total + done, total + len(job.shots))
+    for done in base_pictures(job, paint):
+        yield recorder.phase("data", total + done, total + compared)
         recorder.obey()
     data = latents.training_data(job.model, prompts, drawn)
     job.model.release()
     return data
+
+
+def _own_latents(job: Job, recorder: Recorder) -> dict[int, Tensor]:
+    """The latents of somebody's own pictures, by their place in both lists. Raises Refusal if one is not there."""
+    latents = {}
+    for place, sha in job.prompts.own.items() if job.settings.steps else ():
+        recorder.obey()
+        path = job.run.path / PICTURES / f"{sha}.png"
+        try:
+            content = read_plain(path)
+        except OSError:
+            raise Refusal(f"The picture {sha[:12]} is not in the run's folder {PICTURES} any more.") from None
+        if hashlib.sha256(content).hexdigest() != sha:
+            raise Refusal(f"The picture {sha[:12]} in the run's folder {PICTURES} is not the one the run began with.")
+        latents[place] = job.model.encode(images.squared(content, job.model.size))[0]
+    return latents
+
+
+def base_pictures(job: Job, paint: images.Paint | None = None) -> Iterator[int]:
+    """Draw what is missing of the base's pictures, with its own weights, and yield how many are done."""
+    done, own = 0, f"{job.own_folder}/before"
+    for name, shots in (("before", job.shots), (own, job.own), ("reference", job.reference)):
+        for done_here in images.draw(job.model, shots, job.sampling, job.run.path / "images" / name, False, paint):
+            yield done + done_here
+        done += len(shots)
 
 
 def unlearn(job: Job, recorder: Recorder, learner: Unlearner) -> Iterator[Record]:
@@ -143,37 +172,12 @@ def _preview(job: Job, step: int) -> Preview:
         drawn = images.load(job.run.path / "images" / "before", places)
     name = f"previews/{step:04d}.png"
     images.save_strip(job.run.path / name, drawn)
-    scores = job.scorer.alignment(drawn, [shot.prompt for shot in shots]).tolist()
+    scores = job.scorer.alignment(drawn, [shot.prompt for shot in shots]).tolist() if job.scorer else ()
     groups: dict[str, list[float]] = {}
-    for shot, value in zip(shots, scores, strict=True):
+    for shot, value in zip(shots, scores, strict=job.scorer is not None):
         groups.setdefault(shot.group, []).append(value)
     means = {group: sum(values) / len(values) for group, values in groups.items()}
     return Preview(step, name, means, {group: margin(values) for group, values in groups.items() if len(values) > 1})
-
-
-def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, Scores]:
-    """Draw every test image with the current weights and score both sides. A second stop ends it."""
-    folder, shots = job.run.path / "images", job.shots
-    yield recorder.phase("evaluate", 0, len(shots))
-    for side, again in (("before", False), ("after", True)):
-        for done in images.draw(job.model, shots, job.sampling, folder / side, again):
-            recorder.obey()
-            if side == "after":
-                yield recorder.phase("evaluate", done, len(shots))
-    before, after = (images.load(folder / side, range(len(shots))) for side in ("before", "after"))
-    scores = score(shots, before, after, job.scorer, job.prompts.choices, job.prompts.erased)
-    recorder.obey()
-    return _with_files(scores)
-
-
-def _with_files(scores: Scores) -> Scores:
-    """The scores, each pair with its two files: the images are numbered through all groups in order."""
-    files, groups = map(images.name, itertools.count()), {}
-    for name, group in scores.groups.items():
-        numbered = zip(group.images, files, strict=False)
-        pairs = [p.model_copy(update={side: f"images/{side}/{f}" for side in ("before", "after")}) for p, f in numbered]
-        groups[name] = group.model_copy(update={"images": tuple(pairs)})
-    return scores.model_copy(update={"groups": groups})
 
 
 def save(job: Job, recorder: Recorder, scores: Scores, warnings: Sequence[str]) -> Iterator[Record]:
@@ -182,6 +186,9 @@ def save(job: Job, recorder: Recorder, scores: Scores, warnings: Sequence[str]) 
     report = summarise(job, scores, warnings).to_dict()
     write(job.run.path / "report.json", json.dumps(report, indent=1) + "\n")
     write(job.run.path / "report.html", report_page.page(job.run))
+    for folder in (job.run.path / "images").glob("own-*"):
+        if folder.name != job.own_folder:  # of prompts that it was judged on before
+            weights.remove(folder)
     yield recorder.phase("save", 1, 1)
     yield recorder.record(telemetry.Report(report))
 
@@ -210,7 +217,7 @@ def summarise(job: Job, scores: Scores, warnings: Sequence[str]) -> RunReport:
         seconds=round(Pace.of(records).spent, 3),
         memory_gb=round(max(machine.peak_gb(settings["device"]), old.memory_gb if old else 0.0), 3),
         ledger=ledger(steps),
-        warnings=(*job.prompts.warnings, *warnings, *_advice(job.settings, steps)),
+        warnings=(*filter(None, (job.unscored,)), *job.prompts.warnings, *warnings, *_advice(job.settings, steps)),
         settings=settings,
         versions=libraries,
         reproduces=reproduce.outcome(job.run, made_with),

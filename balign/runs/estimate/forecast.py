@@ -13,14 +13,14 @@ from balign.data.prompts import PromptSets
 from balign.machine import GB, Free, free
 from balign.markup.formats import counted, duration, gigabytes
 from balign.method.objectives import Settings, settle
-from balign.models.catalogue import Entry, find, locate
+from balign.models.catalogue import Entry, locate
 from balign.models.footprint import known
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.estimate import memory
 from balign.runs.estimate.timings import Timings, earlier_runs
 from balign.runs.folder import runs_root
-from balign.runs.prompt_lists import Pictures, pictures, prompt_sets, resolve
+from balign.runs.prompt_lists import Pictures, model_entry, pictures, prompt_sets, resolve
 
 FLOPS = 45e9
 """Operations of a denoiser that two cores do in a second."""
@@ -37,7 +37,7 @@ STORED = 5
 REMEDIES: tuple[tuple[str, dict[str, object]], ...] = (
     ("training the cross-attention alone", {"train": "cross_attention"}),
     ("--micro-batch and --gradient-checkpointing left out", {"micro_batch": None, "gradient_checkpointing": None}),
-    ("the bundled model", {"model": "emoji", "train": None}),
+    ("the bundled model", {"model": "emoji", "train": None, "size": None}),
 )
 
 
@@ -62,7 +62,7 @@ class Estimate(NamedTuple):
 def estimate(config: RunConfig, sets: PromptSets) -> Estimate:
     """Time, memory and disk for this run and its prompts."""
     entry, drawn, same, spare = (
-        find(config.model),
+        model_entry(config),
         pictures(config, sets),
         earlier_runs(config),
         free(config.device, runs_root()),
@@ -118,7 +118,8 @@ def _seconds(
     gpu: bool,
 ) -> float:
     batch = settings.batch_forget + settings.batch_retain
-    count = max(drawn.training - cached, 0) + drawn.compared + drawn.checked + drawn.previews * drawn.in_preview
+    tests = drawn.compared + drawn.reference + drawn.checked
+    count = max(drawn.training - cached, 0) + tests + drawn.previews * drawn.in_preview
     unit = 2 * known(entry).flops / FLOPS / (GPU if gpu else 1)
     denoise = median(run.denoise for run in same) if same else unit
     learnt = [run for run in same if run.learn]
@@ -176,7 +177,7 @@ def _disk(settings: Settings, entry: Entry, drawn: Pictures, same: Sequence[Timi
     """GB: the most that such a run left; else its pictures as they would be uncompressed, and its weights."""
     train = settings.train
     weights = max((r.disk_gb for r in same if r.train == train), default=STORED * known(entry).trained[train] / GB)
-    return (drawn.compared + drawn.training) * 3 * entry.size_px**2 / GB + weights
+    return (drawn.compared + drawn.reference + drawn.training) * 3 * entry.size_px**2 / GB + weights
 
 
 def _obstacle(config: RunConfig, memory: float, disk: float, spare: Free) -> str:
@@ -198,5 +199,5 @@ def _remedies(config: RunConfig, spare: Free) -> Iterator[str]:
     """The changes that would make the run fit."""
     for text, change in REMEDIES:
         changed = RunConfig.parse(config.model_dump() | change)
-        if changed != config and _split(changed, find(changed.model), spare)[1]:
+        if changed != config and _split(changed, model_entry(changed), spare)[1]:
             yield text

@@ -21,6 +21,8 @@ from balign.telemetry import Phase, Step
 
 LOOKED_AT, ENOUGH = 60, 5
 """How many of the newest folders are looked at, and how many runs are enough."""
+Kind = tuple[str, str, str, int | None]
+"""Model, device, number format and size."""
 HEAVY = ("erased.safetensors", "checkpoint.safetensors")
 
 
@@ -49,25 +51,27 @@ class Timings:
 
 
 def earlier_runs(config: RunConfig) -> list[Timings]:
-    """The newest finished runs of the same model, on the same device and in the same number format."""
-    timings = (_timings(run, config.model, config.device, _precision(config)) for run in list_runs()[:LOOKED_AT])
+    """The newest finished runs of the same model and size, on the same device and in the same number format."""
+    like = _kind(config)
+    timings = (_timings(run, like) for run in list_runs()[:LOOKED_AT])
     return list(itertools.islice(filter(None, timings), ENOUGH))
 
 
 @until_changed("report.json", most=512)
-def _timings(run: Run, model: str, device: str, precision: str) -> Timings | None:
+def _timings(run: Run, like: Kind) -> Timings | None:
     """What the run took; None if it is not finished, if it was another model's, or if it is unreadable."""
     try:
         config = run.config
-        return _read(run) if (config.model, config.device, _precision(config)) == (model, device, precision) else None
+        return _read(run) if _kind(config) == like else None
     except (OSError, Refusal) as error:
         raise_shortage(error)
         return None
 
 
-def _precision(config: RunConfig) -> str:
-    """What a run draws in; on a processor auto is fp32."""
-    return "fp32" if config.precision == "auto" and chosen_card(config.device) is None else config.precision
+def _kind(config: RunConfig) -> Kind:
+    """What a run draws with and in; on a processor the precision auto is fp32."""
+    auto = config.precision == "auto" and chosen_card(config.device) is None
+    return config.model, config.device, "fp32" if auto else config.precision, config.size
 
 
 def _read(run: Run) -> Timings | None:

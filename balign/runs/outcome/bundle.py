@@ -21,7 +21,7 @@ from balign.measure.report import Pair
 from balign.plain_file import raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs.file_cache import until_changed
-from balign.runs.folder import Run
+from balign.runs.folder import PICTURES, Run
 from balign.runs.outcome.model_card import card
 from balign.runs.tryout.store import ready
 from balign.stored_zip import StoredZip
@@ -30,8 +30,9 @@ from balign.telemetry import Step
 FORMAT = "balign bundle 1"
 SUMS = "SHA256SUMS"
 FILES = ("config.json", "report.json", "report.html", "telemetry.jsonl")
-FOLDERS = ("previews", "images/before", "images/after")
+FOLDERS = ("previews", "images/before", "images/after", "images/reference")
 WEIGHTS = "erased.safetensors"
+OWN = re.compile(r"images/own-[0-9a-f]{12}/(before|after)")
 PICTURE = re.compile(r"[0-9]{1,9}\.png")
 METRICS = ("group", *(name for name in Pair.model_fields if name != "labels"))
 STEPS = tuple(field.name for field in fields(Step))
@@ -42,7 +43,9 @@ class TrainingImage(BaseModel):
 
     side: str
     prompt: str
-    seed: int
+    seed: int | None = None
+    sha256: str = ""
+    """Of somebody's own picture, which has no seed."""
 
 
 class Manifest(BaseModel):
@@ -56,8 +59,15 @@ def packed(run: Run) -> StoredZip:
     if not ready(run):
         raise Refusal(f"Run {run.id} has no report or no weights yet; `balign run` with its folder finishes it.")
     files = [run.path / name for name in FILES]
-    drawn = (path for folder in FOLDERS for path in sorted((run.path / folder).glob("[0-9]*.png")))
+    own = sorted(folder.relative_to(run.path).as_posix() for folder in (run.path / "images").glob("own-*/*"))
+    drawn = (
+        path
+        for folder in (*FOLDERS, *filter(OWN.fullmatch, own))
+        for path in sorted((run.path / folder).glob("[0-9]*.png"))
+    )
     pictures = [path for path in drawn if PICTURE.fullmatch(path.name)]
+    named = {picture.sha256 for picture in (*run.config.forget_pictures, *run.config.keep_pictures)}
+    pictures += [run.path / PICTURES / f"{sha}.png" for sha in sorted(named)]
     kept = [path for path in (*files, *pictures, run.path / WEIGHTS) if os.path.isfile(path) and not path.is_symlink()]
     return StoredZip([*_tables(run), *((path.relative_to(run.path).as_posix(), path) for path in kept)], SUMS)
 
@@ -102,12 +112,12 @@ def _tables(run: Run) -> list[tuple[str, bytes]]:
         raise_shortage(error)
         made = ()
     prompts = [image.model_dump() | {"use": image.side} for image in made]
-    prompts += [test | {"use": test["group"]} for test in tests]
+    prompts += [test | {"use": test["group"], "sha256": ""} for test in tests]
     steps = (asdict(record) for record in run.telemetry()[0] if isinstance(record, Step))
     return [
         ("README.md", card(run).encode()),
         ("bundle.json", (json.dumps(about, indent=1) + "\n").encode()),
-        ("prompts.csv", csv_table(("use", "prompt", "seed"), prompts)),
+        ("prompts.csv", csv_table(("use", "prompt", "seed", "sha256"), prompts)),
         ("metrics.csv", csv_table(METRICS, tests)),
         ("steps.csv", csv_table(STEPS, steps)),
     ]

@@ -4,8 +4,11 @@ The pictures of two runs pair by group, prompt and seed, so that the difference 
 change within one.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+
+from pydantic import BaseModel
 
 from balign.measure.intervals import Change, change
 from balign.measure.report import GROUPS, GroupName, RunReport
@@ -19,7 +22,9 @@ MOST = 8
 """Most runs in one comparison; more cannot be distinguished in a chart."""
 METHOD_SETTINGS = tuple(f.name for f in fields(Settings) if f.name not in ("method", "steps", "measure_every"))
 """Settings that a method has its own defaults for; methods that differ in them still compare fairly."""
-ASIDE = ("method", *METHOD_SETTINGS, "measure_every", "preview_every", "checkpoint_every", "device")
+OWN_LISTS = ("tests", "forget_pictures", "keep_pictures")
+"""What may be somebody's own."""
+ASIDE = ("tests", "method", *METHOD_SETTINGS, "measure_every", "preview_every", "checkpoint_every", "device")
 """Settings that do not decide what is compared."""
 
 
@@ -55,17 +60,31 @@ def compare(runs: Sequence[Run]) -> list[ComparedRun]:
 
 def settings(config: RunConfig) -> dict[str, str]:
     """Every setting in its final value, as text."""
-    values = config.model_dump(exclude={"erase", "keep"}) | asdict(settle(config))
+    values = config.model_dump(exclude={"erase", "keep", *OWN_LISTS}) | asdict(settle(config))
+    values |= {name: _told(getattr(config, name)) for name in OWN_LISTS}
     try:
         entry = catalogue.find(config.model)
     except Refusal:  # a folder that is not here any more: what it would have decided stays open
         entry = None
-    for name, default in (("sampling_steps", "steps"), ("guidance", "guidance"), ("scorer", "scorer")):
+    for name, default in (
+        ("sampling_steps", "steps"),
+        ("guidance", "guidance"),
+        ("size", "size_px"),
+        ("scorer", "scorer"),
+    ):
         if values[name] is None and entry is not None:
             values[name] = getattr(entry, default)
     erased = ", ".join(f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in config.erase)
     lists = {"erase": erased, "keep": "; ".join(config.keep) or "nothing named"}
     return lists | {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
+
+
+def _told(entries: Sequence[BaseModel]) -> str:
+    """How many entries of somebody's own there are, and a word that other ones do not have."""
+    if not entries:
+        return "none"
+    listed = "\n".join(entry.model_dump_json() for entry in entries)
+    return f"{len(entries):,}, {hashlib.sha256(listed.encode()).hexdigest()[:8]}"
 
 
 def differing(runs: Sequence[Run]) -> dict[str, list[str]]:
@@ -98,12 +117,12 @@ def sentence(runs: Sequence[Run]) -> str:
 
 def _against(first: RunReport | None, other: RunReport | None) -> dict[GroupName, Change]:
     """The change of alignment from the first run's pictures to the other's, for each group."""
-    if not first or not other or first.scorer != other.scorer:
+    if not first or not other or not first.scorer or first.scorer != other.scorer:
         return {}
     changes = {}
     for name in GROUPS:
         ours, theirs = (
-            {(image.prompt, image.seed): image.alignment_after for image in report.groups[name].images}
+            {(i.prompt, i.seed): i.alignment_after for i in report.groups[name].images if i.alignment_after is not None}
             if name in report.groups
             else {}
             for report in (first, other)

@@ -17,6 +17,7 @@ from balign.runs.weights import ERASED, saved_step
 HEAD = "| Group | Images | Recognised before | after | Alignment before | after | Change, 95 % interval | p | Verdict |"
 SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
 WHOLE = "The scores below are of the whole change, 1."
+UNSCORED = "The pictures of this run were not scored, so nothing is claimed."
 LIMITS = """\
 Erasing is not proof of absence: prompts found by an attack, or further training, may bring a concept back. The scores
 are those of one CLIP model on the prompts of one run; they see what a picture is of, not counts or relations. The
@@ -24,8 +25,13 @@ ledger is a prediction to first order about the images of each step, and no more
 under its licence."""
 
 
-def card(run: Run, strength: float = 1.0) -> str:
-    """The whole card; `strength` is how much of the change is in the weights beside it.
+TRIED = "diffusers 0.35 and 0.42, transformers 4.57 and 5.24, peft 0.17 and 0.21"
+"""The oldest releases that exports are opened with by the tests, and the newest."""
+FOLDER = "the folder this card is in, or its name on the hub"
+
+
+def card(run: Run, strength: float = 1.0, form: str = "changed") -> str:
+    """The whole card; `strength` is how much of the change is in the weights beside it, which are of this form.
 
     Raises Refusal if the run's report is unreadable.
     """
@@ -50,9 +56,10 @@ def card(run: Run, strength: float = 1.0) -> str:
         f"The training ended before its last step: **{taken}**." if ended else "",
         "## Scores",
         f"**{_text(', '.join(c.name for c in config.erase))}**: {headline(report, attacked(run))}." if report else "",
-        _scores(report) if report else "This run has no report yet, so nothing is claimed.",
+        _scores(report) if report and report.scorer else UNSCORED,
         "## Use",
-        _use(base),
+        _use(base, form),
+        f"Tried with {TRIED}.",
         "## Limits",
         LIMITS,
         "## Licence",
@@ -129,15 +136,39 @@ def _scores(report: RunReport) -> str:
     return "\n".join(rows)
 
 
-def _use(base: Entry) -> str:
-    source = f"assets/models/{base.id}" if base.bundled else base.id
-    return (
-        "```python\nfrom diffusers import DiffusionPipeline\nfrom safetensors.torch import load_file\n\n"
-        f"pipeline = DiffusionPipeline.from_pretrained({json.dumps(source)})\n"
-        'pipeline.unet.load_state_dict(load_file("erased.safetensors"), strict=False)\n```\n\n'
-        "`erased.safetensors` holds only the weights that changed. A folder with `model_index.json` beside this card "
-        "is the whole pipeline instead, and is loaded by `from_pretrained` alone."
-    )
+def _use(base: Entry, form: str) -> str:
+    """How the weights beside the card are used."""
+    source = json.dumps(f"assets/models/{base.id}" if base.bundled else base.id)
+    part = "transformer" if base.family == "DiT" else "unet"
+    if form == "pipeline":
+        loaded = [f"pipeline = DiffusionPipeline.from_pretrained({json.dumps(FOLDER)})"]
+        about = "The folder is the whole pipeline, in fp32."
+    elif form == "lora":
+        loaded = [
+            f"pipeline = DiffusionPipeline.from_pretrained({source})",
+            f'pipeline.load_lora_weights({json.dumps(FOLDER)}, weight_name="lora.safetensors")',
+        ]
+        about = "A1111, Forge and ComfyUI take `lora.safetensors` as any LoRA of the base model, at weight 1."
+    elif form == "checkpoint":
+        return (
+            "`whole-model.safetensors` is the whole model under the names of its first release, for the folder "
+            "`models/Stable-diffusion` of A1111 and Forge or `models/checkpoints` of ComfyUI, and for diffusers' "
+            "`from_single_file`."
+        )
+    else:
+        loaded = [
+            "from safetensors.torch import load_file",
+            "",
+            f"pipeline = DiffusionPipeline.from_pretrained({source})",
+            f'pipeline.{part}.load_state_dict(load_file("erased.safetensors"), strict=False)',
+        ]
+        about = (
+            "`erased.safetensors` holds only the weights that changed, by the names of diffusers: no program but "
+            "diffusers opens it. A folder with `model_index.json` beside this card is the whole pipeline instead, and "
+            "is loaded by `from_pretrained` alone."
+        )
+    code = "\n".join(["from diffusers import DiffusionPipeline", *loaded])
+    return f"```python\n{code}\n```\n\n{about}"
 
 
 def _text(words: str) -> str:

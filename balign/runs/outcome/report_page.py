@@ -10,9 +10,9 @@ from PIL import Image
 
 from balign.markup import charts, formats
 from balign.markup.render import PACKAGE, render
-from balign.measure import training_charts
+from balign.measure import nudity, training_charts
 from balign.measure.headline import headline
-from balign.measure.report import RATES, RunReport
+from balign.measure.report import RATES, VEILED, RunReport
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout import attack_store
@@ -45,6 +45,9 @@ def page(run: Run) -> Markup:
         summary=charts.ledger_words(cells),
         projected=sum(step.projected for step in steps),
         shown=PAIRS_A_GROUP,
+        curves=nudity.curves(report.nudity) if report.nudity else [],
+        threshold=nudity.PAPER,
+        veiled=VEILED,
         picture=lambda name: _embedded(run.file(name)),
         config=run.config.to_json(),
         facts=json.dumps({name: value for name, value in report.to_dict().items() if name != "groups"}, indent=2),

@@ -31,7 +31,7 @@ class Original(MadeWith):
 
 def begin(bundle: Bundle, root: Path | None = None) -> Run:
     """A new run folder with the bundle's config and a note of what it repeats."""
-    run = Run.create(bundle.config, root)
+    run = Run.create(bundle.config, root, bundle.pictures)
     note(run, bundle)
     return run
 

@@ -6,42 +6,32 @@ Nothing of it is unpacked onto the disk. All of it is checked against its own li
 import contextlib
 import hashlib
 import json
-import os
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from balign import plain_text
-from balign.plain_file import raise_shortage
+from balign.data.own_pictures import check_png
+from balign.foreign_zip import foreign
 from balign.refusal import Refusal
 from balign.runs.config import MAX_STEPS, SHORT, RunConfig, explain
+from balign.runs.folder import PICTURES
 from balign.runs.outcome.bundle import FORMAT, SUMS, WEIGHTS
 from balign.stored_zip import PIECE
 
 MEMBER = re.compile(
     r"README\.md|(bundle|config|report)\.json|report\.html|telemetry\.jsonl|(prompts|metrics|steps)\.csv"
-    r"|(previews|images/before|images/after)/[0-9]{1,9}\.png|erased\.safetensors|SHA256SUMS"
+    r"|(previews|images/(own-[0-9a-f]{12}/)?(before|after|reference))/[0-9]{1,9}\.png"
+    r"|pictures/[0-9a-f]{64}\.png|erased\.safetensors|SHA256SUMS"
 )
 RUN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
-MAX_DIRECTORY = 8_000_000
-"""Most bytes of a zip's own list of files; that of 50,000 pictures fits."""
 MAX_TEXT = 8_000_000
 """Most bytes of a file that is read as text."""
-GROWS, ROOM = 4, 64_000_000
-"""A zip may hold this many times its size, and this many bytes more; pictures and weights do not compress."""
-DAMAGE = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError,
-    OverflowError,
-)  # fmt: skip
-"""The exceptions of zipfile for a damaged zip; a name that is no text, or an offset that no file has, is a ValueError,
-an OverflowError or an OSError."""
-END, LOCATOR, END64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 
 
 def _printable(text: str) -> str:
@@ -85,24 +75,17 @@ class Bundle(NamedTuple):
     run: str
     weights: str
     made_with: MadeWith
+    pictures: Mapping[str, bytes] = MappingProxyType({})
+    """Somebody's own that the run learnt from, by their sha256."""
 
 
 def read(path: Path) -> Bundle:
     """Check a whole zip and return what is needed of it. Raises Refusal if anything in it is not as it should be."""
-    try:
-        file = open(path, "rb")  # noqa: SIM115
-    except FileNotFoundError:
-        raise Refusal(f"There is no file {path.name}.") from None
-    with file:
-        size = _size(file)
-        try:
-            with zipfile.ZipFile(file) as archive:
-                return _read(archive, size)
-        except Refusal:
-            raise
-        except DAMAGE as error:
-            raise_shortage(error)
-            raise Refusal(f"The zip is damaged ({str(error)[:120]!r}); download or copy it again.") from None
+    with foreign(path, "bundle", "This is not a bundle; one is the zip that balign makes of a run.") as (
+        archive,
+        members,
+    ):
+        return _read(archive, members)
 
 
 def digest(file: IO[bytes]) -> str:
@@ -122,25 +105,8 @@ def digest(file: IO[bytes]) -> str:
     return tensors.hexdigest()
 
 
-def _size(file: IO[bytes]) -> int:
-    """The zip's size. zipfile reads its list of files whole, so a long one is refused first. Ours have no comment."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(size - 98, 0))
-    tail = file.read().rjust(98, b"\0")
-    if tail[-22:-18] != END or tail[-2:] != b"\0\0":
-        raise Refusal("This is not a bundle; one is the zip that balign makes of a run.")
-    directory = int.from_bytes(tail[-10:-6], "little")
-    if tail[-42:-38] == LOCATOR and tail[:4] == END64:
-        directory = max(directory if directory != 0xFFFFFFFF else 0, int.from_bytes(tail[40:48], "little"))
-    if directory > MAX_DIRECTORY:
-        raise Refusal("The zip lists far more files than a run has; it is not a bundle.")
-    file.seek(0)
-    return size
-
-
-def _read(archive: zipfile.ZipFile, size: int) -> Bundle:
-    members = {info.filename: info for info in archive.infolist()}
-    _refuse_what_no_bundle_holds(archive, members, size)
+def _read(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> Bundle:
+    _refuse_what_no_bundle_holds(members)
     sums = _sums(archive.read(SUMS))
     if sums.keys() != members.keys() - {SUMS}:
         odd = min(sums.keys() ^ (members.keys() - {SUMS}))
@@ -161,13 +127,23 @@ def _read(archive: zipfile.ZipFile, size: int) -> Bundle:
     except ValidationError as error:
         raise Refusal(f"bundle.json is not that of a bundle: {explain(error)}") from None
     known = run if isinstance(run, str) and RUN_NAME.fullmatch(run) else "another run"
-    return Bundle(config, known, weights, made_with)
+    return Bundle(config, known, weights, made_with, _pictures(archive, members, config))
 
 
-def _refuse_what_no_bundle_holds(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], size: int) -> None:
-    """Names, kinds and sizes, before a byte of content is read."""
-    if len(members) != len(archive.infolist()):
-        raise Refusal("The zip holds two files of one name; it is not a bundle.")
+def _pictures(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], config: RunConfig) -> dict[str, bytes]:
+    """The pictures that the config names. Raises Refusal for one that is missing or none."""
+    found = {}
+    for sha in {picture.sha256 for picture in (*config.forget_pictures, *config.keep_pictures)}:
+        member = members.get(f"{PICTURES}/{sha}.png")
+        if member is None or member.file_size > MAX_TEXT:
+            raise Refusal(f"The zip holds no {PICTURES}/{sha[:12]}… of at most {MAX_TEXT:,} bytes, as its run does.")
+        found[sha] = archive.read(member)
+        check_png(found[sha], sha)
+    return found
+
+
+def _refuse_what_no_bundle_holds(members: Mapping[str, zipfile.ZipInfo]) -> None:
+    """Names and sizes of text, before a byte of content is read."""
     strange = [name for name in members if not MEMBER.fullmatch(name)]
     if strange:
         raise Refusal(f"The zip holds {strange[0][:80]!r}, which no bundle does.")
@@ -176,11 +152,6 @@ def _refuse_what_no_bundle_holds(archive: zipfile.ZipFile, members: Mapping[str,
             raise Refusal(f"The zip holds no {name}; a bundle does.")
         if name != WEIGHTS and members[name].file_size > MAX_TEXT:
             raise Refusal(f"{name} has more than {MAX_TEXT:,} bytes; no bundle's has.")
-    if any(i.flag_bits & 1 or i.compress_type not in (0, zipfile.ZIP_DEFLATED) for i in members.values()):
-        raise Refusal("The zip is encrypted or packed in a way that no bundle is.")
-    held = sum(info.file_size for info in members.values())
-    if held > GROWS * size + ROOM:
-        raise Refusal(f"The zip would unpack from {size:,} to {held:,} bytes; no bundle does.")
 
 
 def _sums(text: bytes) -> dict[str, str]:

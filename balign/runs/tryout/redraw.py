@@ -66,7 +66,7 @@ def drawing(run: Run, verb: str, stopped: str = STOPPED) -> Iterator[OnProgress]
 def load(run: Run) -> Job:
     """The run's base model and the scorer of its report, so that scores compare."""
     report = run.report()
-    return load_job(run, report.scorer if report else None)
+    return load_job(run, (report.scorer or None) if report else None)
 
 
 def draw_try(run: Run, request: PromptRequest) -> Path:
@@ -84,7 +84,7 @@ def draw_try(run: Run, request: PromptRequest) -> Path:
             store.OwnPrompt(
                 prompt=request.prompt,
                 seed=request.seed,
-                scorer=job.scorer.name,
+                scorer=_name(job),
                 seconds=round(time.monotonic() - started, 3),
                 images=tuple(pairs),
                 asked=len(shots),
@@ -119,9 +119,9 @@ def draw_strengths(run: Run) -> Path:
                 raise RuntimeError("Strength 0 gave other images than the base model, so no strength would hold.")
             for k in range(len(shots)):
                 images.save_png(target / f"{place}-{k}.png", drawn[k])
-            scores = job.scorer.alignment(drawn[: len(shots)], [shot.prompt for shot in shots]).tolist()
+            scores = _aligned(job, drawn[: len(shots)], [shot.prompt for shot in shots])
             frames.append(store.StrengthFrame(strength=amount, alignment=tuple(scores)))
-            result = store.StrengthResult(scorer=job.scorer.name, prompts=prompts, frames=tuple(frames))
+            result = store.StrengthResult(scorer=_name(job), prompts=prompts, frames=tuple(frames))
             result.write(target / "strength.json")
     return target
 
@@ -143,11 +143,14 @@ def draw_probes(run: Run) -> Path:
         pairs = list(_unfinished(store.probes, run, job, tuple(shots)))
         for rows, drawn in _pairs(job, shots, concepts, images.BATCH, target, on_progress, len(pairs)):
             some = shots[len(pairs) : len(pairs) + len(rows)]
-            shown = [recognised(drawn[side], some, job.scorer, job.prompts.choices) for side in SIDES]
+            shown: list[list[dict[str, bool]]] = [
+                recognised(drawn[side], some, job.scorer, job.prompts.choices) if job.scorer else [{}] * len(some)
+                for side in SIDES
+            ]
             for row, probe, *kinds in zip(rows, ways[len(pairs) :], *shown, strict=False):
                 sees = {f"shows_{side}": known.get(probe.kind) for side, known in zip(SIDES, kinds, strict=True)}
                 pairs.append(store.ProbePair(**row | probe._asdict() | sees))
-            store.ProbeResult(scorer=job.scorer.name, left_out=left_out, total=len(shots), probes=tuple(pairs)).write(
+            store.ProbeResult(scorer=_name(job), left_out=left_out, total=len(shots), probes=tuple(pairs)).write(
                 target / "probes.json"
             )
     return target
@@ -162,7 +165,8 @@ def _pairs(
     """
     target.mkdir(parents=True, exist_ok=True)
     base = _base(job)
-    job.scorer.embed_texts(texts)  # all at once, so that no score depends on where it was stopped
+    if job.scorer:
+        job.scorer.embed_texts(texts)  # all at once, so that no score depends on where it was stopped
     for start in range(done, len(shots), batch):
         some, drawn = shots[start : start + batch], {}
         rows: list[dict[str, Any]] = [{"prompt": shot.prompt, "seed": shot.seed} for shot in some]
@@ -170,12 +174,22 @@ def _pairs(
             progress(2 * start + turn * len(some), 2 * len(shots))
             weight_file.load_changed(job.run.path / "erased.safetensors", job.model.denoiser, float(turn), base)
             drawn[side] = images.render(job.model, some, job.sampling)
-            scores = job.scorer.alignment(drawn[side], texts[start : start + batch]).tolist()
+            scores = _aligned(job, drawn[side], texts[start : start + batch])
             for k, (row, score) in enumerate(zip(rows, scores, strict=True)):
                 name = f"{side}-{start + k}.png"
                 images.save_png(target / name, drawn[side][k])
                 row |= {side: (target / name).relative_to(job.run.path).as_posix(), f"alignment_{side}": score}
         yield rows, drawn
+
+
+def _name(job: Job) -> str:
+    """The scorer's name; empty without one."""
+    return job.scorer.name if job.scorer else ""
+
+
+def _aligned(job: Job, drawn: Tensor, texts: Sequence[str]) -> list[float | None]:
+    """The alignment of each image (N, H, W, 3) with its text; None without a scorer."""
+    return job.scorer.alignment(drawn, texts).tolist() if job.scorer else [None] * len(drawn)
 
 
 def _base(job: Job) -> dict[str, Tensor]:
@@ -191,6 +205,6 @@ def _unfinished(read: Callable[[Run], Any], run: Run, job: Job, shots: Sequence[
         result = read(run)
     except Refusal:  # unreadable: drawn again
         return ()
-    if result is None or not result.partial or result.scorer != job.scorer.name or not result.goes_on_with(shots):
+    if result is None or not result.partial or result.scorer != _name(job) or not result.goes_on_with(shots):
         return ()
     return result.drawn

@@ -98,10 +98,10 @@ class StrengthPrompt(StoredResult):
 
 
 class StrengthFrame(StoredResult):
-    """One strength, and the alignment of each prompt's picture."""
+    """One strength, and the alignment of each prompt's picture; None where no scorer was at hand."""
 
     strength: float
-    alignment: tuple[float, ...]
+    alignment: tuple[float | None, ...]
 
 
 class StrengthResult(StoredResult):

@@ -4,8 +4,9 @@ from typing import Any
 
 import gradio as gr
 
-from balign.host import attacking, processes, visitors
+from balign.host import attacking, processes, scheduler, visitors
 from balign.host.visitors import Visitor
+from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout import attack_store, store
 from balign.runs.tryout.attack_store import QUICK, AttackRequest, AttackResult
@@ -42,6 +43,8 @@ def attack(
         Whether attacks are being made, the outcome in words, and each result with its curves, point by point.
     """
     known = arguments.owned(run, owner_secret)
+    if attacks and scheduler.inline():
+        raise Refusal("The device here comes with a visitor's own press; begin attacks on the page.")
     if attacks:
         asked = {"attacks": attacks, "tokens": tokens or QUICK.tokens, "steps": steps, "pictures": pictures}
         wanted = AttackRequest.parse(**asked, control=control or None, concept=concept or None)

@@ -136,7 +136,7 @@ def pair(run: str, group: str = "erased", number: int = 0) -> dict[str, Any]:
 
     Args:
         run: The id that start returned.
-        group: "erased", "kept" or "neighbours".
+        group: "erased", "kept", "neighbours" or "own".
         number: Which image of the group, counted from 0.
 
     Returns:
@@ -164,7 +164,7 @@ def score(run: str, group: str = "erased") -> dict[str, Any]:
 
     Args:
         run: The id that start returned.
-        group: "erased", "kept" or "neighbours".
+        group: "erased", "kept", "neighbours" or "own".
 
     Returns:
         The group's numbers as in report.json with the verdict on its change, and the scorer they are by.

@@ -14,7 +14,7 @@ from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.folder import find
 from balign.ui import form
-from balign.ui.erase_tab import panels, previews, results
+from balign.ui.erase_tab import own_uploads, panels, previews, results
 from balign.ui.page import Answer, Caller, Sent, changed, notice
 
 GONE = "The run in this link is not here any more; it may have been deleted."
@@ -24,14 +24,17 @@ def start(caller: Caller, values: Mapping[str, Any]) -> Answer:
     """Write the configs and start their runs; the browser then shows the first one."""
     configs = form.configs(values)
     remarks = form.advice(configs[0])
+    configs, pictures, more = own_uploads.taken(configs, values)
+    remarks += more
     if len(configs) > 1 and scheduler.inline():
         raise Refusal(f"{len(configs)} seeds were given; this instance has its device for one run at a time.")
     visitor = visitors.with_secret(caller.visitor)
-    first = scheduler.begin_all(configs, visitor)[0]
+    first = scheduler.begin_all(configs, visitor, pictures)[0]
     if len(configs) > 1:
         remarks.append(f"{len(configs)} runs, one per seed: this is the first, and all of them are under Runs.")
     message = notice(" ".join(remarks), "remark") if remarks else ""
-    return keep(caller) | {"browser": visitors.stored(first.id, visitor), "notice": message}
+    begun = {"browser": visitors.stored(first.id, visitor), "notice": message}
+    return keep(caller) | begun | own_uploads.spent(values)
 
 
 def stop(caller: Caller) -> Answer:
@@ -137,7 +140,7 @@ PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
     "stop": lambda view: _stop_button(view),
     "resume": lambda view: gr.update(value=_resume_label(view), visible=_can_resume(view)),
-    "compare": lambda view: gr.update(visible=_can_resume(view) and view is not None and view.partial),
+    "compare": lambda view: gr.update(visible=_can_compare(view)),
     "discard": lambda view: gr.update(visible=bool(view and view.own and view.discardable)),
     "timer": lambda view: gr.Timer(active=bool(view and view.live)),
 }
@@ -154,6 +157,13 @@ def _resume_label(view: RunView | None) -> str:
         return "Start"
     discarded = view is not None and view.last is not None and view.last.message == DISCARDED
     return "Start again" if discarded else "Resume"
+
+
+def _can_compare(view: RunView | None) -> bool:
+    """Whether what there is can be compared now: weights that were not, or a finished run without scores."""
+    if view is None or not view.own:
+        return False
+    return view.partial if _can_resume(view) else view.state == "done" and bool(view.report and not view.report.scorer)
 
 
 def _can_resume(view: RunView | None) -> bool:

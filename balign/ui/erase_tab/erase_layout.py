@@ -7,13 +7,14 @@ from typing import Any
 import gradio as gr
 
 from balign.host import scheduler
-from balign.ui import form
-from balign.ui.erase_tab import erase_handlers, keep_assistant, panels, zerogpu
+from balign.ui import form, zerogpu
+from balign.ui.erase_tab import erase_handlers, keep_assistant, own_uploads, panels
 from balign.ui.page import Answer, bind, plain
 
 TICK = 1.0
 """Seconds between two looks into the run's folder."""
 SHOW_RUN = """(browser) => {
+  balignRemember(browser);
   const here = new URL(window.location);
   if (!browser || !browser.run || here.searchParams.get("run") === browser.run) return;
   here.searchParams.set("run", browser.run);
@@ -21,6 +22,13 @@ SHOW_RUN = """(browser) => {
   window.scrollTo({ top: 0, behavior: "smooth" });
 }"""
 """Puts the run's id into the page's address, for a reload or another browser, and shows where it can be watched."""
+OWNER = """async (browser) => {
+  for (let k = 0; !window.balignOwner && k < 200; k++) await new Promise((ready) => setTimeout(ready, 50));
+  return [window.balignOwner(browser)];
+}"""
+"""Takes the secret from the end of the page's address, where a link that owns a run has it."""
+REMEMBER = "(browser) => { balignRemember(browser); }"
+"""Where a browser keeps nothing, says so and gives that link."""
 BUTTONS: dict[str, tuple[str, str, Callable[..., Answer], str]] = {
     "stop": ("Stop", "stop", erase_handlers.stop, "stopped"),
     "compare": ("Compare now", "compare-now", erase_handlers.compare, "compared"),
@@ -75,6 +83,7 @@ def _form(parts: dict[str, Any]) -> dict[str, Any]:
     parts["added"] = plain("", "keep-added")
     with gr.Accordion("The prompts this gives", open=False, elem_id="keep-prompts"):
         parts["prompts"] = plain("", "prompts")
+    own_uploads.build(parts)
     model, (_, method) = form.default("model"), form.methods()[0]
     about = form.about_model(model)
     fields["model"] = gr.Dropdown(
@@ -87,8 +96,9 @@ def _form(parts: dict[str, Any]) -> dict[str, Any]:
         form.methods(), value=method, label="Method", visible=not form.way(method), elem_id="field-method"
     )
     with gr.Accordion("Settings", open=False):
-        for pair in zip(form.SETTINGS[::2], form.SETTINGS[1::2], strict=True):
+        for start in range(0, len(form.SETTINGS), 2):
             with gr.Row():
+                pair = form.SETTINGS[start : start + 2]
                 fields |= {setting.name: _setting(setting, method) for setting in pair}
         for name, label, choices in (
             ("forget", "How to forget", form.FORGETTING),
@@ -126,9 +136,12 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
             on(shown, zerogpu.drive, "The run could not go on with the device")
         return shown
 
-    begin(on(page.load, erase_handlers.attach, "The run could not be opened", outputs=["browser", *fields]))
+    opened = on(page.load, erase_handlers.attach, "The run could not be opened", outputs=["browser", *fields], js=OWNER)
+    begin(opened).then(None, parts["browser"], None, js=REMEMBER)
     failure = "The run could not be started"
-    started = on(parts["start"].click, erase_handlers.start, failure, fields, ["browser", "sure", "doomed"])
+    given = fields | {name: parts[name] for name in own_uploads.UPLOADS}
+    taken = ["browser", "sure", "doomed", *own_uploads.UPLOADS]
+    started = on(parts["start"].click, erase_handlers.start, failure, given, taken)
     begin(started).then(None, parts["browser"], None, js=SHOW_RUN)
     question = ["sure", "question", "doomed"]
     for name, (_, _, work, done) in BUTTONS.items():

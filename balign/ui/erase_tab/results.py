@@ -5,8 +5,9 @@ from markupsafe import Markup
 from balign.host.status import RunView
 from balign.markup.formats import percent
 from balign.markup.render import render
+from balign.measure import nudity
 from balign.measure.headline import headline
-from balign.measure.report import RATES
+from balign.measure.report import RATES, VEILED
 from balign.runs.tryout import attack_store
 from balign.ui.files import keyed, url
 
@@ -31,6 +32,9 @@ def outcome(view: RunView | None) -> Markup:
         unreadable=view.unreadable,
         rates=[(percent(value), *words) for value, *words in rates],
         shown=SHOWN,
+        curves=nudity.curves(report.nudity) if report and report.nudity else [],
+        threshold=nudity.PAPER,
+        veiled=VEILED,
         url=url,
         downloads=[(text, keyed(view.run, name)) for name, text in files.items() if view.run.file(name)],
     )

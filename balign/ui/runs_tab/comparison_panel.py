@@ -10,7 +10,7 @@ from balign.host.visitors import NOBODY, Visitor
 from balign.markup.charts import Place, Series, lines, scatter
 from balign.markup.render import render
 from balign.measure.intervals import FEW, Change
-from balign.measure.report import GROUPS
+from balign.measure.report import GROUPS, TESTED
 from balign.method.method_row import PARTS
 from balign.method.objectives import METHODS, settle
 from balign.refusal import Refusal
@@ -18,7 +18,9 @@ from balign.runs.config import RunConfig
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 from balign.runs.outcome.comparison import ComparedRun, compare, sentence
+from balign.runs.outcome.matrix import matrix
 from balign.ui import form
+from balign.ui.files import url
 
 TERM = "mean change of alignment from before to after, with its 95 % interval"
 AXES = (("erased", "erased, further left forgets more", TERM), ("kept", "kept, higher keeps more", TERM))
@@ -41,7 +43,7 @@ def run_methods(run: Run, methods: Sequence[str], visitor: Visitor = NOBODY) -> 
     configs = [RunConfig.parse(same | {"method": name, "steps": _steps(settings.steps, name)}) for name in others]
     for config in configs:
         form.advice(config)
-    return scheduler.begin_all(configs, visitor)
+    return scheduler.begin_all(configs, visitor, run.pictures())
 
 
 def live(runs: Sequence[Run]) -> bool:
@@ -60,7 +62,8 @@ def panel(runs: Sequence[Run]) -> Markup:
         plot=plot(rows),
         curves=_curves(rows),
         methods=METHODS,
-        groups=GROUPS,
+        groups={name: GROUPS[name] for name in TESTED},
+        matrix=_matrix(tuple(runs)) if rows else Markup(),
         term=f"{TERM}; below it the difference to run 1 on the same pictures",
         difference=difference,
         few=FEW,
@@ -71,6 +74,17 @@ def panel(runs: Sequence[Run]) -> Markup:
 def _rows(runs: tuple[Run, ...]) -> list[ComparedRun]:
     """The rows, kept because the intervals take a while."""
     return compare(runs)
+
+
+@until_changed("report.json", "label", most=32)
+def _matrix(runs: tuple[Run, ...]) -> Markup:
+    """What each run did to each concept; empty where the runs have no matrix, since their table says why."""
+    try:
+        rows = matrix(runs)
+    except Refusal:
+        return Markup()
+    shown = len(rows) > 1 and any(cell.images for row in rows for cell in row.cells)
+    return render("ui/runs_tab/matrix.html", rows=rows, few=FEW, url=url) if shown else Markup()
 
 
 def plot(rows: Sequence[ComparedRun]) -> Markup:

@@ -101,6 +101,6 @@ def reproduce_zip(caller: Caller, file: object) -> Answer:
     """Check an uploaded bundle and start its run again; the upload itself is not kept."""
     with uploaded(file, "zip") as path:
         bundle = zip_check.read(path)
-        run = scheduler.begin(bundle.config, caller.visitor)
+        run = scheduler.begin(bundle.config, caller.visitor, bundle.pictures)
         reproduce.note(run, bundle)
     return {"say": render("ui/runs_tab/reproducing.html", original=bundle.run, run=run)}

@@ -40,6 +40,8 @@ def probe_results(run: Run, drawn: ProbeResult | None) -> Markup:
 def summary(probes: Sequence[ProbePair]) -> str:
     """The outcome, by what the base model showed: what it never drew cannot be called erased."""
     counts = Counter(map(outcome, probes))
+    if probes and counts["unknown"] == len(probes):
+        return "No scorer was at hand, so no probe was judged; look at the pictures."
     shown = counts["still"] + counts["gone"]
     if not shown:
         return "The base model showed the concept for none of the probes, so they say nothing of its erasure."

@@ -43,12 +43,16 @@ def strength(run: Run, drawn: StrengthResult | None) -> Markup:
 
 
 def means(drawn: StrengthResult) -> list[dict[str, float]]:
-    """For each strength the mean alignment of each group that has prompts."""
+    """For each strength the mean alignment of each group that has scores."""
     of_group = {name: [k for k, prompt in enumerate(drawn.prompts) if prompt.group == name] for name in SHOWN}
-    return [
-        {name: sum(frame.alignment[k] for k in places) / len(places) for name, places in of_group.items() if places}
+    scored = [
+        {
+            name: [value for k in places if (value := frame.alignment[k]) is not None]
+            for name, places in of_group.items()
+        }
         for frame in drawn.frames
     ]
+    return [{name: sum(values) / len(values) for name, values in each.items() if values} for each in scored]
 
 
 def curve(values: Sequence[str], means: Sequence[dict[str, float]], first: int) -> Markup:

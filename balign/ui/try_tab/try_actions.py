@@ -69,11 +69,13 @@ def export(caller: Caller, amount: object) -> Answer:
     accepted = {f"{strength:.2f}": strength for strength in STRENGTHS}
     if not isinstance(amount, str) or amount not in accepted:
         raise Refusal(f"The strength {str(amount)[:20]!r} is not one of {', '.join(accepted)}.")
-    name = export_name(accepted[amount], whole=not limits.public())
+    whole = not limits.public()
+    name = export_name(accepted[amount], whole)
     if (run.path / name).exists():
         raise Refusal(f"This strength was exported before: {name} in the run's folder.")
     disk.check_growth(run, (run.path / WEIGHTS).stat().st_size)
-    return _start(caller, run, "export", f"--out={run.path / name}", f"--strength={amount}")
+    form = "pipeline" if whole else "changed"
+    return _start(caller, run, "export", f"--out={run.path / name}", f"--form={form}", f"--strength={amount}")
 
 
 def stop(caller: Caller) -> Answer:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from balign.data import probes as probing
-from balign.host import processes, status, visitors
+from balign.host import borrowing, processes, scheduler, status, visitors
 from balign.markup.formats import duration
 from balign.markup.render import macro, render
 from balign.refusal import Refusal
@@ -19,6 +19,7 @@ from balign.runs.folder import Run
 from balign.runs.prompt_lists import BATCH
 from balign.runs.tryout import store
 from balign.runs.tryout.store import MOST_IMAGES
+from balign.ui import zerogpu
 from balign.ui.page import Answer, Caller, Page, Sent, bind, changed, notice, plain
 from balign.ui.try_tab import attack_panel, blind_vote, own_prompts, probe_results, strength, try_actions
 
@@ -85,19 +86,25 @@ def _strength(parts: dict[str, Any]) -> None:
 def _events(page: Page, tab: Any, parts: dict[str, Any], fields: Set[str]) -> None:
     on = partial(bind, page.browser, parts)
 
-    def refresh(event: Any) -> None:
+    def refresh(event: Any) -> Any:
         followed = [*shown(Caller(visitors.NOBODY, None)), "sent"]
-        on(event, refreshed, "The files of this run cannot be shown", ["sent"], followed, say="trouble")
+        return on(event, refreshed, "The files of this run cannot be shown", ["sent"], followed, say="trouble")
+
+    def begin(event: Any) -> None:
+        """Show that it is drawn and, on ZeroGPU, draw it within this call; elsewhere a process does that."""
+        seen = refresh(event)
+        if scheduler.inline():
+            refresh(on(seen, zerogpu.draw, "The drawing could not go on with the device"))
 
     refresh([tab.select, parts["timer"].tick])
     failure = "The drawing could not be started"
     submitted = [parts["draw"].click, parts["prompt"].submit]
-    refresh(on(submitted, try_actions.draw_prompt, failure, ["prompt", "seed", "images"]))
-    refresh(on(parts["probe"].click, try_actions.draw_probes, failure))
-    refresh(on(parts["frames"].click, try_actions.draw_strengths, failure))
+    begin(on(submitted, try_actions.draw_prompt, failure, ["prompt", "seed", "images"]))
+    begin(on(parts["probe"].click, try_actions.draw_probes, failure))
+    begin(on(parts["frames"].click, try_actions.draw_strengths, failure))
     export = on(parts["export"].click, try_actions.export, "The export could not be started", ["amount"], js=STRENGTH)
-    refresh(export)
-    refresh(on(parts["attack"].click, try_actions.attack, "The attack could not be started", fields))
+    begin(export)
+    begin(on(parts["attack"].click, try_actions.attack, "The attack could not be started", fields))
     refresh(on(parts["stop"].click, try_actions.stop, "The drawing could not be stopped"))
 
 
@@ -110,7 +117,9 @@ def refreshed(caller: Caller, sent: Sent | None) -> Answer:
 def shown(caller: Caller) -> dict[str, Any]:
     """Every part that follows the run's folder, as it is now."""
     owned = caller.owned
-    working = owned is not None and processes.alive(owned)  # asked first: one that ends in between is then read whole
+    working = owned is not None and (
+        processes.alive(owned) or borrowing.pending(owned)
+    )  # asked first: one that ends in between is then read whole
     run = owned if owned is not None and store.ready(owned) else None
     progress = _progress(run, working) if run else ""
     strengths, no_strengths = _read(store.strength, run)

@@ -231,30 +231,6 @@ def test_a_run_without_weights_is_not_scored(configure, tmp_path):
     assert "no erased weights yet" in event.message
 
 
-def test_the_export_is_a_pipeline_with_the_erased_weights(finished, tmp_path):
-    from diffusers import UNet2DConditionModel
-
-    out = execute.export(finished.run, tmp_path / "pipeline")
-    parts = UNet2DConditionModel.from_pretrained(out / "unet").state_dict()
-    erased = load_file(finished.run.path / "erased.safetensors")
-    assert all(torch.equal(parts[name], tensor) for name, tensor in erased.items())
-    with pytest.raises(ValueError, match="not an empty folder"):
-        execute.export(finished.run, out)
-
-
-def test_the_change_is_written_as_a_lora_which_says_what_it_holds(finished, tmp_path):
-    out = tmp_path / "lora.safetensors"
-    shares = [execute.export_lora(finished.run, tmp_path / f"{rank}.safetensors", rank) for rank in (1, 2, 64)]
-    assert shares == sorted(shares)
-    assert 0 < shares[0] < shares[2] <= 1
-    for rank, refusal in ((0, "rank is 0"), (4, "exists; name a new file")):
-        out.touch()
-        with pytest.raises(ValueError, match=refusal):
-            execute.export_lora(finished.run, out, rank)
-    assert out.read_bytes() == b""
-    assert any(name.endswith("attn2_to_k.lora_up.weight") for name in load_file(tmp_path / "2.safetensors"))
-
-
 def test_a_disturbed_edit_path_is_noticed(configure, tmp_path, monkeypatch):
     draws = iter(range(1, 100))
     render = images.render

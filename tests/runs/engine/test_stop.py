@@ -194,3 +194,27 @@ def test_a_report_says_how_many_steps_were_planned_only_where_it_must(finished):
     assert (report.planned, report.taken) == (6, "6 steps")
     old = report.model_copy(update={"settings": {}})
     assert (old.planned, old.taken) == (6, "6 steps")
+
+
+def test_a_comparison_that_was_ended_goes_on_where_it_was(configure, finished) -> None:
+    run = Run.create(configure())
+    work(run, in_phase("evaluate", 2))
+    folder = run.path / "images" / "after"
+    drawn = {file: file.stat().st_mtime_ns for file in sorted(folder.glob("*.png"))}
+    assert 0 < len(drawn) < len(list((run.path / "images" / "before").glob("*.png")))
+    assert run.report() is None
+    work(run)
+    assert {file: file.stat().st_mtime_ns for file in drawn} == drawn
+    assert not (run.path / weights.COMPARING).exists()
+    same_as_undisturbed(run, finished)
+
+
+def test_images_of_other_weights_are_drawn_again(configure, finished) -> None:
+    run = Run.create(configure())
+    work(run, in_phase("evaluate", 2))
+    note = run.path / weights.COMPARING
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"step": 3}))
+    drawn = {file: file.stat().st_mtime_ns for file in sorted((run.path / "images" / "after").glob("*.png"))}
+    work(run)
+    assert all(file.stat().st_mtime_ns > moment for file, moment in drawn.items())
+    same_as_undisturbed(run, finished)

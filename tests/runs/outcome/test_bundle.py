@@ -73,7 +73,7 @@ def test_nothing_private_is_in_it(fake: Fake, tmp_path: Path) -> None:
     assert not [path for path in there.rglob("*") if path.is_file() and b"private" in path.read_bytes()]
     assert not (there / "images/after/9999.png").exists()
     assert "somebody" not in (there / "prompts.csv").read_text()
-    assert rows(there / "prompts.csv")[0] == {"use": "forget", "prompt": "a cat", "seed": "1"}
+    assert rows(there / "prompts.csv")[0] == {"use": "forget", "prompt": "a cat", "seed": "1", "sha256": ""}
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"images": 7}', '{"images": [{"side": 1}]}', "[" * 100_000])

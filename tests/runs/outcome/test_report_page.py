@@ -14,7 +14,7 @@ from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from balign.runs.outcome import report_page
 
-VOID = ("meta", "img", "path")
+VOID = ("input", "meta", "img", "path")
 EVIL = '<script>alert("x")</script>'
 
 

@@ -1,19 +1,22 @@
 """The handlers of the Erase tab: a sentence for every refusal, only news on the wire, nothing believed of a browser."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
 from balign import telemetry
-from balign.host import processes, scheduler, status, waitlist
+from balign.host import limits, processes, scheduler, status, waitlist
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs
 from balign.ui.erase_tab import erase_handlers
 from balign.ui.page import NO_RUN, Answer, Caller, answering, caller
 from tests.conftest import Claim
+from tests.data.test_own_pictures import picture, zipped
 from tests.host.test_scheduler import wait_for
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -284,3 +287,34 @@ def test_a_run_without_a_last_word_names_the_log_only_if_it_says_something(
     (run.path / processes.STARTER).touch()  # a process was started, and nothing was written
     (run.path / "log.txt").write_text(log)
     assert word in shown(run)["progress"].replace("&#39;", "'")
+
+
+def test_own_pictures_and_prompts_are_taken_with_the_run_and_the_uploads_deleted(tmp_path: Path) -> None:
+    cats = zipped(tmp_path / "cats.zip", {"a cat 1.png": picture("red"), "a cat 2.png": picture("blue")})
+    tests = tmp_path / "tests.csv"
+    tests.write_text("prompt,seed\nan ink cat,7\n")
+    values = {"erase": "cat", "forget_zip": str(cats), "tests_file": str(tests)}
+    answer = erase_handlers.start(NOBODY, values)
+    run = caller(answer["browser"]).own()
+    assert [entry.caption for entry in run.config.forget_pictures] == ["a cat", "a cat"]
+    assert [(test.prompt, test.seed) for test in run.config.tests] == [("an ink cat", 7)]
+    assert set(run.pictures()) == {entry.sha256 for entry in run.config.forget_pictures}
+    assert not cats.exists()
+    assert not tests.exists()
+    assert answer["forget_zip"] is None
+
+
+def test_what_is_wrong_with_an_upload_is_said_and_nothing_starts(tmp_path: Path) -> None:
+    (tmp_path / "cats.zip").write_bytes(b"no zip")
+    values = {"erase": "cat", "forget_zip": str(tmp_path / "cats.zip")}
+    message = answering(erase_handlers.start, "The run could not be started", "notice")(NOBODY, values)["notice"]
+    assert "This is no zip" in message
+    assert not list_runs()
+
+
+def test_a_public_instance_takes_fewer_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALIGN_PUBLIC", "1")
+    monkeypatch.setattr(limits, "LIMITS", replace(limits.LIMITS, own_pictures=1))
+    cats = zipped(tmp_path / "cats.zip", {"1.png": picture("red"), "2.png": picture("blue")})
+    with pytest.raises(Refusal, match="holds 2 pictures; at most 1"):
+        erase_handlers.start(NOBODY, {"erase": "cat", "forget_zip": str(cats)})

@@ -10,8 +10,8 @@ import pytest
 
 from balign.host import processes, scheduler, waitlist
 from balign.runs.folder import Run
-from balign.ui import form
-from balign.ui.erase_tab import erase_handlers, erase_layout, keep_assistant, zerogpu
+from balign.ui import form, zerogpu
+from balign.ui.erase_tab import erase_handlers, erase_layout, keep_assistant
 
 EVENTS: dict[str, tuple[str, str, object, str]] = {
     "open": ("load", "", form, "filled"),

@@ -10,7 +10,7 @@ from markupsafe import escape
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from balign.host import charges, disk, housekeeping, limits, processes, scheduler, status, visitors, waitlist
+from balign.host import borrowing, charges, disk, housekeeping, limits, processes, scheduler, status, visitors, waitlist
 from balign.host.visitors import NOT_YOURS, Visitor
 from balign.refusal import Refusal
 from balign.runs.config import MAX_PROMPT
@@ -178,7 +178,7 @@ def test_a_public_instance_exports_weights_and_no_pipelines(anns: Run, client: T
     answer = client.get("/" + address)
     assert answer.content == (anns.path / name).read_bytes()
     assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"] == 'attachment; filename="strength-0.50.safetensors"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="strength-0.50-changed-weights.safetensors"'
     assert client.get("/" + files.url(anns, name)).status_code == 404
     assert client.get(f"/{files.url(anns, name)}?key={'0' * 40}").status_code == 404
     with pytest.raises(Refusal, match="exported before"):
@@ -269,11 +269,29 @@ def test_a_run_about_to_leave_is_waited_for(anns: Run, new_run: Callable[..., Ru
     leave()
 
 
-def test_on_a_device_that_is_lent_nothing_is_drawn(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_device_that_is_lent_a_drawing_waits_for_its_call(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
-    with pytest.raises(Refusal, match="has a device for runs only"):
-        try_actions.draw_strengths(caller_of(anns))
+    try_actions.draw_strengths(caller_of(anns))
     assert processes._children == []
+    assert borrowing.pending(anns)
+    with pytest.raises(Refusal, match="This run is being worked on"):
+        try_actions.draw_probes(caller_of(anns))
+    with borrowing.taken(anns) as asked:
+        assert asked is not None
+        assert (asked.verb, asked.options) == ("strength", ())
+        assert borrowing.pending(anns)
+    assert not borrowing.pending(anns)
+
+
+def test_a_drawing_whose_page_has_gone_waits_no_longer(anns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    monkeypatch.setattr(borrowing, "SOON", 0.0)
+    try_actions.draw_strengths(caller_of(anns))
+    assert not borrowing.pending(anns)
+    try_actions.draw_probes(caller_of(anns))
+    with borrowing.taken(anns) as asked:
+        assert asked is not None
+        assert asked.verb == "probe"
 
 
 @public

@@ -4,20 +4,21 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from balign import telemetry
-from balign.host import processes, scheduler, status, visitors, waitlist
+from balign import cli, telemetry
+from balign.host import borrowing, processes, scheduler, status, visitors, waitlist
 from balign.host.visitors import Visitor
 from balign.runs.config import RunConfig
 from balign.runs.engine import execute
 from balign.runs.folder import Run
 from balign.runs.outcome import zip_check
-from balign.ui import studio
-from balign.ui.erase_tab import erase_handlers, zerogpu
+from balign.ui import studio, zerogpu
+from balign.ui.erase_tab import erase_handlers
 from balign.ui.page import Caller, answering
 from tests.ui import lent
 
@@ -171,14 +172,92 @@ def test_a_bug_in_the_worker_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> N
     assert waitlist.queue() == []
 
 
+def fake_command(arguments: list[str]) -> int:
+    """A drawing of six pictures, told and stopped as real ones are."""
+    run = Run.open(arguments[1], Path(arguments[1]).parent)
+    with run.claim(drawing=True):
+        (run.path / "asked").write_text(" ".join([arguments[0], *arguments[2:]]))
+        done = len(list(run.path.glob("picture-*")))
+        while done < STEPS:
+            done += 1
+            (run.path / f"picture-{done}").touch()
+            time.sleep(0.05)
+            if run.stop_requested():
+                break
+        run.clear_stop()
+    return 0 if done == STEPS else 2
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A finished run of Ann's whose drawings need no model."""
+    monkeypatch.setattr(cli, "main", fake_command)
+    monkeypatch.setattr(zerogpu, "LOOK", 0.01)
+    run = scheduler.begin(CONFIG, ANN)
+    click(run)
+    for name in ("erased.safetensors", "report.json"):
+        (run.path / name).write_text("{}")
+    return run
+
+
+def press(run: Run, visitor: Visitor = ANN) -> list[str]:
+    """The messages in the Try tab while it iterates a chunk."""
+    answers = answering(zerogpu.draw, "The drawing could not go on with the device", "say")
+    return [answer["say"] for answer in answers(Caller(visitor, run)) if answer]
+
+
+def test_a_drawing_is_done_within_its_visitors_call(drawn: Run) -> None:
+    scheduler.draw(drawn, "try", "--prompt=a cat", "--seed=3", visitor=ANN)
+    assert press(drawn, BOB) == []  # lends no device
+    assert press(drawn) == []
+    assert (drawn.path / "asked").read_text() == "try --prompt=a cat --seed=3"
+    assert len(list(drawn.path.glob("picture-*"))) == STEPS
+    assert lent.seen["durations"] == [zerogpu.CHUNK] * 2
+    assert press(drawn) == []  # there is nothing to go on with
+    assert len(lent.seen["pids"]) == 2
+    assert not borrowing.pending(drawn)
+
+
+def test_a_long_drawing_stops_in_time_and_goes_on_when_it_is_pressed_again(
+    drawn: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zerogpu, "MARGIN", zerogpu.CHUNK)  # the time is up at the first look
+    pressed = 0
+    while len(list(drawn.path.glob("picture-*"))) < STEPS:
+        scheduler.draw(drawn, "attack", visitor=ANN)
+        words = press(drawn)
+        pressed += 1
+        assert pressed <= STEPS
+    assert pressed > 1
+    assert [zerogpu.DRAWING_PAUSED in word for word in words] in ([True], [])
+    assert (drawn.running(), drawn.stop_requested()) == (False, None)
+
+
+def test_a_visitor_with_less_than_a_minute_left_gets_what_is_left(drawn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lent, "LEFT", 40)
+    scheduler.draw(drawn, "probe", visitor=ANN)
+    assert press(drawn) == []
+    assert lent.seen["durations"][-1] == 40
+    monkeypatch.setattr(lent, "LEFT", zerogpu.LEAST - 1)
+    scheduler.draw(drawn, "probe", visitor=ANN)
+    (words,) = press(drawn)
+    assert "used up for now" in words
+
+
+def test_a_bug_in_a_drawing_is_no_refusal(drawn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "main", lambda arguments: [][1])
+    scheduler.draw(drawn, "strength", visitor=ANN)
+    (message,) = press(drawn)
+    assert 'class="notice failed"' in message
+
+
 CHUNKED = """
 import itertools, sys
 from pathlib import Path
 from tests.ui import lent
 sys.modules["spaces"], lent.PATIENCE = lent, 20.0
 from balign.host import scheduler, status, visitors, waitlist
-from balign.ui import studio
-from balign.ui.erase_tab import zerogpu
+from balign.ui import studio, zerogpu
 from balign.ui.page import Caller
 from balign.runs.folder import Run
 run = Run.open(sys.argv[1], Path(sys.argv[1]).parent)
@@ -199,7 +278,7 @@ print(clicks)
 @pytest.mark.slow
 def test_a_real_run_in_chunks_has_the_weights_of_one_in_one_go(configure: Callable[..., RunConfig]) -> None:
     runs = [Run.create(configure(steps=14)) for _ in range(2)]
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[2]
     environment = os.environ | {"BALIGN_PUBLIC": "0", "PYTHONPATH": str(root)}
     clicks = []
     for run, seconds in zip(runs, ("24", "9999"), strict=True):

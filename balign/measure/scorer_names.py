@@ -1,0 +1,112 @@
+"""Which CLIP model a name means: as papers, the hub and open_clip write it. Weights made with QuickGELU get it."""
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from balign.refusal import Refusal
+
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models"
+LOCAL = {"emoji": "emoji-clip"}
+"""The bundled scorers, and their folders among the bundled models."""
+HUB_ID = re.compile(r"[\w][\w.-]*/[\w.-]+", re.ASCII)
+HUB = re.compile(r"(https?://)?(www\.)?(huggingface\.co|hf\.co)/|hf[-_]hub:", re.IGNORECASE)
+LIBRARY = re.compile(r"open_?clip:", re.IGNORECASE)
+TRANSFORMERS = {
+    "openaivitbasepatch32": "vitb32openai",
+    "openaivitbasepatch16": "vitb16openai",
+    "openaivitlargepatch14": "vitl14openai",
+    "openaivitlargepatch14336": "vitl14336openai",
+}
+"""OpenAI's own copies on the hub, which open_clip does not read, and the same weights where it does."""
+ACCEPTED = (
+    "emoji, ViT-L/14, openai/clip-vit-large-patch14, ViT-B-32/laion2b_s34b_b79k, any other model of open_clip, "
+    "hf-hub:owner/name, or a local open_clip folder"
+)
+
+
+class ScorerSource(NamedTuple):
+    """A scorer's name, the same however it was written, and what open_clip loads it by."""
+
+    name: str
+    source: str
+    """The architecture, with QuickGELU if the weights were trained with it; or `hf-hub:…` or `local-dir:…`."""
+    weights: str | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder it is read from; None if it comes from the hub."""
+        kind, _, path = self.source.partition(":")
+        return Path(path) if kind == "local-dir" else None
+
+
+def scorer_source(name: str) -> ScorerSource:
+    """What this name means. Raises Refusal for one that means nothing, or several models; nothing is fetched."""
+    folder = BUNDLED / LOCAL[name] if name in LOCAL else _folder(name)
+    if folder is not None:
+        missing = [what for what in ("open_clip_config.json", "*.safetensors") if not any(folder.glob(what))]
+        if missing:  # open_clip would initialise random weights, whose scores mean nothing
+            holds = f"{folder} holds no {' and no '.join(missing)}"
+            raise Refusal(f"The scorer {name!r} cannot be loaded: {holds}.")
+        return ScorerSource(name, f"local-dir:{folder}")
+    bare = HUB.sub("", LIBRARY.sub("", name.strip())).strip("/")
+    known, key = _known(), _key(bare)
+    key = TRANSFORMERS.get(key, key)
+    begun = [] if key in known or not key else sorted({known[each] for each in known if each.startswith(key)})
+    found = known.get(key) or (begun[0] if len(begun) == 1 else None)
+    if found is not None:
+        model, weights = found
+        return ScorerSource(f"{model}/{weights}", _activated(model, weights), weights)
+    if HUB.match(name.strip()) and HUB_ID.fullmatch(bare):
+        return ScorerSource(f"hf-hub:{bare}", f"hf-hub:{bare}")
+    if any(key.startswith(_key(model)) for model, _ in begun):
+        raise Refusal(f"The scorer {name[:100]!r} has several weights, such as {_some(begun)}; name one of them.")
+    raise Refusal(f"There is no scorer {name[:100]!r}; {ACCEPTED} is accepted.")
+
+
+def _some(pairs: Sequence[tuple[str, str]]) -> str:
+    return ", ".join("/".join(pair) for pair in pairs[:6])
+
+
+def _folder(name: str) -> Path | None:
+    try:
+        folder = Path(name).expanduser()
+        return folder if name and folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # no name that a folder can have
+        return None
+
+
+def _key(text: str) -> str:
+    """What is the same in all spellings of a name: small letters and digits, less what some leave out."""
+    return re.sub(r"quickgelu|(?<![a-z0-9_])clip(?=[-_ ])|[^a-z0-9]|(?<=336)px", "", text.lower())
+
+
+def _pairs() -> Iterator[tuple[str, str]]:
+    """Every architecture with its weights; those with QuickGELU are listed without it as well."""
+    import open_clip
+
+    return ((model, weights) for model, weights in open_clip.list_pretrained() if not model.endswith("-quickgelu"))
+
+
+@functools.cache
+def _known() -> dict[str, tuple[str, str]]:
+    """Every model with its weights by the keys of its names; an architecture alone is OpenAI's, as in papers."""
+    from open_clip.pretrained import get_pretrained_cfg
+
+    pairs = list(_pairs())
+    known = {_key(f"{model}/{weights}"): (model, weights) for model, weights in pairs}
+    for model, weights in pairs:
+        on_hub = str(get_pretrained_cfg(model, weights).get("hf_hub", "")).rstrip("/")
+        names = [on_hub, on_hub.rpartition("/")[2], *([model, f"openai/{model}"] if weights == "openai" else [])]
+        for key in filter(None, map(_key, names)):
+            known.setdefault(key, (model, weights))
+    return known
+
+
+def _activated(model: str, weights: str) -> str:
+    """The architecture with the activation that these weights were trained with; open_clip only warns of another."""
+    from open_clip.pretrained import get_pretrained_cfg
+
+    return f"{model}-quickgelu" if get_pretrained_cfg(model, weights).get("quick_gelu") else model
