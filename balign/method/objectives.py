@@ -31,6 +31,7 @@ class Settings:
     mask: Mask
     mask_threshold: float
     quota: float
+    orthogonality: float
     buffer: int
     train: str
     steps: int

@@ -147,7 +147,7 @@ class Unlearner(Iterator[Step]):
         # Combine them, step, and project the step; or end where no step lowers both losses.
         if g.cosine <= ANTI_PARALLEL and self.settings.first_order_safe:
             self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
-        projection = Projection(0.0, 0.0, 0.0, True) if self.outcome else self.stepper.take(f, r, g, self._retain_after)
+        projection = Projection(0.0, 0.0, 0.0, True) if self.outcome else self.stepper.take(f, r, g, self._gradient)
         if not math.isfinite(projection.forget_change + projection.retain_change):
             raise _NotFiniteError("the step is not finite")
         del f, r
@@ -183,9 +183,9 @@ class Unlearner(Iterator[Step]):
             raise _NotFiniteError(f"the {side} loss is {value}")
         return value, gradient
 
-    def _retain_after(self) -> list[Tensor]:
-        """The retain gradient of this step's batch at the weights as they are meanwhile."""
-        return self._loss("retain", self.weights)[1]
+    def _gradient(self, side: Side) -> list[Tensor]:
+        """The gradient of this step's batch at the weights as they are meanwhile."""
+        return self._loss(side, self.weights)[1]
 
     @torch.no_grad()
     def _measure(self, forget_loss: float, retain_loss: float) -> tuple[float | None, float | None]:
