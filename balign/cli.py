@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict, get_args, get_origin
 
 import tyro
-from pydantic import ValidationError
 from rich.markup import escape
 
 from balign import plain_text, telemetry
 from balign.data import prompt_file
 from balign.plain_file import expanded
 from balign.refusal import Refusal
-from balign.runs import resizing
-from balign.runs.config import Concept, Options, RunConfig, explain
+from balign.runs import prompt_lists, resizing, typed_lists
+from balign.runs.config import MAX_KEEP, Options, RunConfig
 from balign.runs.folder import Run, runs_root
 from balign.runs.own_entries import MAX_TESTS, TestPrompt
 from balign.runs.picture_lists import own_pictures_of
@@ -53,7 +52,9 @@ def erase(
         tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="CONCEPT...", help_behavior_hint="")
     ],
     /,
+    kind: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KIND...", help_behavior_hint="")] = (),
     keep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PROMPT...", help_behavior_hint="")] = (),
+    keep_file: Path | None = None,
     tests: Path | None = None,
     forget_pictures: Path | None = None,
     keep_pictures: Path | None = None,
@@ -63,19 +64,26 @@ def erase(
 
     Args:
         concepts: What to erase, such as `cat`. With methods that replace, `cat=dog` draws a dog instead of a cat.
+        kind: What they are, where the words do not say it: thing, style, person, attribute, theme, place, background,
+            category; one for all or one for each.
         keep: Prompts or words to keep on purpose, beside what is kept anyway.
+        keep_file: A file of such prompts: one a line, a table with a column `prompt`, or json.
         tests: A file of your own prompts to test on, with seeds: a table with a column `prompt`, json, or one a line.
         forget_pictures: A zip or folder of your own pictures of it, learned from instead of drawn ones. Captions: text
             files beside them, a table `metadata.csv`, or their names.
         keep_pictures: The same of what is to be kept.
         settings: A setting that is left out has the default of the method or the model.
     """
-    try:
-        erased = [Concept.parse(text).model_dump() for text in concepts]
-    except ValidationError as error:
-        raise Refusal(explain(error)) from None
-    asked = {**settings, "erase": erased, "keep": keep, "tests": _tests(tests) or ()}
-    config = RunConfig.parse(asked)
+    model = settings.get("model", Options.model_fields["model"].default)
+    erased = typed_lists.concepts(concepts, kind, model)
+    values = {**settings, "erase": [each.model_dump() for each in erased], "keep": typed_lists.prompts(keep)}
+    config = prompt_lists.settled(RunConfig.parse({**values, "tests": _tests(tests) or ()}))
+    if keep_file is not None:
+        found = prompt_file.read(keep_file, MAX_KEEP - len(config.keep))
+        more, left_out = prompt_lists.that_may_stay(found.texts, config)
+        for remark in (*found.remarks, *filter(None, [left_out])):
+            Terminal().sentence(remark)
+        config = RunConfig.parse({**config.model_dump(), "keep": (*config.keep, *more)})
     config, pictures, remarks = own_pictures_of(config, forget_pictures, keep_pictures)
     for remark in remarks:
         Terminal().sentence(remark)

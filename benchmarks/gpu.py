@@ -30,7 +30,7 @@ from balign.method.training import Unlearner
 from balign.models import catalogue
 from balign.models.stable_diffusion import StableDiffusion
 from balign.runs.config import RunConfig
-from balign.runs.engine import fitting
+from balign.runs.engine import splitting
 from balign.runs.estimate import memory
 from benchmarks.shapes import sd14
 from benchmarks.step import PROJECTED, Setup, balign_step, plain_sum, reference, seconds, set_up
@@ -97,7 +97,7 @@ def peak(card: Card, micro_batch: int, again: bool) -> str:
         method="remove", steps=2, batch_forget=4, batch_retain=4, micro_batch=micro_batch, measure_every=0,
         gradient_checkpointing=again,
     )  # fmt: skip
-    said = memory.training(fitting.measured(model, settings), settings) / GB
+    said = memory.training(splitting.measured(model, settings), settings) / GB
     setup.vae.cpu(), setup.text_encoder.cpu()
     model.release()
     if card.miniature:

@@ -18,7 +18,7 @@ def told(capsys) -> tuple[str, str]:
     ("arguments", "words"),
     [
         (["erase"], "Nothing to erase was given; name at least one concept."),
-        (["erase", " "], "An empty text was given; write at least one word."),
+        (["erase", " "], "Nothing to erase was given; name at least one concept."),
         (["erase", "cat", "--steps", "0"], "Steps is 0; 1 or more is accepted."),
         (["erase", "cat", "--method", "magic"], "There is no method 'magic'"),
         (["erase", "cat", "--keep", *["k"] * 10_000], "10,000 prompts to keep were given; at most 2,000 are accepted."),

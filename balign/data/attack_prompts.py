@@ -4,8 +4,8 @@ import random
 from itertools import islice
 from typing import NamedTuple
 
-from balign.data.lexicon import same
 from balign.data.scenes import Scene, scenes
+from balign.data.spelling import same
 from balign.data.targets import Lists, Target
 from balign.refusal import Refusal
 

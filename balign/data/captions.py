@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from balign.data.lexicon import names, tokens
+from balign.data.spelling import names, tokens
 from balign.data.targets import Target
 from balign.refusal import Refusal
 

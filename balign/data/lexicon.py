@@ -10,20 +10,22 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import cache
 from typing import Any, NamedTuple
 
+from balign.data.spelling import FOLDER, bare, names, same, tokens
 from balign.refusal import Refusal
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "prompts"
-OPEN = ("objects", "styles", "people")  # lexicons for hub models; a concept is looked for in all of them
+OPEN = ("objects", "styles", "people", "portraits", "themes", "places", "backgrounds")
+"""Lexicons for hub models; a concept is looked for in all of them."""
 KINDS = {  # key of the file -> the kind of its words
     "objects": "object",
     "styles": "style",
     "backgrounds": "background",
     "attributes": "attribute",
     "people": "person",
+    "themes": "theme",
+    "places": "place",
 }
 
 
@@ -35,6 +37,10 @@ class Word(NamedTuple):
     category: str | None = None
     synonyms: tuple[str, ...] = ()
     plural: bool = False
+    sensitive: bool = False
+    """Nothing to keep: it is in no twin and no neighbour."""
+    instead: str = ""
+    """What stands for an unlisted word: a car for a red car."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +57,22 @@ class Lexicon:
     generic: Mapping[str, str] = field(default_factory=dict)  # kind -> what stands for an unlisted word
     zero_shot: Mapping[str, Sequence[str]] = field(default_factory=dict)  # kind -> captions to recognise it by
     plurals: frozenset[str] = frozenset()  # names that take no article
+    listed: frozenset[str] = frozenset()  # every name and synonym
+    articles: bool = True  # whether its words take one at all
+    plain: Mapping[str, Sequence[str]] = field(default_factory=dict)  # kind -> wordings of a scene without the word
+    replace: Mapping[str, str] = field(default_factory=dict)  # kind -> what stands for a listed word too
     index: Mapping[str, Sequence[tuple[str, Word]]] = field(default_factory=dict, repr=False)  # by a name's first token
 
     def all_words(self) -> Iterable[Word]:
         return (word for members in self.words.values() for word in members.values())
 
-    def find(self, name: str) -> Word | None:
-        """The word called `name`: by its name, a synonym, a plural or another case."""
-        for members in self.words.values():
-            if name in members:
+    def find(self, name: str, kind: str | None = None) -> Word | None:
+        """The word called `name`, of this kind if one is given: by its name, a synonym, a plural, another case."""
+        for own, members in self.words.items():
+            if name in members and kind in (None, own):
                 return members[name]
-        return next((word for known, word in self._beginning(tokens(name)[:1]) if same(name, known)), None)
+        known = self._beginning(tokens(name)[:1])
+        return next((word for said, word in known if kind in (None, word.kind) and same(name, said)), None)
 
     def _beginning(self, starts: Iterable[frozenset[str]]) -> Iterator[tuple[str, Word]]:
         """Every name that begins with one of the tokens, and its word, in the file's order for one token."""
@@ -71,7 +82,7 @@ class Lexicon:
     def near(self, name: str, count: int = 3) -> list[str]:
         """Names that look like `name`, best first."""
         names = {other.lower(): word.name for word in self.all_words() for other in (word.name, *word.synonyms)}
-        close = difflib.get_close_matches(name.lower(), names, n=count + 3, cutoff=0.55)
+        close = difflib.get_close_matches(name.lower(), names, n=count + 3, cutoff=0.7)
         return list(dict.fromkeys(names[match] for match in close))[:count]
 
     def named_in(self, text: str) -> list[Word]:
@@ -85,50 +96,18 @@ class Lexicon:
 
     def fill(self, template: str, values: Mapping[str, str]) -> str:
         """The template with every field filled in and the articles corrected."""
-        for kind in values:
-            if values[kind] in self.plurals:
+        for kind, value in values.items():
+            unlisted = value and kind in self.words and value not in self.listed
+            if value in self.plurals or (unlisted and (not self.articles or bare(value))):
                 template = re.sub(rf"\ba (?=(\{{(?!{kind})\w+\}} )*\{{{kind}\}})", "", template)
         text = " ".join(template.format_map(values).split())
+        if "" in values.values():  # no comma is left where a word was left out
+            text = re.sub(r"^[,\s]+|,\s*(?=,|$)", "", text)
         return re.sub(r"\b([Aa]) (?=(?!uni|use|eu|one\b|uk)[aeiouAEIOU8])", r"\1n ", text)
 
     def captions(self, word: Word) -> list[str]:
         """Captions of `word` alone, to recognise it by."""
         return [self.fill(template, {word.kind: word.name}) for template in self.zero_shot[word.kind]]
-
-
-def forms(token: str) -> frozenset[str]:
-    """A word and what may be its singular: `cherries` -> cherries, cherrie, cherri, cherry."""
-    singulars = {token}
-    if len(token) > 3 and token.endswith("s") and not token.endswith("ss"):
-        singulars.add(token[:-1])
-        if token.endswith("es") and len(token) > 4:
-            singulars.add(token[:-2])
-        if token.endswith("ies") and len(token) > 4:
-            singulars.add(token[:-3] + "y")
-    return frozenset(singulars)
-
-
-@lru_cache(maxsize=2_048)
-def tokens(text: str) -> tuple[frozenset[str], ...]:
-    """The text as whole words in lower case, each with what may be its singular."""
-    return tuple(forms(token) for token in re.findall(r"[^\W_]+(?:[-.][^\W_]+)*", text.lower()))
-
-
-def same(one: str, other: str) -> bool:
-    """Whether two names are one, whatever their case, spacing or number."""
-    a, b = tokens(one), tokens(other)
-    return bool(a) and len(a) == len(b) and all(x & y for x, y in zip(a, b, strict=True))
-
-
-def names(text: str, phrases: Iterable[str]) -> str | None:
-    """The first of `phrases` that the text contains as whole words, whatever case or number; None when it has none."""
-    whole = tokens(text)
-    for phrase in phrases:
-        part = tokens(phrase)
-        for start in range(len(whole) - len(part) + 1):
-            if part and all(token & whole[start + k] for k, token in enumerate(part)):
-                return phrase
-    return None
 
 
 @cache
@@ -145,6 +124,8 @@ def load(name: str) -> Lexicon:
         listed = listed if isinstance(listed, dict) else {word: {} for word in listed}
         if listed:
             words[kind] = {word: _word(word, kind, about) for word, about in listed.items()}
+    every = [word for members in words.values() for word in members.values()]
+    articles = data.get("articles", True)
     return Lexicon(
         name=name,
         closed=not data.get("open", False),
@@ -157,8 +138,12 @@ def load(name: str) -> Lexicon:
         zero_shot=data["zero_shot"],
         index=_index(words),
         plurals=frozenset(
-            n for members in words.values() for w in members.values() if w.plural for n in (w.name, *w.synonyms)
+            name for word in every if word.plural or not articles for name in (word.name, *word.synonyms)
         ),
+        listed=frozenset(name for word in every for name in (word.name, *word.synonyms)),
+        articles=articles,
+        plain=data.get("plain", {}),
+        replace=data.get("replace", {}),
     )
 
 
@@ -173,35 +158,5 @@ def _index(words: Mapping[str, Mapping[str, Word]]) -> dict[str, list[tuple[str,
 
 
 def _word(name: str, kind: str, about: Mapping[str, Any]) -> Word:
-    return Word(name, kind, about.get("category"), tuple(about.get("synonyms", ())), about.get("plural", False))
-
-
-def look_up(name: str, lexicon: str) -> tuple[Lexicon, Word]:
-    """The lexicon that has the word meant by `name`, and the word.
-
-    A closed lexicon refuses what it does not list, naming what is near. An open one looks in the other open ones, then
-    takes the name as a new word of its first kind (`Banksy style` as a style). Raises Refusal for an unknown word.
-    """
-    own = load(lexicon)
-    word = own.find(name)
-    if word is not None:
-        return own, word
-    if own.closed:
-        near = own.near(name)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"it knows words such as {_examples(own)}."
-        raise Refusal(f"The model does not know {name!r}; {hint}")
-    for other in OPEN:
-        word = load(other).find(name)
-        if word is not None:
-            return load(other), word
-    style = re.fullmatch(
-        r"(?:(?:in )?(?:the )?style of (?P<of>.+))|(?:(?P<before>.+) style)", name.strip(), re.IGNORECASE
-    )
-    if style is not None:
-        artist = style["of"] or style["before"]
-        return load("styles"), load("styles").find(artist) or Word(artist, "style")
-    return own, Word(name.strip(), next(iter(own.words)))
-
-
-def _examples(lexicon: Lexicon) -> str:
-    return ", ".join(next(iter(members)) for members in lexicon.words.values())
+    plural, sensitive = about.get("plural", False), about.get("sensitive", False)
+    return Word(name, kind, about.get("category"), tuple(about.get("synonyms", ())), plural, sensitive)

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from balign.data.lexicon import Lexicon
 from balign.data.scenes import Labelled, Scene, scenes, shuffled
+from balign.data.spelling import names
 from balign.data.targets import Lists, Target
 
 NEIGHBOURS_OUT = 4  # one close word in so many is held out from the twins
+PLAIN_TURN = 4  # one twin in so many has no such word at all, where the lexicon has wordings for that
 SYNONYM_TURN = 4  # one forget prompt in so many uses a synonym
 KEEP_ROUNDS = 8  # most images of one entry of the keep list
 
@@ -82,14 +84,19 @@ class Plan:
         """The forget prompts' scenes, each with another word of the kind, all words in turn."""
         words = [self._other_words(i) for i in range(len(self.targets))]
         streams = self._about("train")
-        while True:
+        for turn in itertools.count():
             for target, word, stream in zip(self.targets, words, streams, strict=True):
-                yield next(stream).of(target.lexicon, target.word.kind, next(word))
+                scene, kind = next(stream), target.word.kind
+                plain = target.lexicon.plain.get(kind, ()) if target.explicit and turn % PLAIN_TURN == 1 else ()
+                wordings = [each for each in plain if not names(each, self.banned)]
+                if wordings:
+                    scene = scene._replace(template=wordings[turn // PLAIN_TURN % len(wordings)])
+                yield scene.of(target.lexicon, kind, next(word))
 
     def _other_words(self, index: int) -> Iterator[str]:
         target = self.targets[index]
-        names = self.trained[index] or [target.lexicon.generic.get(target.word.kind, "")]
-        stream = shuffled(names, self._rng(f"twins {target.word.name}"))
+        others = self.trained[index] or [target.lexicon.generic.get(target.word.kind, "")]
+        stream = shuffled(others, self._rng(f"twins {target.word.name}"))
         if target.word.kind not in target.lexicon.optional:
             return stream
         return itertools.chain.from_iterable(("", name) for name in stream)  # every second twin just lacks the word
@@ -127,14 +134,14 @@ class Plan:
     def _test(self, words: Sequence[Sequence[str]], count: int) -> list[Labelled]:
         """`count` labelled prompts, one from each concept's words in turn."""
         streams = [
-            (target, itertools.cycle(names), stream)
-            for target, names, stream in zip(self.targets, words, self._about("test"), strict=True)
-            if names
+            (target, itertools.cycle(listed), stream)
+            for target, listed, stream in zip(self.targets, words, self._about("test"), strict=True)
+            if listed
         ]
         labelled = []
         for i in range(count if streams else 0):
-            target, names, stream = streams[i % len(streams)]
-            labelled.append(next(stream).labelled(target.lexicon, target.word.kind, next(names)))
+            target, called, stream = streams[i % len(streams)]
+            labelled.append(next(stream).labelled(target.lexicon, target.word.kind, next(called)))
         return labelled
 
 
@@ -144,7 +151,12 @@ def replacement(target: Target) -> str:
         return target.replacement
     if target.word.kind in target.lexicon.optional:
         return ""
-    if not target.others or target.lexicon.words[target.word.kind].get(target.word.name) is None:
-        return target.lexicon.generic.get(target.word.kind, target.word.kind)
+    if target.word.kind in target.lexicon.replace:
+        return target.lexicon.replace[target.word.kind]
+    if target.explicit and target.word.instead:
+        return target.word.instead
+    listed = target.lexicon.words[target.word.kind].get(target.word.name) is not None
     close = [word for word in target.others if word.category == target.word.category]
+    if not target.others or not (listed or (target.explicit and target.word.category and close)):
+        return target.lexicon.generic.get(target.word.kind, target.word.kind)
     return (close or target.others)[0].name

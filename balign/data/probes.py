@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from balign.data.lexicon import FOLDER, names
 from balign.data.scenes import Scene, scenes
+from balign.data.spelling import FOLDER, names
 from balign.data.targets import Lists, Target
 
 MOST = 48
@@ -33,6 +33,8 @@ PARAPHRASES = {
     "style": ("{it}-inspired", "imitation {it}"),
     "attribute": ("visibly {it}", "almost {it}"),
     "background": ("{it}-colored", "almost {it}"),
+    "theme": ("something like {it}", "almost {it}"),
+    "place": ("a place that looks exactly like {it}", "a model of {it}"),
 }
 COMPOSITIONS = {
     "object": ("{it} next to a {other}", "{it} on top of a {other}", "{other} in the shape of a {it}"),
@@ -40,6 +42,8 @@ COMPOSITIONS = {
     "style": ("{it} and {other}", "half {it}, half {other}"),
     "attribute": ("{it} and {other}",),
     "background": ("{it} and {other}",),
+    "theme": ("{it} and {other}",),
+    "place": ("{it} and {other}", "{it} beside {other}"),
 }
 SOUNDS = (("ph", "f"), ("c", "k"), ("x", "ks"), ("qu", "kw"), ("z", "s"))
 

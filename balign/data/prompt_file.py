@@ -135,7 +135,7 @@ def _json(text: str) -> Iterator[FilePrompt]:
     except ValueError as error:
         lines = [line for line in text.splitlines() if line.strip()]
         if len(lines) < 2 or not all(line.lstrip().startswith(("{", '"', "[")) for line in lines):
-            if text.startswith("[") and not text.startswith(('["', "[{", "['")):
+            if re.match(r"\[[^\]\n]*\]\s*\w", text):
                 yield from (FilePrompt(_one_line(line)) for line in lines)  # a prompt that begins with a bracket
                 return
             raise Refusal(f"The file is not readable json: {error}.") from None

@@ -65,6 +65,11 @@ def build(
     most = n_retain // 2
     if len(lists.keep) > most and not uniform:
         warnings.append(f"Only {most} of {len(lists.keep)} texts to keep are trained on; more retain images make room.")
+    if concepts > min(n_test, n_forget):
+        warnings.append(
+            f"{concepts} concepts are erased, with {n_forget:,} prompts to forget and {n_test:,} to test: "
+            "some are never drawn; more of both cover them all."
+        )
     if uniform:
         forget, anchor = plan.forget(concepts)
         forget, anchor = ([half[i % concepts] for i in range(n_forget)] for half in (forget, anchor))

@@ -7,7 +7,8 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from balign.data.lexicon import Lexicon, names
+from balign.data.lexicon import Lexicon
+from balign.data.spelling import names
 from balign.refusal import Refusal
 
 HOLD_OUT = 4  # one combination of kinds in so many belongs to the test half

@@ -1,11 +1,22 @@
 """The two lists of a run, resolved and checked once: what to erase as words of a lexicon, and what to keep."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from balign.data.lexicon import Lexicon, Word, look_up, names, same
+from balign.data.lexicon import Lexicon, Word
+from balign.data.meaning import understand
+from balign.data.readings import readings
+from balign.data.recognised import translated
+from balign.data.spelling import folded, names, places, same, spoken, tokens, vocabulary
 from balign.refusal import Refusal
+
+MENTIONED = 3
+"""So many texts to keep are named that hold a word that is erased; the others are counted."""
+
+LONGEST_WORD = 60
+"""Characters of a text that may be one word of another language, or an emoji."""
 
 
 class ConceptLike(Protocol):
@@ -15,6 +26,8 @@ class ConceptLike(Protocol):
     def name(self) -> str: ...
     @property
     def replace_with(self) -> str | None: ...
+    @property
+    def kind(self) -> str | None: ...
 
 
 class Target(NamedTuple):
@@ -27,11 +40,15 @@ class Target(NamedTuple):
     word: Word
     replacement: str | None
     others: tuple[Word, ...] = ()
+    alias: str = ""
+    """The word of another language or the emoji that was typed."""
+    explicit: bool = False
+    """Whether its kind was given. Runs of earlier releases have none, and no plain wordings among their twins."""
 
     @property
     def forms(self) -> tuple[str, ...]:
         """Everything the concept is called."""
-        return (self.word.name, *self.word.synonyms)
+        return (self.word.name, *self.word.synonyms, *((self.alias,) if self.alias else ()))
 
 
 @dataclass(frozen=True)
@@ -78,22 +95,29 @@ def resolve(concepts: Sequence[ConceptLike | str], keep: Sequence[str] = (), lex
 
 def _targets(concepts: Sequence[ConceptLike | str], lexicon: str) -> tuple[list[Target], list[str]]:
     """The concepts as words of their lexicons, each once, and the warnings about them."""
-    targets: list[Target] = []
+    found: list[Target] = []
     warnings = []
     for concept in concepts:
-        name, replacement = (concept, None) if isinstance(concept, str) else (concept.name, concept.replace_with)
+        name, replacement, kind = (
+            (concept, None, None) if isinstance(concept, str) else (concept.name, concept.replace_with, concept.kind)
+        )
         if not name.strip():
             raise Refusal("An empty concept was given to erase; write at least one word.")
-        home, word = look_up(name, lexicon)
-        if any(target.word.kind == word.kind and same(target.word.name, word.name) for target in targets):
+        meant = understand(name, lexicon, kind)
+        fresh = [w for w in meant.words if not any(t.word.kind == w.kind and same(t.word.name, w.name) for t in found)]
+        if not fresh:
             warnings.append(f"{name!r} was given twice to erase; it counts once.")
             continue
-        if not same(name, word.name) and not name.lower().endswith("style"):
-            warnings.append(f"{name!r} is another word for {word.name!r}; {word.name!r} is erased with all its names.")
-        if word not in home.all_words():
-            warnings.append(f"{name!r} is in no list of words; it is taken as one more {word.kind}.")
-        targets.append(Target(home, word, _replacement(replacement, word, home)))
-    return targets, warnings
+        if meant.remark:
+            warnings.append(meant.remark)
+        if meant.unsure:
+            warnings.append(f"{name!r} is in no list of words; it is taken as one more {meant.kind}.")
+        if replacement and any(same(replacement, word.name) for word in fresh):
+            fresh = fresh if len(fresh) == 1 else [word for word in fresh if not same(replacement, word.name)]
+        for word in fresh:
+            instead = _replacement(replacement, word, meant.lexicon)
+            found.append(Target(meant.lexicon, word, instead, alias=meant.alias, explicit=kind is not None))
+    return found, warnings
 
 
 def _replacement(name: str | None, word: Word, lexicon: Lexicon) -> str | None:
@@ -104,7 +128,7 @@ def _replacement(name: str | None, word: Word, lexicon: Lexicon) -> str | None:
     if other is not None and other.kind == word.kind:
         return other.name
     if not lexicon.closed:
-        return name
+        return _without_article(name)
     near = [close for close in lexicon.near(name) if close in lexicon.words[word.kind]]
     example = near or [member for member in lexicon.words[word.kind] if member != word.name][:3]
     raise Refusal(
@@ -117,16 +141,23 @@ def _kept(keep: Sequence[str], forms: Iterable[str], lexicon: Lexicon) -> tuple[
     """The keep list without duplicates, and the warnings about it."""
     clean: dict[str, str] = {}
     warnings = []
+    holding: list[str] = []
     duplicates = 0
     for text in keep:
         if not text.strip():
             raise Refusal("An empty text was given to keep; write at least one word.")
-        named = names(text, forms)
-        if named is not None:
+        named, only_holds = clash(text, forms, lexicon)
+        if named and not only_holds:
             raise Refusal(f"The text to keep {text!r} names {named!r}, which is to be erased; take it off one list.")
-        key = " ".join(text.lower().split())
+        if named:
+            holding.append(f"{text!r} holds the word {named!r} and is something else; it is kept.")
+        text = _as_listed(text, lexicon)
+        key = " ".join(folded(text).split())
         duplicates += key in clean
         clean.setdefault(key, " ".join(text.split()))
+    warnings += holding[:MENTIONED]
+    if len(holding) > MENTIONED:
+        warnings.append(f"{len(holding) - MENTIONED:,} more texts to keep hold such a word and are something else.")
     if duplicates:
         verb = "is a duplicate" if duplicates == 1 else "are duplicates"
         warnings.append(f"{duplicates} of the {len(keep)} texts to keep {verb}.")
@@ -139,6 +170,52 @@ def _kept(keep: Sequence[str], forms: Iterable[str], lexicon: Lexicon) -> tuple[
     return list(clean.values()), warnings
 
 
+def clash(text: str, forms: Iterable[str], lexicon: Lexicon) -> tuple[str | None, bool]:
+    """The first name of what is erased that the text holds, and whether all it holds are other things: hot dog."""
+    said, held = tokens(text), None
+    for form in forms:
+        part = tokens(form)
+        for start in places(said, part):
+            if not _something_else(said, start, len(part), form, lexicon):
+                return form, False
+            held = held or form
+    return held, held is not None
+
+
+def _something_else(said: tuple[frozenset[str], ...], start: int, length: int, form: str, lexicon: Lexicon) -> bool:
+    """Whether the name that begins there is part of a name for something else."""
+    after = said[start + length] if start + length < len(said) else frozenset()
+    if after & frozenset(vocabulary()["heads"]):
+        return True
+    own = {name for key, names_ in vocabulary()["compounds"].items() if same(key, form) for name in names_}
+    longer = [word.name for word in lexicon.all_words() if " " in word.name]  # a cat's eye, but no black cat
+    for name in (*own, *longer):
+        part = tokens(name)
+        for k in places(said, part):
+            inside = k <= start and start + length <= k + len(part) and length < len(part)
+            if inside and (name in own or start + length < k + len(part)):
+                return True
+    return False
+
+
+def _as_listed(text: str, lexicon: Lexicon) -> str:
+    """A text to keep; an emoji, or the word of another language, by the name that the lexicon lists."""
+    if text.isascii() or len(text) > LONGEST_WORD:
+        return text
+    for said, _ in readings(text):
+        english = translated(said)
+        word = lexicon.find(said) or (lexicon.find(english[0]) if english else None)
+        if word is not None and (english or spoken(text) != text):
+            return word.name
+    return spoken(text)
+
+
+def _without_article(name: str) -> str:
+    """A replacement as it fits behind the articles of the wordings."""
+    return re.sub(r"^(?:an?|the)\s+(?=\S)", "", name, flags=re.IGNORECASE)
+
+
 def _others(target: Target, forms: Sequence[str]) -> tuple[Word, ...]:
-    members = target.lexicon.words[target.word.kind].values()
+    every = target.lexicon.words[target.word.kind].values()
+    members = [word for word in every if not (word.sensitive and (target.explicit or target.word.kind == "theme"))]
     return tuple(word for word in members if not any(names(name, forms) for name in (word.name, *word.synonyms)))

@@ -20,8 +20,9 @@ from balign import plain_text
 from balign.method.objectives import DEFAULT_METHOD, METHODS, settle
 from balign.models.catalogue import find
 from balign.refusal import Refusal
-from balign.runs.config import Concept, Options, Prompt, RunConfig, explain
-from balign.runs.prompt_lists import resolve
+from balign.runs.accepted_text import Prompt
+from balign.runs.config import Concept, Options, RunConfig, explain
+from balign.runs.prompt_lists import resolve, settled
 from balign.runs.tryout.attack_store import AttackRequest
 
 MOST_CELLS = 20_000
@@ -221,7 +222,7 @@ class Grid(_Part):
             settle(cell.config)
             lists = (cell.model, repr((cell.config.erase, cell.config.keep)))
             if lists not in checked:
-                resolve(cell.config)
+                resolve(settled(cell.config, "the field kind"))
                 if cell.attack and cell.attack.control:
                     find(cell.attack.control)
                 checked.add(lists)

@@ -86,6 +86,8 @@ class Limits:
     """Uploaded from one address within an hour."""
     upload_bytes_all: int = 4_000_000_000
     """Uploaded by everybody within an hour."""
+    prompt_file_bytes: int = 5_000_000
+    """Of a file with prompts to keep; it holds everywhere."""
     uploads_each: int = 200
     """Files uploaded from one address within an hour."""
     uploads_all: int = 2_000

@@ -4,21 +4,27 @@ A value left at None is that of the method's row or the model's catalogue entry.
 checked when the run starts.
 """
 
-import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from balign import plain_text
 from balign.method.objectives import EditWhen, Promise, RetainTarget, find, settle
 from balign.refusal import Refusal
+from balign.runs.accepted_text import SHORT, ConceptName, Kind, Prompt, model_name
 from balign.runs.own_entries import MAX_PICTURES, MAX_TESTS, PictureEntry, TestPrompt
 
 MAX_CONCEPTS = 32
 MAX_KEEP = 2_000
-MAX_PROMPT = 300
-MAX_NAME = 100
 MAX_STEPS = 5_000
 COUNTS = {
     "erase": (MAX_CONCEPTS, "concepts to erase"),
@@ -28,33 +34,6 @@ COUNTS = {
     "keep_pictures": (MAX_PICTURES, "pictures to keep"),
 }
 """Most entries of each list, and what they are."""
-SHORT = reprlib.Repr()
-SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 2, 60, 60
-"""How a refused value is written, however long or deep it is."""
-
-
-def _name(text: str) -> str:
-    """The name of a model or scorer, which may be a path and stays as it is."""
-    plain_text.check(text)
-    return text
-
-
-def _concept_name(text: str) -> str:
-    text = plain_text.one_line(text)
-    if len(text) > MAX_NAME:
-        raise ValueError(f"a concept of {len(text):,} characters was given; at most {MAX_NAME} are accepted")
-    return text
-
-
-def _prompt(text: str) -> str:
-    text = plain_text.one_line(text)
-    if len(text) > MAX_PROMPT:
-        raise ValueError(f"a prompt of {len(text):,} characters was given; at most {MAX_PROMPT} are accepted")
-    return text
-
-
-ConceptName = Annotated[str, AfterValidator(_concept_name)]
-Prompt = Annotated[str, AfterValidator(_prompt)]
 
 
 class ParsedRequest(BaseModel):
@@ -72,12 +51,14 @@ class ParsedRequest(BaseModel):
 
 
 class Concept(BaseModel):
-    """A thing to erase and, for methods that put something in its place, what to put there."""
+    """Something to erase, of which kind it is, and, for methods that put something in its place, what to put there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ConceptName
     replace_with: ConceptName | None = None
+    kind: Kind = None
+    """A key of `data.kinds.KINDS`; None where nobody said it, as in every run of an earlier release."""
 
     @model_validator(mode="before")
     @classmethod
@@ -99,7 +80,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
-    model: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_name)] = "emoji"
+    model: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(model_name)] = "emoji"
     """Base model: `emoji` (bundled), a hub id, a diffusers folder, or a .safetensors checkpoint."""
     size: Annotated[int, Field(ge=8, le=2_048, multiple_of=8)] | None = None
     """Width and height of every image in pixels, such as 256 on a small card; left out, the model's."""
@@ -153,7 +134,7 @@ class Options(BaseModel):
     """Denoising steps for every image; left out, the model's."""
     guidance: Annotated[float, Field(ge=0, le=50)] | None = None
     """Classifier-free guidance for every image; left out, the model's."""
-    scorer: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name)] | None = None
+    scorer: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(model_name)] | None = None
     """CLIP model that scores the images; left out, the model's."""
     n_eval: Annotated[int, Field(ge=1, le=500)] = 16
     """How many test prompts each of the three groups has."""

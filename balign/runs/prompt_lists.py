@@ -1,18 +1,22 @@
 """What a config stands for before a model is loaded: its two lists, its prompts, and how many pictures it draws."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from balign.data import targets
+from balign.data.meaning import Meaning, understand
 from balign.data.prompts import PromptSets, build
-from balign.data.targets import Lists
+from balign.data.targets import Lists, clash
+from balign.markup.formats import counted
 from balign.measure import nudity
 from balign.measure.judges import NUDITY
 from balign.measure.report import TESTED
 from balign.method.objectives import settle
-from balign.models import distilled, solver
+from balign.models import distilled, prompt_length, solver
 from balign.models.catalogue import Entry, find, scheduler
-from balign.runs.config import RunConfig
+from balign.refusal import Refusal
+from balign.runs.config import Concept, RunConfig
 
 BATCH = 8
 """Pictures drawn at once. Test pictures are drawn in fixed groups of this many."""
@@ -34,6 +38,47 @@ class Pictures(NamedTuple):
     """Previews on the way."""
     in_preview: int
     """Pictures in each of them."""
+
+
+def settled(config: RunConfig, how: str = "--kind") -> RunConfig:
+    """The config with the kind of every concept that is no plain listed thing, as a new run stores it.
+
+    how: where the kind can be said. Raises Refusal for a name that no list has and whose wording tells nothing.
+    """
+    unsure = questions(config)
+    if unsure:
+        name, kinds = next(iter(unsure.items()))
+        more = f" {len(unsure) - 1} more names are unknown too." if len(unsure) > 1 else ""
+        raise Refusal(
+            f"{name!r} is in no list of words: say with {how} what it is, most likely {kinds[0]}; "
+            f"accepted are {', '.join(kinds)}.{more}"
+        )
+    erase = []
+    for concept, meant in meanings(config):
+        listed = meant.words[0] in meant.lexicon.words.get("object", {}).values()
+        plain = meant.lexicon.closed or (listed and len(meant.words) == 1)
+        erase.append(concept if concept.kind or plain else concept.model_copy(update={"kind": meant.kind}))
+    return config.model_copy(update={"erase": tuple(erase)})
+
+
+def questions(config: RunConfig) -> dict[str, tuple[str, ...]]:
+    """Each name whose kind nobody knows, and the kinds it may be, the likeliest first."""
+    return {concept.name: meant.unsure for concept, meant in meanings(config) if meant.unsure}
+
+
+def meanings(config: RunConfig) -> list[tuple[Concept, Meaning]]:
+    """The concepts, each with what it stands for. Raises Refusal for a word that the model does not know."""
+    lexicon = find(config.model).lexicon
+    return [(concept, understand(concept.name, lexicon, concept.kind)) for concept in config.erase]
+
+
+def that_may_stay(texts: Sequence[str], config: RunConfig) -> tuple[list[str], str]:
+    """The texts of a file that name nothing which the config erases, and a sentence for the others, if any."""
+    lists = resolve(config)
+    clashes = [clash(text, lists.forms, lists.targets[0].lexicon) for text in texts]
+    kept = [text for text, (name, merely) in zip(texts, clashes, strict=True) if name is None or merely]
+    out = len(texts) - len(kept)
+    return kept, f"Left out: {counted(out, 'prompt')} with the name of what is erased." if out else ""
 
 
 def resolve(config: RunConfig) -> Lists:
@@ -71,7 +116,7 @@ def model_remarks(config: RunConfig) -> list[str]:
 
 def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
     """The prompts of a run, from its config and what `resolve` gave for it."""
-    return build(
+    sets = build(
         lists,
         n_forget=config.n_forget,
         n_retain=config.n_retain,
@@ -81,6 +126,10 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
         forget_pictures=[(picture.caption or "", picture.sha256) for picture in config.forget_pictures],
         keep_pictures=[(picture.caption or "", picture.sha256) for picture in config.keep_pictures],
     )
+    unlisted = [target for target in lists.targets if target.word.name not in target.lexicon.listed]
+    typed = [*lists.keep, *(sets.forget[: len(lists.targets)] if unlisted else ())]
+    sets.warnings.extend(prompt_length.warnings(find(config.model), typed))
+    return sets
 
 
 def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:

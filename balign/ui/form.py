@@ -3,18 +3,20 @@
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from subprocess import list2cmdline
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from balign.data import lists
 from balign.host import limits
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.models.catalogue import CATALOGUE, find
 from balign.refusal import Refusal
+from balign.runs import typed_lists
 from balign.runs.config import Concept, Options, RunConfig, explain
-from balign.runs.prompt_lists import resolve
+from balign.runs.prompt_lists import resolve, settled
 
 MAX_SEEDS = 20
 MAX_TEXT = 200_000
@@ -140,26 +142,22 @@ def left_empty(setting: Setting, method: str) -> str:
     return setting.none if value is None else written(value)
 
 
-def lines(text: object, what: str) -> list[str]:
-    """The entries of a text box, one per line; a line of short texts with commas between them is several."""
+def lines(text: object, what: str, parted: Callable[[str], list[str]] = lists.split_prompts) -> list[str]:
+    """The entries of a text box, as `data.lists` splits it."""
     if text is None:
         return []
     if not isinstance(text, str):
         raise Refusal(f"{what} is {str(text)[:40]!r}; plain text is accepted.")
     if len(text) > MAX_TEXT:
         raise Refusal(f"{len(text):,} characters were given for {what}; at most {MAX_TEXT:,} are accepted.")
-    entries: list[str] = []
-    for line in text.splitlines():
-        parts = [part.strip() for part in line.split(",")]
-        short = all(len(part.split()) <= 3 for part in parts)
-        entries += [part for part in (parts if short else [line.strip()]) if part]
-    return entries
+    return parted(text)
 
 
-def concepts(erase: object, replace: object) -> list[Concept]:
-    """The concepts to erase with their replacements; `cat=dog` in the first box says both."""
-    erased = [Concept.parse(text) for text in lines(erase, "the concepts to erase")]
-    replacements = lines(replace, "the replacement")
+def concepts(erase: object, replace: object, kind: object = None, model: str = "emoji") -> list[Concept]:
+    """The concepts to erase with their replacements and kinds; `cat=dog` in the first box says both."""
+    whole = lines(erase, "the concepts to erase", lambda text: [text])
+    erased = typed_lists.concepts(whole, lines(kind, "the kind", lists.split), model)
+    replacements = lines(replace, "the replacement", lists.split)
     if not erased:
         raise Refusal("Nothing to erase was given; name at least one concept, such as cat.")
     if len(replacements) not in (0, 1, len(erased)):
@@ -171,7 +169,7 @@ def concepts(erase: object, replace: object) -> list[Concept]:
         return erased
     each = replacements if len(replacements) == len(erased) else replacements * len(erased)
     return [
-        concept if concept.replace_with else Concept(name=concept.name, replace_with=other)
+        concept if concept.replace_with else Concept(name=concept.name, replace_with=other, kind=concept.kind)
         for concept, other in zip(erased, each, strict=True)
     ]
 
@@ -183,7 +181,10 @@ def config(values: Mapping[str, Any]) -> RunConfig:
     filled_in: dict[str, Any] = {name: value for name, value in boxes.items() if value not in (None, "")}
     filled_in |= {name: values[name] for name in CHOICES if values.get(name)}
     try:
-        erase = [concept.model_dump() for concept in concepts(values.get("erase"), values.get("replace"))]
+        model = str(values.get("model") or default("model"))
+        limits.check_model(model)  # one that this instance does not offer is not even looked for
+        listed = concepts(values.get("erase"), values.get("replace"), values.get("kind"), model)
+        erase = [concept.model_dump() for concept in listed]
     except ValidationError as error:
         raise Refusal(explain(error)) from None
     return RunConfig.parse({**filled_in, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
@@ -214,6 +215,12 @@ def _seeds(text: Any) -> list[Any]:
     return list(dict.fromkeys(seed for seed in seeds if seed)) or [None]
 
 
+def understood(config: RunConfig, how: str = "the buttons under Erase") -> RunConfig:
+    """The config with the kinds of its concepts. Raises Refusal for one that nobody knows, saying ``how`` to say it."""
+    limits.check(config)
+    return settled(config, how)
+
+
 def advice(config: RunConfig) -> list[str]:
     """The warnings about the two lists of a run. Raises Refusal for a run that cannot be, or not on this instance."""
     limits.check(config)
@@ -227,7 +234,12 @@ def command(first: RunConfig, *others: RunConfig) -> str:
         one = command(first.model_copy(update={"seed": default("seed")}))
         return f"for seed in {seeds}; do {one} --seed $seed; done"
     erased = [f"{c.name}={c.replace_with}" if c.replace_with else c.name for c in first.erase]
-    words = [*map(_no_flag, erased), *(["--keep", *map(_no_flag, first.keep)] if first.keep else [])]
+    words = [_no_flag(lists.written([text], ", ")) for text in erased]
+    kinds = [concept.kind or "" for concept in first.erase]
+    if any(kinds):
+        words += ["--kind", *(kinds if len(set(kinds)) > 1 else kinds[:1])]
+    if first.keep:
+        words += ["--keep", *(_no_flag(lists.written([text], "\n")) for text in first.keep)]
     for name, field in Options.model_fields.items():
         value = getattr(first, name)
         if value != field.default and not (name == "method" and value == DEFAULT_METHOD):
@@ -251,9 +263,10 @@ def filled(config: RunConfig) -> dict[str, Any]:
     """What the form shows for a run: the reverse of `config`."""
     shown: dict[str, Any] = {setting.name: written(getattr(config, setting.name)) for setting in SETTINGS}
     return shown | {
-        "erase": ", ".join(concept.name for concept in config.erase),
-        "replace": ", ".join(c.replace_with for c in config.erase if c.replace_with),
-        "keep": "\n".join(config.keep),
+        "erase": lists.written([concept.name for concept in config.erase], ", "),
+        "replace": lists.written([c.replace_with for c in config.erase if c.replace_with], ", "),
+        "kind": "; ".join(f"{lists.written([c.name], ', ')}={c.kind}" for c in config.erase if c.kind),
+        "keep": lists.written(config.keep, "\n"),
         "model": config.model,
         "method": config.method or DEFAULT_METHOD,
         "train": config.train or "",

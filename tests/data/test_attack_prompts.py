@@ -4,8 +4,8 @@ import pytest
 
 from balign.data import targets
 from balign.data.attack_prompts import LEARNED, attack_prompts
-from balign.data.lexicon import names
 from balign.data.prompts import build
+from balign.data.spelling import names
 from balign.refusal import Refusal
 
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from balign.data.lexicon import FOLDER, load
+from balign.data.lexicon import load
 from balign.data.prompts import build
+from balign.data.spelling import FOLDER
 from balign.data.targets import resolve
 from balign.refusal import Refusal
 

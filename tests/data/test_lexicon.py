@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balign.data.lexicon import OPEN, load, look_up, names, same
+from balign.data.lexicon import OPEN, load
+from balign.data.meaning import understand
+from balign.data.spelling import names, same
 
 ALL = ("emoji", *OPEN)
 
@@ -80,9 +82,9 @@ def test_articles_fit_what_follows() -> None:
 
 def test_an_unknown_word_of_the_bundled_model_is_refused_with_what_is_near() -> None:
     with pytest.raises(ValueError, match=r"does not know 'guitarr'; did you mean guitar"):
-        look_up("guitarr", "emoji")
+        understand("guitarr", "emoji")
     with pytest.raises(ValueError, match=r"does not know 'zzzz'; it knows words such as cat, glossy, white"):
-        look_up("zzzz", "emoji")
+        understand("zzzz", "emoji")
 
 
 @pytest.mark.parametrize(
@@ -99,12 +101,12 @@ def test_an_unknown_word_of_the_bundled_model_is_refused_with_what_is_near() -> 
     ],
 )
 def test_a_concept_is_found_by_any_of_its_names(said: str, lexicon: str, word: str, kind: str) -> None:
-    _, found = look_up(said, lexicon)
+    (found,) = understand(said, lexicon).words
     assert (found.name, found.kind) == (word, kind)
 
 
 def test_an_unknown_lexicon_is_one_sentence() -> None:
     with pytest.raises(
-        ValueError, match="There is no lexicon 'x'; there are emoji, fashion, imagenet, objects, people, styles"
+        ValueError, match="There is no lexicon 'x'; there are backgrounds, emoji, fashion, imagenet, objects, people,"
     ):
         load("x")

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balign.data.lexicon import OPEN, load, names
+from balign.data.lexicon import OPEN, load
 from balign.data.probes import COMPOSITIONS, MOST, PARAPHRASES, WAYS, _table, misspelt, probes
 from balign.data.prompts import build
+from balign.data.spelling import names
 from balign.data.targets import resolve
 
 ALL = ("emoji", *OPEN)

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balign.data.lexicon import load, look_up, names
+from balign.data.lexicon import load
+from balign.data.meaning import understand
 from balign.data.prompts import build
+from balign.data.spelling import names
 from balign.data.targets import resolve
 from balign.runs.config import Concept
 
@@ -28,7 +30,7 @@ CASES = [
 def test_halves_and_sides_are_apart(concepts: list[str], lexicon: str) -> None:
     sets = build(resolve(concepts, [], lexicon), n_forget=48, n_retain=96, seed=3)
     assert (len(sets.forget), len(sets.anchor), len(sets.retain)) == (48, 48, 96)
-    forms = [form for c in concepts for w in [look_up(c, lexicon)[1]] for form in (w.name, *w.synonyms)]
+    forms = [form for c in concepts for w in understand(c, lexicon).words for form in (w.name, *w.synonyms)]
     assert all(names(prompt, forms) for prompt in sets.forget)
     said = [*sets.retain, *sets.anchor, *(t.prompt for t in sets.kept_test + sets.neighbours_test)]
     assert [prompt for prompt in said if names(prompt, forms)] == []

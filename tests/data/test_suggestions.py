@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from balign.data.lexicon import load, names
+from balign.data.lexicon import load
 from balign.data.prompts import build
+from balign.data.spelling import names
 from balign.data.suggestions import OFFERED, breadth, close, twins
 from balign.data.targets import resolve
 from balign.runs.config import Concept

@@ -38,7 +38,7 @@ def test_impossible_lists_are_refused_in_one_sentence(concepts: list, keep: list
         (["kitten"], [], "emoji", "'kitten' is another word for 'cat'"),
         (["cat"], ["a dog", "A  dog"], "emoji", "1 of the 2 texts to keep is a duplicate"),
         (["cat"], ["an astronaut", "a knight"], "emoji", "knows no word of 'an astronaut' and 1 more"),
-        (["snoopy"], [], "objects", "'snoopy' is in no list of words; it is taken as one more object"),
+        (["snoopy"], [], "objects", "'snoopy' is in no list of words; it is taken as one more thing"),
     ],
 )
 def test_odd_lists_are_warned_of(concepts: list, keep: list[str], lexicon: str, said: str) -> None:

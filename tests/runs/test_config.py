@@ -45,7 +45,10 @@ def test_text_becomes_one_line():
         ({"erase": []}, "Nothing to erase was given; name at least one concept."),
         ({"erase": ["a"] * 33}, "33 concepts to erase were given; at most 32 are accepted."),
         ({"erase": ["a"], "keep": ["k"] * 10_000}, "10,000 prompts to keep were given; at most 2,000 are accepted."),
-        ({"erase": ["a"], "keep": ["k" * 301]}, "A prompt of 301 characters was given; at most 300 are accepted."),
+        (
+            {"erase": ["a"], "keep": ["k" * 2_001]},
+            "A prompt of 2,001 characters was given; at most 2,000 are accepted.",
+        ),
         ({"erase": ["a" * 101]}, "A concept of 101 characters was given; at most 100 are accepted."),
         ({"erase": [" "]}, "An empty text was given; write at least one word."),
         ({"erase": ["a\x00b"]}, "contains control characters"),

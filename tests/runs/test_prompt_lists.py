@@ -15,13 +15,13 @@ from balign.runs.prompt_lists import pictures, prompt_sets, resolve
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of concepts that were looked up."""
     names: list[str] = []
-    look_up = targets.look_up
+    understand = targets.understand
 
-    def counted(name: str, lexicon: str):  # type: ignore[no-untyped-def]
+    def counted(name: str, lexicon: str, kind: str | None):  # type: ignore[no-untyped-def]
         names.append(name)
-        return look_up(name, lexicon)
+        return understand(name, lexicon, kind)
 
-    monkeypatch.setattr(targets, "look_up", counted)
+    monkeypatch.setattr(targets, "understand", counted)
     return names
 
 

@@ -27,6 +27,9 @@ def test_the_defaults_on_the_page_are_those_of_the_config() -> None:
         (" \n", []),
         ("a photo of a dog, oil painting, highly detailed picture of it", None),
         ("a red car, a blue car", ["a red car", "a blue car"]),
+        ("dog; horse | owl", ["dog", "horse", "owl"]),
+        ('"a sign, red, big", owl', ["a sign, red, big", "owl"]),
+        ("犬、猫\uff0c鳥", ["犬", "猫", "鳥"]),
     ],
 )
 def test_lines(text: str, found: list[str] | None) -> None:
@@ -87,7 +90,7 @@ def test_the_command_holds_what_differs_and_quotes_it() -> None:
     line = form.command(config)
     words = shlex.split(line)
     assert words[:5] == ["python", "-m", "balign", "erase", "cat=dog"]
-    assert words[words.index("--keep") + 1] == "it's; rm -rf /"
+    assert words[words.index("--keep") + 1] == '"it\'s; rm -rf /"'  # in quotes it is one prompt
     assert words[-4:] == ["--steps", "50", "--learning-rate", "0.0002"]
     assert form.command(RunConfig.parse({"erase": ["cat"], "method": DEFAULT_METHOD})) == "python -m balign erase cat"
 
@@ -163,6 +166,23 @@ def test_the_command_of_several_seeds_is_a_loop() -> None:
 def test_a_run_fills_the_form_as_it_was() -> None:
     config = RunConfig.parse({"erase": ["cat", "dog"], "keep": ["a", "b"], "steps": 7, "train": "all", "method": "rgd"})
     assert form.config(form.filled(config)) == config
+
+
+def test_kinds_and_quoted_entries_fill_the_form_as_they_were() -> None:
+    erase = [{"name": "Jane Doe", "kind": "person"}, {"name": "Paris, Texas", "kind": "place"}, {"name": "cat"}]
+    keep = ["a sign; red", "dog", "a long prompt, with commas in it"]
+    config = RunConfig.parse({"erase": erase, "keep": keep, "model": "owner/name", "method": "rgd"})
+    assert form.config(form.filled(config)) == config
+    assert [
+        form.config({"erase": "Jane Doe, cat", "kind": kind}).erase[0].kind for kind in ("person", "place, thing")
+    ] == [
+        "person",
+        "place",
+    ]
+    with pytest.raises(ValueError, match="2 kinds were given for 3 concepts"):
+        form.config({"erase": "cat, dog, owl", "kind": "thing, thing"})
+    with pytest.raises(ValueError, match="Kind is 'colour'; accepted are thing, style"):
+        form.config({"erase": "cat", "kind": "colour"})
 
 
 def test_everything_on_offer_is_described() -> None:

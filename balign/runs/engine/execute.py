@@ -13,7 +13,7 @@ from balign.models import weight_file
 from balign.refusal import Refusal
 from balign.runs import leftovers, weights
 from balign.runs.config import RunConfig
-from balign.runs.engine import checkpoint, fitting, judging, phases
+from balign.runs.engine import checkpoint, judging, phases, splitting
 from balign.runs.engine.exporting import erased_weights
 from balign.runs.engine.job import UNSCORED, Job, load_job
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
@@ -76,7 +76,7 @@ def _all_phases(recorder: Recorder) -> Iterator[Record]:
     saved = checkpoint.read(folder)
     recorder.rewind(saved.step if saved else -1)
     job = yield from _load(recorder)
-    settings, said = fitting.fitted(job, saved)
+    settings, said = splitting.fitted(job, saved)
     job = replace(job, settings=settings)
     if said:
         yield recorder.phase("load", 1, 1, said)

@@ -19,7 +19,8 @@ from balign import plain_text
 from balign.data.own_pictures import check_png
 from balign.foreign_zip import foreign
 from balign.refusal import Refusal
-from balign.runs.config import MAX_STEPS, SHORT, RunConfig, explain
+from balign.runs.accepted_text import SHORT
+from balign.runs.config import MAX_STEPS, RunConfig, explain
 from balign.runs.folder import PICTURES
 from balign.runs.outcome.bundle import FORMAT, SUMS, WEIGHTS
 from balign.stored_zip import PIECE

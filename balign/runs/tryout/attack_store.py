@@ -17,7 +17,8 @@ from pydantic import AfterValidator, Field, field_validator
 from balign import plain_text
 from balign.measure.recovery import ATTACKS, HARDLY, AttackTitle, Attempt, Share, under_attack
 from balign.refusal import Refusal
-from balign.runs.config import MAX_STEPS, ConceptName, ParsedRequest
+from balign.runs.accepted_text import ConceptName
+from balign.runs.config import MAX_STEPS, ParsedRequest
 from balign.runs.folder import Run
 from balign.runs.tryout.store import StoredResult
 

@@ -19,7 +19,8 @@ from balign.measure.report import Pair
 from balign.plain_file import raise_shortage, read_plain
 from balign.refusal import Refusal
 from balign.runs import leftovers
-from balign.runs.config import ParsedRequest, Prompt
+from balign.runs.accepted_text import Prompt
+from balign.runs.config import ParsedRequest
 from balign.runs.folder import Run
 from balign.runs.run_folders import next_moment
 

@@ -34,6 +34,7 @@ def start(
     method: str = DEFAULT_METHOD,
     settings: dict[str, Any] | None = None,
     owner_secret: str = "",
+    kind: str = "",
     request: gr.Request | None = None,
 ) -> dict[str, Any]:
     """Start erasing a concept from a text-to-image model; while the machine is busy the run is queued.
@@ -46,12 +47,13 @@ def start(
         method: The name of the method: "both", "remove", "redirect", the paper's "rgd" and so on.
         settings: Numbers by their names, such as {"steps": 50, "seed": 1}; those left out have the method's defaults.
         owner_secret: On a shared instance, what an earlier start returned, so that one owner has all runs.
+        kind: What it is, if its words do not say: thing, style, person, attribute, theme, place, background, category.
 
     Returns:
         The run's id, its place in the queue (0 once it has begun), remarks; on a shared instance the owner's secret.
     """
-    texts = {"erase": erase, "keep": keep, "replace": replace, "model": model, "method": method}
-    config = form.config({**arguments.settings(settings), **texts})
+    texts = {"erase": erase, "keep": keep, "replace": replace, "kind": kind, "model": model, "method": method}
+    config = form.understood(form.config({**arguments.settings(settings), **texts}), "the field kind")
     remarks = form.advice(config)
     visitor = visitors.with_secret(Visitor(visitors.valid(owner_secret), visitors.address(request)))
     run = scheduler.begin(config, visitor)

@@ -22,7 +22,7 @@ GONE = "The run in this link is not here any more; it may have been deleted."
 
 def start(caller: Caller, values: Mapping[str, Any]) -> Answer:
     """Write the configs and start their runs; the browser then shows the first one."""
-    configs = form.configs(values)
+    configs = [form.understood(config) for config in form.configs(values)]
     remarks = form.advice(configs[0])
     configs, pictures, more = own_uploads.taken(configs, values)
     remarks += more

@@ -72,13 +72,19 @@ def _form(parts: dict[str, Any]) -> dict[str, Any]:
     """Everything a visitor fills in, by the name it has in the config; what helps with it is put into `parts`."""
     fields: dict[str, Any] = {}
     fields["erase"] = _box("erase", "Erase", "What to forget. Several with commas.", "", value="cat")
+    fields["kind"] = gr.Textbox(label="Kind", visible="hidden", elem_id="field-kind")  # written by the chips
+    parts["understood"] = plain("", "understood")
     replace = "What to draw where it was asked for."
     fields["replace"] = _box("replace", "Replace with", replace, "optional, such as dog")
     keep = "Words or prompts to guard on purpose, one a line. Everything else is guarded anyway."
     fields["keep"] = _box("keep", "Keep", keep, "optional, such as dog, horse", lines=2, max_lines=8)
     parts["assist"] = plain("", "assist")
     parts["file"] = gr.UploadButton(
-        "Keep prompts from a file", file_types=[".txt"], size="sm", elem_id="keep-file", min_width=120
+        "Keep prompts from a file",
+        file_types=[".txt", ".csv", ".tsv", ".json", ".jsonl"],
+        size="sm",
+        elem_id="keep-file",
+        min_width=120,
     )
     parts["added"] = plain("", "keep-added")
     with gr.Accordion("The prompts this gives", open=False, elem_id="keep-prompts"):
@@ -154,10 +160,11 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     look(parts["timer"].tick)
 
     typed = [page.load, *(field.change for field in fields.values())]
-    shown = ("assist", "prompts", "estimate", "command")
+    shown = ("understood", "assist", "prompts", "estimate", "command")
     on(typed, keep_assistant.follow, "The form could not be read", fields, shown, trigger_mode="always_last")
     failure = "The file could not be read"
-    on(parts["file"].upload, keep_assistant.from_file, failure, ["file", "keep"], ["keep"], say="added")
+    lists = dict.fromkeys(("file", "keep", "erase", "replace", "kind", "model"))
+    on(parts["file"].upload, keep_assistant.from_file, failure, lists, ["keep"], say="added")
     failure = "The model could not be looked up"
     on(fields["model"].change, erase_handlers.model_info, failure, ["model"], ["model"])
     on(parts["way"].input, erase_handlers.choose_way, "The method could not be chosen", ["way"], ["method"])

@@ -2,29 +2,39 @@
 
 import contextlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from balign.data import suggestions
+from balign.data import kinds, prompt_file, suggestions
+from balign.data.lists import written
+from balign.data.meaning import Meaning
 from balign.data.prompts import PromptSets
 from balign.host import limits
 from balign.markup.formats import counted
 from balign.markup.render import render
 from balign.refusal import Refusal
 from balign.runs import prompt_lists
-from balign.runs.config import RunConfig
+from balign.runs.config import MAX_KEEP, RunConfig
 from balign.runs.estimate import forecast
 from balign.ui import form
 from balign.ui.page import Answer, Caller, notice, uploaded
 
-MAX_FILE = 200_000
-"""Bytes of a file with prompts to keep."""
 EXAMPLES = 3
 """Pairs of twins in the preview, and prompts of each test group."""
 Values = Mapping[str, Any]
-KINDS = {"object": "things", "style": "styles", "background": "backgrounds", "person": "kinds of people"}
+MANY = {internal: kinds.MANY.get(kind, f"{kind}s") for kind, internal in kinds.KINDS.items()}
+ROOM = 150_000
+"""Characters of Keep that a file may fill."""
+
+
+class Chip(NamedTuple):
+    """A concept as it was understood: its name, its kind, and the kinds it may have; asked where nobody knows it."""
+
+    name: str
+    kind: str
+    kinds: tuple[str, ...]
+    asked: bool
 
 
 class Draft(NamedTuple):
@@ -37,39 +47,72 @@ class Draft(NamedTuple):
     listed: frozenset[str]
     """The texts in Keep, in small letters."""
     refusal: str = ""
+    chips: tuple[Chip, ...] = ()
 
 
 def read(values: Values) -> Draft:
     """What these values of the form come to, resolved once for everything that is shown of it. It loads no model."""
     configs: list[RunConfig] = []
     listed: frozenset[str] = frozenset()
-    offered = None
+    offered, shown = None, tuple[Chip, ...]()
     try:
         with contextlib.suppress(Refusal):
             listed = frozenset(text.lower() for text in form.lines(values.get("keep"), "the prompts to keep"))
         configs = form.configs(values)
         limits.check(configs[0])
+        shown = chips(configs[0])
+        configs = [form.understood(config) for config in configs]
         sets = prompt_lists.prompt_sets(configs[0], prompt_lists.resolve(configs[0]))
     except Refusal as refusal:
         with contextlib.suppress(Refusal):  # close words need no more than the concepts and the model
-            config = form.config({name: values.get(name) for name in ("erase", "replace", "model")})
+            config = form.config({name: values.get(name) for name in ("erase", "replace", "kind", "model")})
             limits.check(config)
+            shown = shown or chips(config)
             offered = suggestions.close(prompt_lists.resolve(config))
-        return Draft(configs, None, offered, listed, str(refusal))
-    return Draft(configs, sets, suggestions.close(sets.lists), listed)
+        return Draft(configs, None, offered, listed, str(refusal), shown)
+    return Draft(configs, sets, suggestions.close(sets.lists), listed, chips=shown)
+
+
+def chips(config: RunConfig) -> tuple[Chip, ...]:
+    """The concepts as they were understood."""
+    return tuple(
+        Chip(concept.name, "" if meant.unsure else meant.kind, _possible(meant), bool(meant.unsure))
+        for concept, meant in prompt_lists.meanings(config)
+    )
+
+
+def _possible(meant: Meaning) -> tuple[str, ...]:
+    """The kinds that a concept may have with its model."""
+    if meant.unsure:
+        return meant.unsure
+    of_model = (
+        [*(kinds.TITLES[kind] for kind in meant.lexicon.words), "category"] if meant.lexicon.closed else [*kinds.KINDS]
+    )
+    return tuple(kind for kind in of_model if kind != "category" or meant.kind == kind)
 
 
 def follow(caller: Caller | None, values: Values) -> Answer:
     """Everything on the page that keeps in step with the form."""
     draft = read(values)
     command = form.command(*draft.configs) if draft.configs else f"# {draft.refusal}"
-    return {"assist": assist(draft), "prompts": prompts(draft), "estimate": estimate(draft), "command": command}
+    return {
+        "understood": understood(draft),
+        "assist": assist(draft),
+        "prompts": prompts(draft),
+        "estimate": estimate(draft),
+        "command": command,
+    }
+
+
+def understood(draft: Draft) -> Markup:
+    """Each concept with its kind, which can be changed, and a question for one whose kind nobody knows."""
+    return render("ui/erase_tab/understood.html", chips=draft.chips)
 
 
 def assist(draft: Draft) -> Markup:
     """Close words, remarks, and how wide the keep side is."""
     breadth = suggestions.breadth(draft.sets) if draft.sets else []
-    return render("ui/erase_tab/assist.html", draft=draft, breadth=breadth, kinds=KINDS)
+    return render("ui/erase_tab/assist.html", draft=draft, breadth=breadth, kinds=MANY)
 
 
 def prompts(draft: Draft) -> Markup:
@@ -87,25 +130,25 @@ def estimate(draft: Draft) -> Markup:
     return render("ui/erase_tab/estimate.html", words=words, expected=expected, runs=len(draft.configs))
 
 
-def from_file(caller: Caller | None, file: object, keep: object) -> Answer:
-    """The text of Keep with an uploaded list below it, and how many lines it added."""
-    with uploaded(file) as path:
-        added = read_list(path)
-    before = [keep.rstrip()] if isinstance(keep, str) and keep.rstrip() else []
-    message = f"{counted(len(added), 'line')} {'was' if len(added) == 1 else 'were'} added to Keep."
-    return {"keep": "\n".join([*before, *added]), "added": notice(message, "remark")}
-
-
-def read_list(file: Path) -> list[str]:
-    """The lines of a text file that are not blank."""
-    size = file.stat().st_size
-    if size > MAX_FILE:
-        raise Refusal(f"The file has {size:,} bytes; a text file of at most {MAX_FILE:,} is accepted.")
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Refusal(f"Byte {error.start:,} of the file is not UTF-8; a plain text file is accepted.") from None
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise Refusal("The file has no text in it; one word or prompt a line is accepted.")
-    return lines
+def from_file(caller: Caller | None, values: Values) -> Answer:
+    """The text of Keep with an uploaded list below it, and how many prompts it added and left out."""
+    keep = values.get("keep")
+    with uploaded(values.get("file")) as path:
+        size, most = path.stat().st_size, limits.LIMITS.prompt_file_bytes
+        if size > most:
+            raise Refusal(f"The file has {size:,} bytes; a file of prompts of at most {most:,} is accepted.")
+        before = form.lines(keep, "the prompts to keep")
+        room = (limits.LIMITS.keep if limits.public() else MAX_KEEP) - len(before)
+        found = prompt_file.read(path, max(room, 0))
+    added, remarks = found.texts, list(found.remarks)
+    with contextlib.suppress(Refusal):  # a list that is refused is said above Keep
+        config = form.config({name: values.get(name) for name in ("erase", "replace", "kind", "model")})
+        limits.check(config)
+        added, left_out = prompt_lists.that_may_stay(added, config)
+        remarks += [left_out] if left_out else []
+    while added and sum(map(len, added)) > ROOM:
+        added = added[::2]
+        remarks.append(f"Only {len(added):,} have room in Keep.")
+    message = " ".join((f"{counted(len(added), 'prompt')} {'was' if len(added) == 1 else 'were'} added.", *remarks))
+    typed = [keep.rstrip()] if isinstance(keep, str) and keep.rstrip() else []
+    return {"keep": "\n".join([*typed, *([written(added, "\n")] if added else [])]), "added": notice(message, "remark")}

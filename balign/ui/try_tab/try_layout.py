@@ -14,7 +14,7 @@ from balign.host import borrowing, processes, scheduler, status, visitors
 from balign.markup.formats import duration
 from balign.markup.render import macro, render
 from balign.refusal import Refusal
-from balign.runs.config import MAX_PROMPT
+from balign.runs.accepted_text import MAX_PROMPT
 from balign.runs.folder import Run
 from balign.runs.prompt_lists import BATCH
 from balign.runs.tryout import store

@@ -8,10 +8,11 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from balign.data import prompt_file
 from balign.host import processes, scheduler, waitlist
 from balign.runs.folder import Run
 from balign.ui import form, zerogpu
-from balign.ui.erase_tab import erase_handlers, erase_layout, keep_assistant
+from balign.ui.erase_tab import erase_handlers, erase_layout
 
 EVENTS: dict[str, tuple[str, str, object, str]] = {
     "open": ("load", "", form, "filled"),
@@ -23,7 +24,7 @@ EVENTS: dict[str, tuple[str, str, object, str]] = {
     "discard": ("click", "discard-really", scheduler, "discard"),
     "resume": ("click", "resume", scheduler, "resume"),
     "compare": ("click", "compare-now", scheduler, "resume"),
-    "upload": ("upload", "keep-file", keep_assistant, "read_list"),
+    "upload": ("upload", "keep-file", prompt_file, "read"),
     "model": ("change", "field-model", form, "about_model"),
     "method": ("change", "field-method", form, "about_method"),
 }
@@ -90,7 +91,7 @@ def test_a_bug_of_ours_is_logged_and_never_a_refusal(
     file = tmp_path / "list.txt"
     file.write_text("dog")
     monkeypatch.setattr(module, needed, broken(bug))
-    values = {"upload": [str(file), ""], "discard": [finished.id]}.get(name, [])
+    values = {"upload": [str(file), "", "cat", "", "", "emoji"], "discard": [finished.id]}.get(name, [])
     with caplog.at_level(logging.ERROR):
         answers = [call(event, finished, *values) for event in events(blocks, kind, part)]
     said = [str(value) for answer in answers for value in answer.values() if "notice" in str(value)]
@@ -120,7 +121,7 @@ def test_a_full_disk_is_a_sentence(blocks: gr.Blocks, monkeypatch: pytest.Monkey
 def test_what_is_typed_is_followed_by_one_event(blocks: gr.Blocks) -> None:
     (event,) = events(blocks, "change", "field-erase")
     answer = call(event, None)
-    assert set(answer) == {"part-assist", "part-prompts", "part-estimate", "command"}
+    assert set(answer) == {"part-understood", "part-assist", "part-prompts", "part-estimate", "command"}
     assert answer["command"] == "python -m balign erase cat"
 
 

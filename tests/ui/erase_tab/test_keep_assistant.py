@@ -9,6 +9,7 @@ import pytest
 from balign.data import targets
 from balign.data.prompts import build
 from balign.data.targets import resolve
+from balign.host.limits import LIMITS
 from balign.host.visitors import Visitor
 from balign.machine import Free
 from balign.models import catalogue
@@ -40,8 +41,9 @@ def command(values: Values) -> str:
     return text
 
 
-def from_file(file: object, keep: object) -> dict[str, Any]:
-    return answering(keep_assistant.from_file, "The file could not be read", "added")(ANYBODY, file, keep)
+def from_file(file: object, keep: object, **more: object) -> dict[str, Any]:
+    values = {"file": file, "keep": keep, "erase": "cat", **more}
+    return answering(keep_assistant.from_file, "The file could not be read", "added")(ANYBODY, values)
 
 
 def test_chips_are_close_words_and_down_when_listed() -> None:
@@ -106,8 +108,37 @@ def test_whatever_is_typed_is_text(show: Any, values: dict[str, Any]) -> None:
     assert "<img" not in show(values)
 
 
+def test_what_a_file_gives_is_the_prompts_that_may_stay(tmp_path: Path) -> None:
+    table = 'case_number,prompt,evaluation_seed\n0,"a dog, on grass, oil",7\n1,a cat on a mat,8\n2,a cat burglar,9\n'
+    answer = from_file(str(upload(tmp_path, table.encode("utf-16"))), "")
+    assert form.lines(answer["keep"], "Keep") == ["a dog, on grass, oil", "a cat burglar"]
+    assert "2 prompts were added. Left out: 1 prompt with the name of what is erased." in answer["added"]
+    many = "\n".join(f"a photo of dog number {i} on a hill" for i in range(10_000)).encode()
+    answer = from_file(str(upload(tmp_path, many)), "")
+    assert "2,000 of the file&#39;s 10,000 prompts were taken" in answer["added"]
+    assert form.config({"erase": "cat", "keep": answer["keep"]}).keep
+
+
+def test_an_unknown_name_asks_and_a_press_answers() -> None:
+    typed = {"erase": "Taylor Swift, cat", "model": "owner/name"}
+    draft = keep_assistant.read(typed)
+    assert [(chip.name, chip.kind, chip.asked) for chip in draft.chips] == [
+        ("Taylor Swift", "", True),
+        ("cat", "thing", False),
+    ]
+    assert draft.chips[0].kinds[0] == "person"
+    assert draft.sets is None
+    assert "say with the buttons under Erase what it is" in draft.refusal
+    assert 'data-name="Taylor Swift" data-kind="person"' in keep_assistant.understood(draft)
+    answered = keep_assistant.read(typed | {"kind": "Taylor Swift=person; somebody else=style"})
+    assert [(chip.name, chip.kind) for chip in answered.chips] == [("Taylor Swift", "person"), ("cat", "thing")]
+    assert answered.sets is not None
+    assert "a person" in answered.sets.anchor[0]
+    assert "--kind" in command(typed | {"kind": "Taylor Swift=person"})
+
+
 def test_an_open_list_takes_what_is_typed_as_text() -> None:
-    text = prompts({"erase": EVIL, "model": "owner/name"})
+    text = prompts({"erase": EVIL, "model": "owner/name", "kind": "thing"})
     assert "&lt;img" in text
 
 
@@ -121,18 +152,20 @@ def test_a_file_is_added_below_and_not_kept(tmp_path: Path) -> None:
     file = upload(tmp_path, "\ufeffdog\r\n\r\n  a blue écru owl \nhorse".encode())
     answer = from_file(str(file), "rabbit\n")
     assert answer["keep"] == "rabbit\ndog\na blue écru owl\nhorse"
-    assert "3 lines were added" in answer["added"]
+    assert "3 prompts were added" in answer["added"]
     assert not file.exists()
     answer = from_file(str(upload(tmp_path, b"dog")), None)
     assert answer["keep"] == "dog"
-    assert "1 line was added" in answer["added"]
+    assert "1 prompt was added" in answer["added"]
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"x" * (keep_assistant.MAX_FILE + 1), "The file has 200,001 bytes"),
-        (b"dog\n\xff\xfe", "Byte 4 of the file is not UTF-8"),
+        (b"x" * (LIMITS.prompt_file_bytes + 1), "The file has 5,000,001 bytes"),
+        (b"dog\n\xff\xfe\x01", "The file is not text"),
+        (b'{"a": ', "The file is not readable json"),
+        (b"case_number,class,seed\n1,2,3\n4,5,6\n", "no column named prompt; its columns are case_number, class, seed"),
         (b" \n\n", "The file has no text in it"),
     ],
 )
@@ -182,7 +215,7 @@ def test_in_public_no_prompts_are_made_for_a_run_that_is_too_large(monkeypatch: 
 
 
 def test_a_keystroke_reads_and_resolves_the_form_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = {"look_up": 0, "build": 0, "config": 0}
+    counts = {"understand": 0, "build": 0, "config": 0}
 
     def count(module: object, name: str) -> None:
         work = getattr(module, name)
@@ -193,12 +226,12 @@ def test_a_keystroke_reads_and_resolves_the_form_once(monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(module, name, counted)
 
-    count(targets, "look_up")
+    count(targets, "understand")
     count(prompt_lists, "build")
     count(form, "config")
     answer = keep_assistant.follow(ANYBODY, {"erase": "cat, pizza", "keep": "dog"})
     assert all(answer.values())
-    assert counts == {"look_up": 2, "build": 1, "config": 1}
+    assert counts == {"understand": 2, "build": 1, "config": 1}
 
 
 def test_the_command_follows_the_form_or_says_why_not() -> None:

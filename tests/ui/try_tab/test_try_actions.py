@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from balign.host import borrowing, charges, disk, housekeeping, limits, processes, scheduler, status, visitors, waitlist
 from balign.host.visitors import NOT_YOURS, Visitor
 from balign.refusal import Refusal
-from balign.runs.config import MAX_PROMPT
+from balign.runs.accepted_text import MAX_PROMPT
 from balign.runs.folder import Run, find
 from balign.runs.tryout import ballots, store
 from balign.ui import files

@@ -8,7 +8,7 @@ import torch
 from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.config import RunConfig
-from balign.runs.engine import execute, fitting
+from balign.runs.engine import execute, splitting
 from balign.runs.engine.job import device, precision
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Step
@@ -18,7 +18,7 @@ SMALL = {"batch_forget": 2, "batch_retain": 4, "steps": 2, "preview_every": 0}
 
 
 def free(monkeypatch: pytest.MonkeyPatch, megabytes: float) -> None:
-    monkeypatch.setattr(fitting, "_free", lambda model: megabytes * 1e6)
+    monkeypatch.setattr(splitting, "_free", lambda model: megabytes * 1e6)
 
 
 def test_the_split_is_chosen_said_and_recorded(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
