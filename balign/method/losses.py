@@ -152,7 +152,7 @@ def where_small(terms: Tensor) -> Tensor:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-class Sums(NamedTuple):
+class LossSums(NamedTuple):
     """What a loss adds up over a batch, or a part of one: the pictures' terms by their weights, and the weights."""
 
     terms: Tensor
@@ -177,7 +177,7 @@ class Loss(NamedTuple):
     resteers: bool = False
     """Whether the loss is the attention to the tokens that the target names, and not an error."""
 
-    def sums(self, model: BaseModel, batch: Batch) -> Sums:
+    def sums(self, model: BaseModel, batch: Batch) -> LossSums:
         """The sums over these pictures, with the graph of their terms."""
         if self.resteers:
             with captured(model.denoiser) as maps:
@@ -187,9 +187,9 @@ class Loss(NamedTuple):
             prediction = model.predict(batch.noisy, batch.timesteps, batch.conditions)
             terms = self.each(prediction, batch.target.to(prediction))
         weights = self.weigh(terms.detach())
-        return Sums((weights * terms).sum(), weights.sum())
+        return LossSums((weights * terms).sum(), weights.sum())
 
-    def of(self, sums: Sums, truncation: float) -> Tensor:
+    def of(self, sums: LossSums, truncation: float) -> Tensor:
         """The loss that the sums over a whole batch make."""
         mean = sums.terms / sums.weights
         return -mean.clamp(max=truncation) if self.ascends else mean

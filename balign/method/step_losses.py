@@ -9,7 +9,7 @@ from torch.autograd import grad
 
 from balign.method import conflict, masks
 from balign.method.batches import draw, others
-from balign.method.losses import FORGET_LOSSES, Aim, Batch, FrozenBase, Loss, Sums, base_target, squared_error
+from balign.method.losses import FORGET_LOSSES, Aim, Batch, FrozenBase, Loss, LossSums, base_target, squared_error
 from balign.method.objectives import Settings
 from balign.models.base import BaseModel
 
@@ -43,7 +43,7 @@ class StepLosses:
 
     def _over(self, loss: Loss, batches: Iterator[Batch], weights: Sequence[Tensor]) -> tuple[float, list[Tensor]]:
         """The loss over all of these batches as one, and its gradient in the order and shapes of the weights."""
-        found: list[Sums] = []
+        found: list[LossSums] = []
         for batch in batches:
             with torch.set_grad_enabled(len(weights) > 0):
                 sums = loss.sums(self.model, batch)
@@ -52,9 +52,9 @@ class StepLosses:
                     weight.grad = part
             elif weights:  # adds to it in place, one weight after the other
                 torch.autograd.backward(sums.terms, inputs=list(weights))
-            found.append(Sums(sums.terms.detach(), sums.weights))
+            found.append(LossSums(sums.terms.detach(), sums.weights))
         terms = torch.stack([sums.terms for sums in found]).sum().requires_grad_(len(weights) > 0)
-        value = loss.of(Sums(terms, torch.stack([sums.weights for sums in found]).sum()), self.settings.truncation)
+        value = loss.of(LossSums(terms, torch.stack([sums.weights for sums in found]).sum()), self.settings.truncation)
         gradient = [weight.grad for weight in weights if weight.grad is not None]
         for weight in weights:
             weight.grad = None

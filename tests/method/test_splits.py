@@ -42,7 +42,7 @@ def test_every_loss_is_that_of_the_whole_batch(forget: str, truncation: float) -
         assert all(weight.grad is None for weight in run.weights)
     assert values == pytest.approx([values[0]] * 3, rel=1e-6)
     for gradient in gradients[1:]:
-        torch.testing.assert_close(gradient, gradients[0], rtol=1e-5, atol=1e-8)
+        assert float((gradient - gradients[0]).norm()) <= 1e-5 * float(gradients[0].norm())
 
 
 def test_a_training_goes_on_with_other_batches_and_parts_but_not_with_another_loss() -> None:

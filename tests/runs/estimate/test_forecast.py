@@ -75,8 +75,8 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def test_time_is_that_of_the_parts_in_an_earlier_run(past: Past, room: Callable[..., None]) -> None:
     past()
-    learnt, before, after, twice, previewed = 10, 6, 6, 6, 3 * 6
-    drawing = (learnt + before + after + twice + previewed) * 4 * (12 / 12 / 4)
+    learnt, before, after, reference, twice, previewed = 10, 6, 6, 2, 6, 3 * 6
+    drawing = (learnt + before + after + reference + twice + previewed) * 4 * (12 / 12 / 4)
     found = estimate(config())
     assert found.seconds == pytest.approx(12 + drawing + 6 * 4 * (2 / 4))
     assert (found.runs, found.obstacle) == (1, "")
@@ -177,6 +177,13 @@ def test_too_little_memory_says_what_would_do(room: Callable[..., None]) -> None
     room(memory=9.0, gpu=True)
     said = estimate(config(model=SD14, batch_retain=24, micro_batch=24)).obstacle
     assert "--micro-batch and --gradient-checkpointing left out" in said
+
+
+def test_memory_and_time_grow_with_the_size_that_is_drawn(room: Callable[..., None]) -> None:
+    small, large = (forecast.estimate(config(model=SD14, size=size), SETS) for size in (256, 512))
+    assert large.memory_gb - small.memory_gb == pytest.approx(2 * 1.57 * 3 / 4, abs=0.1)  # two pictures at once
+    assert large.seconds > 3 * small.seconds
+    assert forecast.estimate(config(model=SD14), SETS) == large
 
 
 def test_too_little_disk_is_said_first(room: Callable[..., None]) -> None:
