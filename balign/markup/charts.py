@@ -232,6 +232,8 @@ class Cell(NamedTuple):
     step: int
     predicted: bool
     measured: bool | None
+    silent: bool = False
+    """Whether there was no retain gradient, so that nothing was predicted of that loss."""
 
 
 def ledger(cells: Sequence[Cell], last_step: int) -> Markup:
@@ -269,4 +271,6 @@ def ledger_words(cells: Sequence[Cell]) -> str:
     if checked:
         held = sum(bool(cell.measured) for cell in checked)
         sentence += f"; of {len(checked):,} that were measured, {held:,} raised neither"
+    if silent := sum(cell.silent for cell in cells):
+        sentence += f"; {silent:,} had no retain gradient, so of keeping nothing was predicted"
     return sentence + "."

@@ -43,5 +43,6 @@ def cells(steps: Sequence[Step]) -> list[Cell]:
     cells = []
     for step in steps:
         measured = ledger.measured(step)
-        cells.append(Cell(step.step, not any(ledger.predicted(step)), None if measured is None else not any(measured)))
+        kept = None if measured is None else not any(measured)
+        cells.append(Cell(step.step, not any(ledger.predicted(step)), kept, ledger.silent(step)))
     return cells

@@ -77,8 +77,7 @@ class StableDiffusion(DiffusersModel):
     def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
         noisy, timesteps, conditions = (tensor.to(self.device) for tensor in (noisy, timesteps, conditions))
         noisy = noisy.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
-            prediction: Tensor = self._denoiser(noisy, timesteps, conditions, return_dict=False)[0]
+        prediction: Tensor = self._denoiser(noisy, timesteps, conditions, return_dict=False)[0]
         return prediction.float()
 
     def _write(self, folder: Path) -> None:
