@@ -109,7 +109,7 @@ def test_the_command_gives_the_same_config(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "x y").symlink_to(tiny_model_path)
     began: list[RunConfig] = []
-    monkeypatch.setattr(cli.Run, "create", lambda made: made)
+    monkeypatch.setattr(cli.Run, "create", lambda made, pictures: made)
     monkeypatch.setattr(cli, "_follow", lambda made: began.append(made) or 0)
     made = RunConfig.parse({"erase": erase, "keep": keep, "model": "~/x y"})
     things = tuple(concept.model_copy(update={"kind": "thing"}) for concept in made.erase)
