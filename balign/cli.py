@@ -3,6 +3,7 @@
 A refusal or an error of the disk is one sentence on standard error and exit code 2; any other error is a traceback.
 """
 
+import os
 import sys
 from getpass import getpass
 from pathlib import Path
@@ -15,7 +16,7 @@ from balign import plain_text, telemetry
 from balign.data import prompt_file
 from balign.plain_file import expanded
 from balign.refusal import Refusal
-from balign.runs import prompt_lists, typed_lists
+from balign.runs import prompt_lists, resizing, typed_lists
 from balign.runs.config import MAX_KEEP, Options, RunConfig
 from balign.runs.folder import Run, runs_root
 from balign.runs.own_entries import MAX_TESTS, TestPrompt
@@ -89,18 +90,31 @@ def erase(
     return _follow(Run.create(config, pictures=pictures))
 
 
-def run(folders: Folders, /) -> int:
+def run(
+    folders: Folders,
+    /,
+    batch_forget: int | None = None,
+    batch_retain: int | None = None,
+    micro_batch: int | None = None,
+    gradient_checkpointing: bool | None = None,
+) -> int:
     """Start a run, or continue it where it was stopped or killed.
 
     Ctrl-C stops it: what there is is kept and compared.
 
     Args:
         folders: the run's folder, or several to run one after another until one is stopped.
+        batch_forget: go on with so many images to forget in one step.
+        batch_retain: go on with so many images to retain in one step.
+        micro_batch: go on with so many of them at a time, for less memory.
+        gradient_checkpointing: go on without keeping activations, for less memory.
     """
     if not folders:
         raise Refusal("No folder was given; name at least one run's folder.")
-    code = 0
-    for opened in [_open(folder) for folder in folders]:
+    sizes = (batch_forget, batch_retain, micro_batch, gradient_checkpointing)
+    changed = {name: value for name, value in zip(resizing.SIZES, sizes, strict=True) if value is not None}
+    code, opened_all = 0, [_open(folder) for folder in folders]
+    for opened in [resizing.store(each, resizing.resized(each, changed)) for each in opened_all]:
         if code != STOPPED:
             code = max(code, _follow(opened))
         else:
@@ -458,6 +472,8 @@ def _open(folder: Path) -> Run:
 
 
 def _follow(opened: Run) -> int:
+    if (processes := os.environ.get("WORLD_SIZE", "1")) not in ("", "0", "1"):
+        raise Refusal(f"WORLD_SIZE is {processes}; a run is done by one process, so start it without a launcher.")
     from balign.runs.engine import execute
     from balign.runs.estimate import forecast
     from balign.runs.prompt_lists import model_remarks

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import psutil
 
 GB = 1e9
+os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # cards are numbered as nvidia-smi does
 
 
 class Free(NamedTuple):
@@ -25,22 +26,49 @@ class Free(NamedTuple):
 def free(device: str, root: Path) -> Free:
     """What is free now for a run on this device whose files go below `root`. A container's limits are not seen."""
     existing = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists())
-    card = None if device in ("cpu", "mps") else _card_memory(int(time.monotonic() // 20))
-    memory = psutil.virtual_memory().available / GB if card is None else card
+    cards, card = cards_free(), chosen_card(device)
+    memory = psutil.virtual_memory().available / GB if card is None else cards[card]
     return Free(memory, shutil.disk_usage(existing).free / GB, card is not None)
 
 
-@lru_cache(maxsize=1)
-def _card_memory(moment: int) -> float | None:
-    """GB free on the emptiest graphics card, read again at every `moment`; None where there is none."""
-    if shutil.which("nvidia-smi") is None:
+def chosen_card(device: str) -> int | None:
+    """The number of the card that this device means: of auto the emptiest; None where there is no such card."""
+    cards = cards_free()
+    if device in ("cpu", "mps") or not cards:
         return None
-    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    if device == "auto":
+        return max(range(len(cards)), key=lambda number: cards[number])
+    number = int(device.partition(":")[2] or 0)
+    return number if number < len(cards) else None
+
+
+def cards_free() -> list[float]:
+    """GB free on each graphics card that torch sees, in its order; empty where there is none."""
+    return _cards_free(int(time.monotonic() // 20))
+
+
+@lru_cache(maxsize=1)
+def _cards_free(moment: int) -> list[float]:
+    """The same, read again at every `moment`."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    command = ["nvidia-smi", "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout
-        return max(float(line) for line in answer.split()) * 2**20 / GB
+        rows = [[part.strip() for part in line.split(",")] for line in answer.splitlines() if line.strip()]
+        free_on = [(index, uuid, float(amount) * 2**20 / GB) for index, uuid, amount in rows]
     except (OSError, subprocess.SubprocessError, ValueError):  # a driver without a card, or out of order
-        return None
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return [amount for _, _, amount in free_on]
+    cards = []
+    for name in map(str.strip, visible.split(",")):
+        found = [amount for index, uuid, amount in free_on if name and (index == name or uuid.startswith(name))]
+        if not found:  # as for the driver: what comes after a wrong one is not seen
+            break
+        cards += found[:1]
+    return cards
 
 
 def peak_gb(device: str) -> float:

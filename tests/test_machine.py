@@ -1,6 +1,7 @@
 """Free memory and disk are read from the machine; a card out of order counts as none."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,19 +9,43 @@ import pytest
 from balign import machine
 
 
-def test_the_card_is_asked_and_may_be_out_of_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def answer(text: str) -> None:
-        done = subprocess.CompletedProcess([], 0, text, "")
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``cards("0, GPU-aa, 1000", visible="1")``: what nvidia-smi answers."""
+
+    def answer(*lines: str, visible: str | None = None) -> None:
+        done = subprocess.CompletedProcess([], 0, "\n".join(lines) + "\n", "")
         monkeypatch.setattr(machine.subprocess, "run", lambda *a, **k: done)
-        machine._card_memory.cache_clear()
+        if visible is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        else:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        machine._cards_free.cache_clear()
 
     monkeypatch.setattr(machine.shutil, "which", lambda name: name)
-    answer("1000\n8000\n")
-    assert machine.free("auto", tmp_path / "runs").memory == pytest.approx(8000 * 2**20 / 1e9)
-    assert machine.free("cpu", tmp_path).gpu is False
-    answer("No devices were found")
+    return answer
+
+
+def test_the_card_that_will_be_used_is_asked(cards: Callable[..., None], tmp_path: Path) -> None:
+    two = ("0, GPU-aa, 1000", "1, GPU-bb, 8000")
+    small, large = (megabytes * 2**20 / 1e9 for megabytes in (1000, 8000))
+    for device, visible, expected in (
+        ("auto", None, large),
+        ("cuda", None, small),
+        ("cuda:1", None, large),
+        ("cuda", "1", large),
+        ("cuda:1", "1,0", small),
+        ("cuda", "GPU-bb", large),
+        ("auto", "0", small),
+    ):
+        cards(*two, visible=visible)
+        assert machine.free(device, tmp_path / "runs").memory == pytest.approx(expected), (device, visible)
+    for device, visible in (("cpu", None), ("auto", ""), ("auto", "-1"), ("cuda:2", None)):
+        cards(*two, visible=visible)
+        assert machine.free(device, tmp_path).gpu is False
+    cards("No devices were found")
     assert machine.free("auto", tmp_path).gpu is False
-    machine._card_memory.cache_clear()
+    machine._cards_free.cache_clear()
 
 
 def test_this_process_has_held_memory() -> None:

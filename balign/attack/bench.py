@@ -145,7 +145,7 @@ class GrowingCurve:
         own = {"rounding": self.subject.trained, "relearn_kept": (job.run.config.seed, job.prompts.retain)}
         return attack_store.digest(
             *(attack_store.VERSION, self.attack, self.tokens, self.steps, own.get(self.attack)),
-            *(self.subject.weights, job.model.fingerprint, job.model.device.type, job.run.config.precision),
+            *(self.subject.weights, job.model.fingerprint, job.model.device.type, job.settled()["precision"]),
             *(job.sampling.steps, job.sampling.guidance, bench.request.pictures, bench.request.seed),
             *(word.kind, word.name, prompts.unseen_synonyms, [other.name for other in prompts.target.others]),
             *(prompts.learning(LEARNED), prompts.testing(LEARNED)),

@@ -11,9 +11,9 @@ from torch import Tensor
 from balign import models
 from balign.method.attacks.rounding import distance
 from balign.models import catalogue, weight_file
-from balign.models.base import PRECISIONS, BaseModel
+from balign.models.base import BaseModel
 from balign.refusal import Refusal
-from balign.runs.engine.job import Job, device
+from balign.runs.engine.job import Job
 from balign.runs.tryout.attack_store import SubjectName
 
 
@@ -68,8 +68,8 @@ def subjects(job: Job, control: BaseModel | None) -> Iterator[Subject]:
 
 def load_control(job: Job, folder: str) -> BaseModel:
     """The control. Raises Refusal for one whose latents are not the base's: it could not be attacked the same way."""
-    config = job.run.config
-    other = models.load(catalogue.find(folder), device(config), PRECISIONS[config.precision], config.size)
+    size = job.run.config.size
+    other = models.load(catalogue.find(folder), str(job.model.device), job.model.drawn_in, size)
     if other.fingerprint == job.model.fingerprint:
         raise Refusal(
             f"The control {Path(folder).name} is the run's own base model; name one that never knew the concept."

@@ -21,7 +21,8 @@ from torch import Tensor
 from balign.atomic import atomic
 from balign.data.latent_cache import LATENTS, cache_folder, used
 from balign.data.prompts import PromptSets
-from balign.models.base import BaseModel
+from balign.models.base import PRECISIONS, BaseModel
+from balign.refusal import Refusal
 
 VERSION = 1  # raise when the same inputs come to give another latent
 
@@ -99,8 +100,8 @@ def make(
         drawn = model.generate(
             [texts[i] for i in full], [seeds[i] for i in full], steps=steps, guidance=guidance, batch=batch
         )
-        for i, latent in zip(chunk, drawn[: len(chunk)], strict=True):
-            latents[i] = stored = latent.detach().to("cpu", torch.float32)
+        for i, latent in zip(chunk, _finite(model, drawn[: len(chunk)]), strict=True):
+            latents[i] = stored = latent
             _write(files[i], stored)
         done += len(chunk)
         if on_progress is not None:
@@ -132,9 +133,20 @@ def batch_of(model: BaseModel, prompts: Sequence[str], seeds: Sequence[int], *, 
     latents = _read(file, (len(prompts), *model.latent_shape))
     if latents is None:
         drawn = model.generate(prompts, seeds, steps=steps, guidance=guidance, batch=len(prompts))
-        latents = drawn.detach().to("cpu", torch.float32)
+        latents = _finite(model, drawn)
         _write(file, latents)
     return latents
+
+
+def _finite(model: BaseModel, drawn: Tensor) -> Tensor:
+    """What was drawn, in fp32 on the CPU. Raises Refusal if any of it is no number."""
+    drawn = drawn.detach().to("cpu", torch.float32)
+    if not bool(drawn.isfinite().all()):
+        name = next(name for name, dtype in PRECISIONS.items() if dtype == model.drawn_in)
+        better = " or ".join(each for each in ("fp32", "bf16") if each != name)
+        accepted = "its weights may be damaged" if name == "fp32" else f"--precision {better} is accepted"
+        raise Refusal(f"What the model drew in {name} is not finite; {accepted}.")
+    return drawn
 
 
 def training_data(model: BaseModel, prompts: PromptSets, latents: Latents, batch: int = 32) -> TrainingData:

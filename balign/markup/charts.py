@@ -239,6 +239,8 @@ class Cell(NamedTuple):
     measured: bool | None
     rise: float = 0.0
     """The largest measured rise of a loss, as a share of it."""
+    silent: bool = False
+    """Whether there was no retain gradient, so that nothing was predicted of that loss."""
 
 
 def ledger(cells: Sequence[Cell], last_step: int) -> Markup:
@@ -278,4 +280,7 @@ def ledger_words(cells: Sequence[Cell]) -> str:
         rose = sum(not cell.measured for cell in checked)
         sentence += f"; of {len(checked):,} that were measured, {rose:,} did raise one"
     most = max((cell.rise for cell in checked), default=0.0)
-    return sentence + (f", by at most {100 * most:.2g}\N{NO-BREAK SPACE}% of it." if most > 0 else ".")
+    sentence += f", by at most {100 * most:.2g}\N{NO-BREAK SPACE}% of it" if most > 0 else ""
+    if silent := sum(cell.silent for cell in cells):
+        sentence += f"; {silent:,} had no retain gradient, so of keeping nothing was predicted"
+    return sentence + "."

@@ -7,6 +7,8 @@ from balign.telemetry import Step
 
 ROUNDING = 1e-7
 """A change of a loss up to this share of the loss is rounding and counts as no rise."""
+NOISE = 1e-12
+"""A squared error up to this is the rounding of two predictions that are the same, and so is its gradient."""
 
 
 class Ledger(NamedTuple):
@@ -19,11 +21,19 @@ class Ledger(NamedTuple):
     """How many steps were measured; 0 in a report from before they were counted."""
     forget_rises: int = 0
     retain_rises: int = 0
+    retain_silent: int = 0
+    """Steps whose retain gradient was zero or rounding: of them nothing was promised, so none counts as kept."""
 
     @property
     def predicted_words(self) -> str:
         """How many steps were predicted to raise each loss, in words."""
-        return f"forget {self.forget_violations:,}, retain {self.retain_violations:,} of {self.steps:,}"
+        if not self.retain_silent:
+            return f"forget {self.forget_violations:,}, retain {self.retain_violations:,} of {self.steps:,}"
+        spoke = self.steps - self.retain_silent
+        return (
+            f"forget {self.forget_violations:,} of {self.steps:,}, retain {self.retain_violations:,} of {spoke:,} "
+            f"({self.retain_silent:,} had no retain gradient)"
+        )
 
     @property
     def measured_words(self) -> str:
@@ -36,6 +46,11 @@ class Ledger(NamedTuple):
 def raises(change: float | None, loss: float | None) -> bool:
     """Whether a change of a loss is a rise by more than rounding."""
     return change is not None and change > ROUNDING * max(abs(loss or 0.0), 1e-6)
+
+
+def silent(step: Step) -> bool:
+    """Whether the step's retain gradient says nothing: it is zero, or the rounding of a loss that is."""
+    return step.retain_norm == 0 or abs(step.retain_loss) <= NOISE
 
 
 def predicted(step: Step) -> tuple[bool, bool]:
@@ -70,4 +85,5 @@ def ledger(steps: Sequence[Step]) -> Ledger:
         len(checked),
         sum(forget for forget, _ in checked),
         sum(retain for _, retain in checked),
+        sum(map(silent, steps)),
     )

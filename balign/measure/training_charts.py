@@ -45,5 +45,5 @@ def cells(steps: Sequence[Step]) -> list[Cell]:
     for step in steps:
         measured = ledger.measured(step)
         found = None if measured is None else not any(measured)
-        cells.append(Cell(step.step, not any(ledger.predicted(step)), found, ledger.rise(step)))
+        cells.append(Cell(step.step, not any(ledger.predicted(step)), found, ledger.rise(step), ledger.silent(step)))
     return cells

@@ -65,5 +65,6 @@ def tokens_of(conditions: Tensor, twins: Tensor, span: Tensor | None) -> Tensor:
 
 
 def attention_to(maps: list[Tensor], tokens: Tensor) -> Tensor:
-    """The mean square of the attention that these tokens (B, L) get, over all maps, heads and pixels."""
-    return torch.stack([(each @ tokens[:, None, :, None].to(each)).square().mean() for each in maps]).mean()
+    """For each picture (B,) the mean square of the attention that these tokens (B, L) get, over maps, heads, pixels."""
+    got = [(each @ tokens[:, None, :, None].to(each)).square().flatten(1).mean(dim=1) for each in maps]
+    return torch.stack(got).mean(dim=0)

@@ -4,6 +4,7 @@ A forget loss decides the target and what is made of the error. Targets are comp
 loss can be measured again after a step on the same images, noise and timesteps.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -51,12 +52,6 @@ class FrozenBase:
         """The base model's prediction (B, C, h, w)."""
         with self._originals_in_place():
             return self.model.predict(noisy, timesteps, conditions)
-
-
-def squared_error(model: BaseModel, batch: Batch) -> Tensor:
-    """The mean squared error of the prediction; with the noise as target this is the denoising loss."""
-    prediction = model.predict(batch.noisy, batch.timesteps, batch.conditions)
-    return (prediction - batch.target.to(prediction)).square().mean()
 
 
 def base_target(base: FrozenBase, batch: Batch) -> Batch:
@@ -112,85 +107,110 @@ def hinge_target(aim: Aim) -> Tensor:
     return torch.cat([aim.at(aim.anchor), aim.at(aim.batch.conditions)], dim=1)
 
 
-def _each(prediction: Tensor, target: Tensor) -> Tensor:
-    """The mean squared error of each picture (B,)."""
+# ----------------------------------------------------------------------------------------------------------------------
+# What a loss is of one picture: (B,) of predictions and targets (B, C, h, w)
+
+
+def error(prediction: Tensor, target: Tensor) -> Tensor:
+    """The mean squared error."""
     return (prediction - target).square().flatten(1).mean(dim=1)
 
 
-def lowered(prediction: Tensor, target: Tensor, truncation: float) -> Tensor:
-    """The mean squared error."""
-    return (prediction - target).square().mean()
-
-
-def raised(prediction: Tensor, target: Tensor, truncation: float) -> Tensor:
-    """Minus the mean squared error; it stops at `truncation`, beyond which its gradient is exactly zero."""
-    return -(prediction - target).square().mean().clamp(max=truncation)
-
-
-def raised_where_small(prediction: Tensor, target: Tensor, truncation: float) -> Tensor:
-    """Minus the errors l of the pictures, weighted by 1/sqrt(l) in parts of their sum; stops at `truncation`.
-
-    (SFR-on, Huang et al., NeurIPS 2024, with lambda = 1/2: what is drawn well counts most.)
-    """
-    errors = _each(prediction, target)
-    weights = 1 / (errors.detach().sqrt() + 1e-8)
-    return -(weights / weights.sum() * errors).sum().clamp(max=truncation)
-
-
-def hellinger(prediction: Tensor, target: Tensor, truncation: float) -> Tensor:
-    """The mean of 1 - exp(-m) over the errors m of the pictures: what is far already counts for little.
+def hellinger(prediction: Tensor, target: Tensor) -> Tensor:
+    """1 - exp(-m) of the error m: what is far already counts for little.
 
     (f-DMU, arXiv 2509.21167: the squared Hellinger distance of two Gaussians.)
     """
-    return (1 - (-_each(prediction, target)).exp()).mean()
+    return 1 - (-error(prediction, target)).exp()
 
 
-def chi_squared(prediction: Tensor, target: Tensor, truncation: float) -> Tensor:
-    """The mean of exp(m) - 1 over the errors m of the pictures: what is far counts most. (f-DMU, as above.)"""
-    return (_each(prediction, target).exp() - 1).mean()
+def chi_squared(prediction: Tensor, target: Tensor) -> Tensor:
+    """exp(m) - 1 of the error m: what is far counts most. (f-DMU, as above.)"""
+    return error(prediction, target).exp() - 1
 
 
-def hinge(prediction: Tensor, target: Tensor, truncation: float) -> Tensor:
-    """The mean over pictures of max(0, |v - a| - |v - c|): until v is nearer to the replacement's a than to its own c.
+def hinge(prediction: Tensor, target: Tensor) -> Tensor:
+    """max(0, |v - a| - |v - c|): until v is nearer to the replacement's a than to its own c.
 
     (GEM, arXiv 2606.00140, with eta = 1.)
     """
     anchor, own = target.chunk(2, dim=1)
     to_anchor, to_own = ((prediction - each).flatten(1).norm(dim=1) for each in (anchor, own))
-    return (to_anchor - to_own).clamp(min=0).mean()
+    return (to_anchor - to_own).clamp(min=0)
 
 
-class ForgetLoss(NamedTuple):
-    """A forget loss: its target, None for the noise; what it makes of prediction and target; whose pictures it shows.
+def alike(terms: Tensor) -> Tensor:
+    """Every picture counts the same."""
+    return torch.ones_like(terms)
 
-    It is always written so that descending it forgets.
+
+def where_small(terms: Tensor) -> Tensor:
+    """1/sqrt(l) of an error l: what is drawn well counts most. (SFR-on, Huang et al., NeurIPS 2024, lambda = 1/2.)"""
+    return 1 / (terms.sqrt() + 1e-8)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+class LossSums(NamedTuple):
+    """What a loss adds up over a batch, or a part of one: the pictures' terms by their weights, and the weights."""
+
+    terms: Tensor
+    weights: Tensor
+
+
+class Loss(NamedTuple):
+    """A loss: the weighted mean of what it is of each picture; so a batch may be worked on in parts.
+
+    Forget losses are always written so that descending them forgets.
     """
 
     target: Callable[[Aim], Tensor] | None = None
-    loss: Callable[[Tensor, Tensor, float], Tensor] = lowered
+    """What the prediction is compared with; None for the noise."""
+    each: Callable[[Tensor, Tensor], Tensor] = error
+    weigh: Callable[[Tensor], Tensor] = alike
+    """The weights (B,) of the pictures, from their terms."""
+    ascends: bool = False
+    """Whether the mean is raised until `truncation`, beyond which the gradient is exactly zero."""
     kept_pictures: bool = False
     """Whether the pictures are those of the retain set, under the forget set's prompts."""
     resteers: bool = False
     """Whether the loss is the attention to the tokens that the target names, and not an error."""
 
-    def __call__(self, model: BaseModel, batch: Batch, truncation: float) -> Tensor:
+    def sums(self, model: BaseModel, batch: Batch) -> LossSums:
+        """The sums over these pictures, with the graph of their terms."""
         if self.resteers:
             with captured(model.denoiser) as maps:
                 model.predict(batch.noisy, batch.timesteps, batch.conditions)
-            return attention_to(maps, batch.target)
-        prediction = model.predict(batch.noisy, batch.timesteps, batch.conditions)
-        return self.loss(prediction, batch.target.to(prediction), truncation)
+            terms = attention_to(maps, batch.target)
+        else:
+            prediction = model.predict(batch.noisy, batch.timesteps, batch.conditions)
+            terms = self.each(prediction, batch.target.to(prediction))
+        weights = self.weigh(terms.detach())
+        return LossSums((weights * terms).sum(), weights.sum())
+
+    def of(self, sums: LossSums, truncation: float) -> Tensor:
+        """The loss that the sums over a whole batch make."""
+        mean = sums.terms / sums.weights
+        return -mean.clamp(max=truncation) if self.ascends else mean
+
+    def __call__(self, model: BaseModel, batch: Batch, truncation: float = math.inf) -> Tensor:
+        """The loss of a whole batch: a scalar with its graph."""
+        return self.of(self.sums(model, batch), truncation)
 
 
-FORGET_LOSSES: dict[str, ForgetLoss] = {
-    "ascent": ForgetLoss(loss=raised),
-    "weighted_ascent": ForgetLoss(loss=raised_where_small),
-    "anchor": ForgetLoss(anchor_target),
-    "hellinger": ForgetLoss(anchor_target, hellinger),
-    "chi_squared": ForgetLoss(anchor_target, chi_squared),
-    "hinge": ForgetLoss(hinge_target, hinge),
-    "random_label": ForgetLoss(other_target),
-    "relabel": ForgetLoss(kept_pictures=True),
-    "negative_guidance": ForgetLoss(negative_guidance_target),
-    "attention": ForgetLoss(lambda aim: tokens_of(aim.batch.conditions, aim.anchor, aim.span), resteers=True),
+squared_error = Loss()
+"""The mean squared error of the prediction; with the noise as target this is the denoising loss."""
+
+FORGET_LOSSES: dict[str, Loss] = {
+    "ascent": Loss(ascends=True),
+    "weighted_ascent": Loss(weigh=where_small, ascends=True),
+    "anchor": Loss(anchor_target),
+    "hellinger": Loss(anchor_target, hellinger),
+    "chi_squared": Loss(anchor_target, chi_squared),
+    "hinge": Loss(hinge_target, hinge),
+    "random_label": Loss(other_target),
+    "relabel": Loss(kept_pictures=True),
+    "negative_guidance": Loss(negative_guidance_target),
+    "attention": Loss(lambda aim: tokens_of(aim.batch.conditions, aim.anchor, aim.span), resteers=True),
 }

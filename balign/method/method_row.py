@@ -61,6 +61,8 @@ class Objective:
     """The share of the weights that may move, or the least ratio."""
     quota: float = 0.5
     """For the combiner `hamu`: how much to forget, as a share of the most that a step of its length could."""
+    orthogonality: float = 0.0
+    """How much the squared cosine of the two gradients counts as a loss of its own."""
     buffer: int = 0
     """How many earlier retain gradients the projected step must not oppose either."""
     diversified: bool = True

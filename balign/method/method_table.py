@@ -223,9 +223,20 @@ METHODS: dict[str, Objective] = {
     "dimum": Objective(
         title="Memorise other pictures",
         forget="relabel",
-        cite="DiMUM, arXiv 2512.03564; the same target in UNO, arXiv 2506.04712",
+        cite="DiMUM, arXiv 2512.03564",
         equation="|eps(x_t, c*) - noise|^2 with x a kept picture, plus w times the denoising loss",
         note="Kept pictures are learned under the forgotten name.",
+    ),
+    "uno": Objective(
+        title="Memorise other pictures, orthogonally",
+        forget="relabel",
+        combine="plain_sum",
+        retain_weight=0.0,
+        orthogonality=1.0,
+        cite="UNO, arXiv 2506.04712; its second derivatives are here differences of gradients",
+        equation="|eps(x_t, c*) - noise|^2 with x a kept picture, plus o cos^2(g_f, g_r)",
+        note="Kept pictures are learned under the forgotten name, along a way on which keeping does not change. "
+        "The paper gives the cosine a weight of 1,000.",
     ),
     "f_dmu": Objective(
         title="Concept Ablation, Hellinger",

@@ -31,6 +31,7 @@ class Settings:
     mask: Mask
     mask_threshold: float
     quota: float
+    orthogonality: float
     buffer: int
     train: str
     steps: int
@@ -41,6 +42,10 @@ class Settings:
     batch_forget: int
     batch_retain: int
     measure_every: int = 10
+    micro_batch: int = 0
+    """How many pictures of a batch go through the model at once; 0 for all. The weights are the same to rounding."""
+    gradient_checkpointing: bool = False
+    """Whether activations are computed again in the backward pass, and not kept for it."""
 
     @property
     def objective(self) -> Objective:
@@ -90,6 +95,8 @@ def settle(config: Overrides | None = None, **choices: str | float | None) -> Se
         raise Refusal("promise is 'measured'; project_step and a measure_every of 1 or more go with it.")
     if settings.buffer and not settings.project_step:
         raise Refusal(f"buffer is {settings.buffer}; without project_step only 0 is accepted.")
+    if settings.gradient_checkpointing and settings.forget == "attention":
+        raise Refusal("gradient_checkpointing is True; forget 'attention' looks into the model, so False is accepted.")
     if row.steps == 0 and settings.steps != 0:
         raise Refusal(f"steps is {settings.steps}; the method {method!r} takes none, so only 0 is accepted.")
     if row.steps == 0 and not settings.edit:

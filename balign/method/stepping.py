@@ -10,11 +10,10 @@ from balign.method import masks
 from balign.method.combiners import COMBINERS, Gram
 from balign.method.gradients import Projection, Tensors, blend, gram, measure_step, project_step
 from balign.method.objectives import Settings
+from balign.method.orthogonality import Gradient, descent
 
 SAFETY, FADE = 2.0, 0.7
 """So many times the curvature is made up for; what an earlier measurement of it still counts at a smaller one."""
-Gradient = Callable[[], list[Tensor]]
-"""Computes a gradient at the weights as they are."""
 
 
 class Stepper:
@@ -31,35 +30,39 @@ class Stepper:
         self.curvature = (0.0, 0.0)
         """By how much the losses were last measured to rise beyond the prediction, in units of the squared step."""
 
-    def take(self, f: list[Tensor], r: list[Tensor], g: Gram, retain_after: Gradient) -> Projection:
+    def take(self, f: list[Tensor], r: list[Tensor], g: Gram, gradient: Gradient) -> Projection:
         """One step along both gradients, or, for a method that alternates, one along each."""
         self.before = [weight.detach().clone() for weight in self.weights]
         if self.settings.alternate:
-            return self._alternate(f, r, retain_after)
-        undo = self._blended(f, r, g)
+            return self._alternate(f, r, gradient)
+        undo = self._blended(f, r, g, gradient)
         self._step()
         undo()
         return self._projected(f, r, g)
 
-    def _alternate(self, f: list[Tensor], r: list[Tensor], retain_after: Gradient) -> Projection:
+    def _alternate(self, f: list[Tensor], r: list[Tensor], gradient: Gradient) -> Projection:
         """A step along the forget gradient, then one along the retain gradient at where that led."""
         assert self.before is not None
-        for gradient in (lambda: f, retain_after):
-            for weight, grad in zip(self.weights, gradient(), strict=True):
+        for along in (lambda: f, lambda: gradient("retain")):
+            for weight, grad in zip(self.weights, along(), strict=True):
                 weight.grad = grad.clone()
             self._step()
         return self._as_taken(f, r)
 
-    def _blended(self, f: list[Tensor], r: list[Tensor], g: Gram) -> Callable[[], None]:
+    def _blended(self, f: list[Tensor], r: list[Tensor], g: Gram, gradient: Gradient) -> Callable[[], None]:
         """Give the combined gradient to the weights; what is returned restores f and r."""
         weight = self.settings.quota if self.settings.combine == "hamu" else self.settings.retain_weight
         combine, undoing = COMBINERS[self.settings.combine], []
+        orthogonal = self.settings.orthogonality
+        apart = descent(self.weights, f, r, g, gradient) if orthogonal else []
         combined: list[Tensor] = []
         for some_f, some_r in self._parts(f, r):
             part = gram(some_f, some_r) if self.settings.by_layer else g
             blended, undo = blend(some_f, some_r, *combine(*part, weight), part)
             combined += blended
             undoing.append(undo)
+        if apart:
+            combined = list(torch._foreach_add(combined, apart, alpha=orthogonal))
         for parameter, grad in zip(self.weights, combined, strict=True):
             parameter.grad = grad
 

@@ -8,7 +8,7 @@ it goes on to the same weights, bit for bit on a CPU. When the loop ends, ``outc
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
@@ -33,12 +33,15 @@ if TYPE_CHECKING:
 ANTI_PARALLEL = -1 + 1e-9
 """A cosine below this leaves no direction that lowers both losses."""
 
+MAY_CHANGE = {"batch_forget", "batch_retain", "micro_batch", "gradient_checkpointing"}
+"""Settings that a training may resume with other values of: how many pictures a step has, and how they fit."""
+
 MakeOptimizer = Callable[[list[nn.Parameter], float], torch.optim.Optimizer]
 
 
 def adam(weights: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """The paper's optimiser, with torch's defaults."""
-    return torch.optim.Adam(weights, lr=learning_rate)
+    """The paper's optimiser, with torch's defaults, one weight after the other: all at once would need a copy more."""
+    return torch.optim.Adam(weights, lr=learning_rate, foreach=False)
 
 
 class Outcome(NamedTuple):
@@ -73,6 +76,7 @@ class Unlearner(Iterator[Step]):
         self.parameters = trained | (self.edit.weights if self.edit else {})  # all that change, by name
         self.weights, self.trained = list(trained.values()), list(trained)  # those that train, and their names
         self.optimizer = optimizer(self.weights or list(self.parameters.values()), settings.learning_rate)
+        model.checkpoint_gradients(settings.gradient_checkpointing)
         self.stepper = Stepper(self.weights, settings, self.optimizer)
         needed = FORGET_LOSSES[settings.forget].target is not None or settings.retain_target == "base"
         self.base = FrozenBase(model, self.parameters) if needed else None
@@ -130,12 +134,9 @@ class Unlearner(Iterator[Step]):
     def _take_step(self) -> Step:
         started = time.perf_counter()
         # The gradient of each loss. Once both are finite the weights are good, and those before can be freed.
-        loss, forget_loss = self._loss("forget")
-        f = self._gradient(loss)
-        loss, retain_loss = self._loss("retain")
+        forget_loss, f = self._loss("forget", self.weights)
+        retain_loss, r = self._loss("retain", self.weights)
         self.stepper.before = None
-        r = self._gradient(loss)
-        del loss
         self.stepper.mask(*((f,) if self.settings.alternate else (f, r)))
         # Their inner products, and where in the model they conflict.
         g = gram(f, r)
@@ -146,7 +147,7 @@ class Unlearner(Iterator[Step]):
         # Combine them, step, and project the step; or end where no step lowers both losses.
         if g.cosine <= ANTI_PARALLEL and self.settings.first_order_safe:
             self.outcome = Outcome("deadlock", self.step, self._deadlock_message())
-        projection = Projection(0.0, 0.0, 0.0, True) if self.outcome else self.stepper.take(f, r, g, self._retain_after)
+        projection = Projection(0.0, 0.0, 0.0, True) if self.outcome else self.stepper.take(f, r, g, self._gradient)
         if not math.isfinite(projection.forget_change + projection.retain_change):
             raise _NotFiniteError("the step is not finite")
         del f, r
@@ -173,28 +174,25 @@ class Unlearner(Iterator[Step]):
             seconds=time.perf_counter() - started,
         )
 
-    def _loss(self, side: Side, quarter: int | None = None) -> tuple[Tensor, float]:
-        """The loss of one side, or of a quarter of its batch: a scalar with its graph, and its value."""
-        loss = self.losses.loss(side, self.step, quarter)
-        value = float(loss.detach())
+    def _loss(
+        self, side: Side, weights: Sequence[Tensor] = (), quarter: int | None = None
+    ) -> tuple[float, list[Tensor]]:
+        """The loss of one side, or of a quarter of its batch, and its gradient for these weights."""
+        value, gradient = self.losses.loss(side, self.step, weights, quarter)
         if not math.isfinite(value):
             raise _NotFiniteError(f"the {side} loss is {value}")
-        return loss, value
+        return value, gradient
 
-    def _gradient(self, loss: Tensor) -> list[Tensor]:
-        """The gradient of one loss for exactly the weights that train, in their order and shapes."""
-        return list(torch.autograd.grad(loss, self.weights, materialize_grads=True))
-
-    def _retain_after(self) -> list[Tensor]:
-        """The retain gradient of this step's batch at the weights as they are meanwhile."""
-        return self._gradient(self._loss("retain")[0])
+    def _gradient(self, side: Side) -> list[Tensor]:
+        """The gradient of this step's batch at the weights as they are meanwhile."""
+        return self._loss(side, self.weights)[1]
 
     @torch.no_grad()
     def _measure(self, forget_loss: float, retain_loss: float) -> tuple[float | None, float | None]:
         """The measured change of both losses on the step's own batch; None between the steps that are measured."""
         if self.outcome is not None or not self._measuring():
             return None, None
-        return self._loss("forget")[1] - forget_loss, self._loss("retain")[1] - retain_loss
+        return self._loss("forget")[0] - forget_loss, self._loss("retain")[0] - retain_loss
 
     def _conflicts_by_noise(self) -> list[Conflict]:
         """Where they conflict with little and with much noise: the step's batch in quarters, at the new weights."""
@@ -202,7 +200,7 @@ class Unlearner(Iterator[Step]):
             return []
         conflicts, places = [], conflict.places(self.trained)
         for k in range(conflict.QUARTERS):
-            f, r = (self._gradient(self._loss(side, k)[0]) for side in SIDES)
+            f, r = (self._loss(side, self.weights, k)[1] for side in SIDES)
             conflicts.append(Conflict(self.step + 1, conflict.cosines(places, f, r), k + 1))
         return conflicts
 
@@ -241,12 +239,15 @@ class Unlearner(Iterator[Step]):
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Any]) -> None:
-        """Resume from a ``state()``, before the first step. Raises Refusal if its settings or seed differ."""
-        settings = asdict(self.settings)
-        mine = {"seed": self.seed, "settings": {name: settings.get(name) for name in state["settings"]}}
-        for name, own in mine.items():  # a training saved by an older release has fewer settings
-            if state[name] != own:
-                raise Refusal(f"The saved training has {name} {state[name]}; {own} is what this one resumes with.")
+        """Resume from a ``state()``, before the first step; with other batches, or parts of them, if these changed.
+
+        Raises Refusal if other settings or the seed differ.
+        """
+        mine = {"seed": self.seed} | asdict(self.settings)
+        saved = {"seed": state["seed"]} | state["settings"]  # an older release has fewer settings
+        for name, was in saved.items():
+            if name not in MAY_CHANGE and was != mine.get(name):
+                raise Refusal(f"The saved training has {name} {was}; {mine.get(name)} is what this one resumes with.")
         if state["weights"].keys() != self.parameters.keys():
             raise Refusal("The saved training moves other weights than this one; give it the same model.")
         for name, weight in self.parameters.items():

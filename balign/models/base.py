@@ -7,7 +7,7 @@ model's device by the model.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from balign.refusal import Refusal
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""The number formats a model may compute in. Weights always stay in fp32: small steps would vanish in the others."""
+"""The number formats a model may draw in. Weights and gradients always stay in fp32: what training changes at first is
+smaller than the rounding of the others."""
 
 Progress = Callable[[int, int], None]
 """Called after each batch with how many are done and how many there are; an exception it raises ends the work."""
@@ -27,7 +28,7 @@ NO_FILE = (
 NO_WORDS = "This model's conditions are not made of words, so no word can be learned by textual inversion."
 
 
-class Checkpoint(NamedTuple):
+class CheckpointTensors(NamedTuple):
     """A whole model in one file: its tensors by the names other programs know, and the file's metadata."""
 
     tensors: dict[str, Tensor]
@@ -62,6 +63,9 @@ class BaseModel(ABC):
     def fingerprint(self) -> str:
         """A hash of the configuration and weights as loaded. Training the denoiser afterwards does not change it."""
 
+    drawn_in: torch.dtype = torch.float32
+    """The number format that pictures are drawn in."""
+
     @property
     def device(self) -> torch.device:
         """Where the denoiser is."""
@@ -95,7 +99,19 @@ class BaseModel(ABC):
 
     @abstractmethod
     def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Tensor) -> Tensor:
-        """The denoiser's prediction (B, C, h, w) in fp32, with gradients for the weights that require them."""
+        """The denoiser's prediction (B, C, h, w), computed in fp32, with gradients for weights that require them."""
+
+    def hollow(self) -> Self:
+        """The same model with a denoiser without numbers on torch's meta device, to count what it holds."""
+        raise NotImplementedError
+
+    def checkpoint_gradients(self, on: bool) -> None:
+        """Whether the denoiser computes activations again in the backward pass, and does not keep them for it.
+
+        Raises Refusal for a model that cannot.
+        """
+        if on:
+            raise Refusal("gradient_checkpointing is True; this model cannot, so False is accepted.")
 
     @abstractmethod
     def generate(
@@ -126,7 +142,7 @@ class BaseModel(ABC):
     def save(self, folder: str) -> None:
         """Write the whole model, with the denoiser's current weights, in the format that its library loads."""
 
-    def single_file(self) -> Checkpoint:
+    def single_file(self) -> CheckpointTensors:
         """The whole model as other programs read it. Raises Refusal for a family that no program reads so."""
         raise Refusal(NO_FILE)
 

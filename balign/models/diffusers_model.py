@@ -1,12 +1,14 @@
 """What all families of diffusers pipelines share: the folder, its scheduler and autoencoder, drawing and decoding.
 
-A model reads safetensors only and runs no code that comes with it. Weights are fp32 whatever the precision, which
-applies to the denoiser's arithmetic; images are always coded in fp32.
+A model reads safetensors only and runs no code that comes with it. The precision is that of the denoiser's arithmetic
+while it draws. Weights, predictions to train on, the text and the pictures' codes are fp32 whatever it is.
 """
 
+import copy
 import gc
 import hashlib
 import json
+import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +27,10 @@ from balign.models.loading import PipelineFolder, Source, check_index, quiet
 from balign.models.single_file import SingleFile
 from balign.refusal import Refusal
 
+DECODED = 2**18
+"""The most pixels that are decoded at once, as far as one picture has not more: 0.8 GB."""
+DRAWN = 2**21
+"""The same of pixels that are drawn at once: eight pictures of 512 pixels."""
 SAME = {
     "9f769fe8cbe67152717f5cae3689b071988e73353550484c8c1519d3906adab6": (
         "e6314b71a525de32be75daca037cfa95f6bd088da82f8e9f4d69ad762279a20b"
@@ -64,7 +70,7 @@ class DiffusersModel(BaseModel):
         size: int | None = None,
     ) -> None:
         self.source = source
-        self._dtype = dtype
+        self.drawn_in = dtype
         self._check(source)
         source.check([self.PART, *self.READ])
         self.size = self._sized(size)
@@ -118,7 +124,7 @@ class DiffusersModel(BaseModel):
     @cached_property
     def fingerprint(self) -> str:
         """Over all that is read, the precision, and another size than the model's own: they decide what is drawn."""
-        whole = hashlib.sha256(str(self._dtype).encode())
+        whole = hashlib.sha256(str(self.drawn_in).encode())
         if self.size != self._own_size():
             whole.update(f"{self.size}\n".encode())
         for name, digest in self.source.digests():
@@ -143,6 +149,17 @@ class DiffusersModel(BaseModel):
             return noisy, noise
         return noisy, self._noising.get_velocity(latents, noise, timesteps)
 
+    def hollow(self) -> Self:
+        denoiser: Any = self._denoiser
+        other = copy.copy(self)
+        with torch.device("meta"):
+            other._denoiser = type(denoiser).from_config(denoiser.config).eval().requires_grad_(False)
+        return other
+
+    def checkpoint_gradients(self, on: bool) -> None:
+        denoiser: Any = self._denoiser
+        denoiser.enable_gradient_checkpointing() if on else denoiser.disable_gradient_checkpointing()
+
     def generate(
         self,
         prompts: Sequence[str],
@@ -155,11 +172,13 @@ class DiffusersModel(BaseModel):
     ) -> Tensor:
         if len(prompts) != len(seeds):
             raise ValueError(f"{len(prompts)} prompts came with {len(seeds)} seeds; give each prompt one seed.")
+        batch = self._at_once(batch, DRAWN)
         place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
         latents = sampling.initial_latents(self.latent_shape, seeds)
         conditions = self.encode_text(list(place))
         empty = self.encode_text([""]).to(self.device) if guidance > 1 else None
-        with torch.inference_mode():
+        half = torch.autocast(self.device.type, self.drawn_in, enabled=self.drawn_in != torch.float32)
+        with torch.inference_mode(), half:
             for start in range(0, len(prompts), batch):
                 rows = slice(start, start + batch)
                 latents[rows] = sampling.denoise(
@@ -176,7 +195,7 @@ class DiffusersModel(BaseModel):
         return latents
 
     def decode(self, latents: Tensor, batch: int = 8, on_batch: Progress | None = None) -> Tensor:
-        vae = self._vae
+        vae, batch = self._vae, self._at_once(batch, DECODED)
         images = torch.empty(len(latents), *self.size, 3, dtype=torch.uint8)
         with torch.inference_mode():
             for start in range(0, len(latents), batch):
@@ -245,6 +264,10 @@ class DiffusersModel(BaseModel):
     @cached_property
     def _noising(self) -> Any:
         return solver.noising(self._noise)
+
+    def _at_once(self, batch: int, pixels: int) -> int:
+        """So many pictures, or as many as have these pixels together; at least one."""
+        return min(batch, max(1, pixels // math.prod(self.size)))
 
     # ---- what is accepted
 

@@ -68,10 +68,7 @@ class DiT(DiffusersModel):
         noisy, timesteps, conditions = (tensor.to(self.device) for tensor in (noisy, timesteps, conditions))
         vectors = conditions.is_floating_point()
         classes = torch.zeros_like(noisy[:, 0, 0, 0], dtype=torch.long) if vectors else conditions.reshape(-1)
-        with (
-            self._labels_as(conditions.flatten(1)) if vectors else nullcontext(),
-            torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32),
-        ):
+        with self._labels_as(conditions.flatten(1)) if vectors else nullcontext():
             prediction: Tensor = self._denoiser(noisy, timesteps.expand(len(noisy)), classes, return_dict=False)[0]
         return prediction[:, : noisy.shape[1]].float()
 

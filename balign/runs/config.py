@@ -122,6 +122,10 @@ class Options(BaseModel):
     """Images to forget in one step; left out, the method's."""
     batch_retain: Annotated[int, Field(ge=1, le=256)] | None = None
     """Images to retain in one step; left out, the method's."""
+    micro_batch: Annotated[int, Field(ge=1, le=256)] | None = None
+    """How many pictures of a batch go through the model at once; left out, as many as fit into the memory."""
+    gradient_checkpointing: bool | None = None
+    """Whether to compute activations twice and not keep them; left out, if nothing else fits into the memory."""
     n_forget: Annotated[int, Field(ge=1, le=2_000)] = 64
     """How many images of the erased concepts the base model draws to train on."""
     n_retain: Annotated[int, Field(ge=1, le=2_000)] = 128
@@ -146,8 +150,8 @@ class Options(BaseModel):
     """Everything random follows from this seed."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
     """Where to compute: auto, cpu, mps, cuda or cuda:1."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Number format of the model's arithmetic."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Number format to draw in; auto takes the fastest that the device is good at. Gradients are always fp32."""
 
     @field_validator("method")
     @classmethod

@@ -45,6 +45,10 @@ SETTINGS = (
     Setting("size", "Size", "Pixels of width and height; smaller ones fit a small card.", "the model's own"),
     Setting("guidance", "Guidance", "How strictly a picture follows its words.", "the model's own"),
     Setting("preview_every", "Preview every", "Steps between previews; 0 never draws one."),
+    Setting("measure_every", "Measure every", "Steps between measurements of the losses; 0 never does."),
+    Setting("batch_forget", "Batch to forget", "Pictures to forget in a step.", "the method's own"),
+    Setting("batch_retain", "Batch to keep", "Pictures to keep in a step.", "the method's own"),
+    Setting("micro_batch", "Pictures at a time", "Parts of a batch. Fewer take less memory.", "as many as fit"),
     Setting("seed", "Seeds", "All that is random follows from it. 0, 1, 2 or 0-2 makes a run of each."),
 )
 TRAIN = (
@@ -81,6 +85,8 @@ COMBINING = (
     ("keep, subject to forgetting", "bilevel"),
     ("keep only", "retain_only"),
 )
+SIZES = ("batch_forget", "batch_retain", "micro_batch")
+"""Settings that a run may be resumed with other values of."""
 CHOICES = ("model", "method", "forget", "combine", "train")
 """The fields of the config that are chosen from a list; an empty one is left to the method."""
 
@@ -189,6 +195,12 @@ def config(values: Mapping[str, Any]) -> RunConfig:
 def configs(values: Mapping[str, Any]) -> list[RunConfig]:
     """The configs the page asks for, one per seed."""
     return [config({**values, "seed": seed}) for seed in _seeds(values.get("seed"))]
+
+
+def sizes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form says of the batches; None where it leaves them to the method or the memory."""
+    boxes = {name: str(values.get(name) or "").strip() for name in SIZES}
+    return {name: text or None for name, text in boxes.items()}
 
 
 def _seeds(text: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from balign.data.prompts import PromptSets, build
 from balign.data.targets import resolve
 from balign.models.base import BaseModel
 from balign.models.stable_diffusion import StableDiffusion
+from balign.refusal import Refusal
 
 
 class Painter(BaseModel):
@@ -51,7 +52,7 @@ class Painter(BaseModel):
     def _none(self, *_: object, **__: object) -> Tensor:
         raise AssertionError("pairs ask for nothing but drawings and encodings")
 
-    add_noise = predict = decode = release = save = _none  # type: ignore[assignment]
+    add_noise = predict = decode = encode = release = save = _none  # type: ignore[assignment]
 
 
 @pytest.fixture
@@ -207,6 +208,23 @@ def test_seeds_follow_the_prompt_not_its_place() -> None:
     assert len(set(latents.image_seeds(["a"] * 50, 5))) == 50
     assert latents.image_seeds(["a"], 6) != [one["a"]]
     assert all(0 <= seed < 2**31 for seed in latents.image_seeds(["é" * n for n in range(50)], 0))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "said"),
+    [(torch.float16, "in fp16 is not finite; --precision fp32 or bf16 is accepted"), (torch.float32, "may be damaged")],
+)
+def test_what_is_not_finite_never_enters_the_cache(
+    sets: PromptSets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, said: str
+) -> None:
+    painter = Painter()
+    painter.drawn_in = dtype
+    monkeypatch.setattr(painter, "generate", lambda prompts, *_, **__: torch.full((len(prompts), 2, 3, 3), torch.nan))
+    with pytest.raises(Refusal, match=said):
+        latents.make(painter, sets, tmp_path, steps=2, guidance=1.0)
+    with pytest.raises(Refusal, match=said):
+        latents.batch_of(painter, ["a cat"], [1], steps=2, guidance=1.0)
+    assert not list(tmp_path.rglob("*.npz"))
 
 
 @pytest.mark.parametrize(

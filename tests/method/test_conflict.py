@@ -89,7 +89,7 @@ def test_a_quarter_is_the_cosine_of_its_own_images(method: str) -> None:
     for which in range(4):
         sides = []
         for side in ("forget", "retain"):
-            batch = run.losses.batch(side, run.step)
+            batch = next(run.losses.parts(side, run.step))
             some = batch.timesteps.argsort(stable=True)[2 * which : 2 * which + 2]
             error = (run.model.predict(*(part[some] for part in batch[:3])) - batch.target[some]).square().mean()
             grads = torch.autograd.grad(error, run.weights)

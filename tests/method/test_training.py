@@ -216,7 +216,7 @@ def test_a_state_of_another_training_is_refused() -> None:
     state = unlearner(method="rgd", steps=6).state()
     with pytest.raises(ValueError, match="The saved training has seed 0; 1 is what this one resumes with"):
         unlearner(method="rgd", steps=6, seed=1).load_state(state)
-    with pytest.raises(ValueError, match="The saved training has settings"):
+    with pytest.raises(ValueError, match="The saved training has steps 6; 7 is what"):
         unlearner(method="rgd", steps=7).load_state(state)
     state["weights"].pop("conv_in.weight")
     with pytest.raises(ValueError, match="moves other weights than this one"):

@@ -66,7 +66,7 @@ class TinyModel(BaseModel):
     def _absent(self, *args: object, **options: object) -> Tensor:
         raise AssertionError("training asked for a part of the model that has left memory")
 
-    encode_text = generate = decode = release = save = _absent
+    encode_text = generate = decode = encode = release = save = _absent
 
 
 class SameForBoth(TinyModel):

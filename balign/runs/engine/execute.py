@@ -4,6 +4,7 @@ A run can be killed at any moment, and resumes from its folder to the same weigh
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 
 from balign.data import latent_cache
 from balign.measure.nudity import INSTALL
@@ -12,7 +13,7 @@ from balign.models import weight_file
 from balign.refusal import Refusal
 from balign.runs import leftovers, weights
 from balign.runs.config import RunConfig
-from balign.runs.engine import checkpoint, judging, phases
+from balign.runs.engine import checkpoint, judging, phases, splitting
 from balign.runs.engine.exporting import erased_weights
 from balign.runs.engine.job import UNSCORED, Job, load_job
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
@@ -75,6 +76,10 @@ def _all_phases(recorder: Recorder) -> Iterator[Record]:
     saved = checkpoint.read(folder)
     recorder.rewind(saved.step if saved else -1)
     job = yield from _load(recorder)
+    settings, said = splitting.fitted(job, saved)
+    job = replace(job, settings=settings)
+    if said:
+        yield recorder.phase("load", 1, 1, said)
     paint = yield from phases.check(job, recorder)
     data = yield from phases.data(job, recorder, paint)
     learner = Unlearner(job.model, data, job.settings, folder.config.seed)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from balign import models
+from balign import machine, models
 from balign.data.prompts import PromptSets
+from balign.markup.formats import counted
 from balign.measure import nudity
 from balign.measure.clip import Scorer, ScorerAbsent
 from balign.measure.evaluation import Shot, own_shots, reference_shots, shots
@@ -78,7 +80,7 @@ class Job:
             "n_retain": len(self.prompts.retain),
             "size": " x ".join(str(side) for side in reversed(self.model.size)),
             "device": str(self.model.device),
-            "precision": self.run.config.precision,
+            "precision": precision(self.run.config, str(self.model.device)),
             "fingerprint": self.model.fingerprint,
         }
 
@@ -134,13 +136,39 @@ def _load_scorer(run: Run, name: str) -> tuple[Scorer | None, str]:
 
 def load_model(config: RunConfig) -> BaseModel:
     """The base model alone."""
-    return models.load(catalogue.find(config.model), device(config), PRECISIONS[config.precision], config.size)
+    where = device(config)
+    if where.startswith("cuda"):  # on by default; the gradients of convolutions would be noise at first
+        torch.backends.cudnn.allow_tf32 = False
+    return models.load(catalogue.find(config.model), where, PRECISIONS[precision(config, where)], config.size)
 
 
 def device(config: RunConfig) -> str:
-    """Where to compute: what the config says, or the best there is."""
-    if config.device != "auto":
-        return config.device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    """Where to compute: what the config says, or the best there is. Raises Refusal for what this machine has not."""
+    asked = config.device
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = torch.backends.mps.is_available()
+    if asked == "auto":
+        return f"cuda:{machine.chosen_card('auto') or 0}" if count else "mps" if mps else "cpu"
+    if asked == "mps" and not mps:
+        raise Refusal("device is mps; this machine or its torch has no Metal, so auto or cpu is accepted.")
+    if asked.startswith("cuda"):
+        if torch.version.cuda is None and torch.version.hip is None:
+            raise Refusal(f"device is {asked}; this torch is built without CUDA, so auto or cpu is accepted.")
+        if not count:
+            hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+            why = f" (CUDA_VISIBLE_DEVICES is {hidden[:40]!r})" if hidden is not None else ""
+            raise Refusal(f"device is {asked}; torch sees no graphics card{why}, so auto or cpu is accepted.")
+        if int(asked.partition(":")[2] or 0) >= count:
+            seen = counted(count, "card")
+            raise Refusal(f"device is {asked}; torch sees {seen}, so cuda:{count - 1} is the last that is accepted.")
+        return asked if ":" in asked else "cuda:0"
+    return asked
+
+
+def precision(config: RunConfig, where: str) -> str:
+    """The number format to draw in: what the config says, or the fastest that the device is good at."""
+    if config.precision != "auto":
+        return config.precision
+    if not where.startswith("cuda"):
+        return "fp32"
+    return "bf16" if torch.cuda.get_device_capability(where) >= (8, 0) else "fp16"

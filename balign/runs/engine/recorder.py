@@ -117,7 +117,10 @@ def sentence(error: Exception) -> str:
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text:
         return "The disk is full; what was written before is intact, so free some room and run the folder again."
     if isinstance(error, MemoryError) or "out of memory" in text.lower():
-        return "The memory is full; use smaller batches, train fewer weights, or take a smaller model."
+        return (
+            "The memory is full; resume with fewer pictures at a time (--micro-batch 1, or --gradient-checkpointing), "
+            "or train fewer weights."
+        )
     if isinstance(error, Refusal | OSError | RuntimeError):
         return text if len(text) <= 500 else text[:499] + "…"
     return f"Something unexpected happened ({type(error).__name__}: {text[:300]}); see log.txt in the run's folder."

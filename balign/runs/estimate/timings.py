@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from balign.machine import chosen_card
 from balign.method.objectives import settle
 from balign.models.catalogue import find
 from balign.plain_file import raise_shortage, read_plain
@@ -20,6 +21,8 @@ from balign.telemetry import Phase, Step
 
 LOOKED_AT, ENOUGH = 60, 5
 """How many of the newest folders are looked at, and how many runs are enough."""
+Kind = tuple[str, str, str, int | None]
+"""Model, device, number format and size."""
 HEAVY = ("erased.safetensors", "checkpoint.safetensors")
 
 
@@ -36,6 +39,8 @@ class Timings:
     train: str
     forget: str
     batch: int
+    at_once: int
+    """How many of them went through the model together."""
     memory_gb: float
     """0 if unknown."""
     disk_gb: float
@@ -47,22 +52,26 @@ class Timings:
 
 def earlier_runs(config: RunConfig) -> list[Timings]:
     """The newest finished runs of the same model and size, on the same device and in the same number format."""
-    timings = (
-        _timings(run, config.model, config.device, config.precision, config.size) for run in list_runs()[:LOOKED_AT]
-    )
+    like = _kind(config)
+    timings = (_timings(run, like) for run in list_runs()[:LOOKED_AT])
     return list(itertools.islice(filter(None, timings), ENOUGH))
 
 
 @until_changed("report.json", most=512)
-def _timings(run: Run, model: str, device: str, precision: str, size: int | None) -> Timings | None:
+def _timings(run: Run, like: Kind) -> Timings | None:
     """What the run took; None if it is not finished, if it was another model's, or if it is unreadable."""
     try:
         config = run.config
-        like = (config.model, config.device, config.precision, config.size) == (model, device, precision, size)
-        return _read(run) if like else None
+        return _read(run) if _kind(config) == like else None
     except (OSError, Refusal) as error:
         raise_shortage(error)
         return None
+
+
+def _kind(config: RunConfig) -> Kind:
+    """What a run draws with and in; on a processor the precision auto is fp32."""
+    auto = config.precision == "auto" and chosen_card(config.device) is None
+    return config.model, config.device, "fp32" if auto else config.precision, config.size
 
 
 def _read(run: Run) -> Timings | None:
@@ -82,6 +91,7 @@ def _read(run: Run) -> Timings | None:
         train=settings.train,
         forget=settings.forget,
         batch=batch,
+        at_once=int(report.settings.get("micro_batch") or max(settings.batch_forget, settings.batch_retain)),
         memory_gb=report.memory_gb,
         disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.file(name))) / 1e9,
         drawn=_drawn(run.path / "manifest.json"),

@@ -7,10 +7,11 @@ from typing import Any
 import gradio as gr
 from markupsafe import escape
 
-from balign.host import processes, scheduler, visitors, waitlist
+from balign.host import limits, processes, scheduler, visitors, waitlist
 from balign.host.discard import DISCARDED
 from balign.host.status import RunView, look
 from balign.refusal import Refusal
+from balign.runs import resizing
 from balign.runs.folder import find
 from balign.ui import form
 from balign.ui.erase_tab import next_steps, own_uploads, panels, previews, results
@@ -46,9 +47,14 @@ def stop(caller: Caller) -> Answer:
     return {"notice": ""}
 
 
-def resume(caller: Caller) -> Answer:
-    """Go on with a run that was stopped or killed."""
-    scheduler.resume(caller.own(), "run", caller.visitor)
+def resume(caller: Caller, values: Mapping[str, Any] | None = None) -> Answer:
+    """Go on with a run that was stopped or killed, with the batches that the form says."""
+    run = caller.own()
+    if values and not (processes.alive(run) or waitlist.ticket(run)):
+        config = resizing.resized(run, form.sizes(values))
+        limits.check(config)
+        run = resizing.store(run, config)
+    scheduler.resume(run, "run", caller.visitor)
     return keep(caller)
 
 

@@ -160,7 +160,8 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     question = ["sure", "question", "doomed"]
     for name, (_, _, work, done) in BUTTONS.items():
         follow = begin if name in ("resume", "compare") else look
-        follow(on(parts[name].click, work, f"The run could not be {done}", outputs=question))
+        sizes = {size: fields[size] for size in form.SIZES} if name == "resume" else ()
+        follow(on(parts[name].click, work, f"The run could not be {done}", sizes, question))
     failure = "The run could not be discarded"
     on(parts["keep"].click, erase_handlers.keep, failure, outputs=question)
     look(on(parts["really"].click, erase_handlers.discard, failure, ["doomed"], question))

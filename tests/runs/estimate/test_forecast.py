@@ -16,6 +16,7 @@ from balign.runs.estimate.timings import earlier_runs
 from balign.runs.folder import Run
 from balign.telemetry import Phase, Step
 
+SD14 = "CompVis/stable-diffusion-v1-4"
 VALUES = {
     "erase": ["cat"],
     "n_eval": 2,
@@ -37,6 +38,9 @@ def config(**changes: object) -> RunConfig:
 
 def estimate(config: RunConfig) -> forecast.Estimate:
     return forecast.estimate(config, prompt_lists.prompt_sets(config, prompt_lists.resolve(config)))
+
+
+SETS = build(resolve(["cat"]), n_forget=4, n_retain=6)
 
 
 @pytest.fixture
@@ -71,8 +75,8 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def test_time_is_that_of_the_parts_in_an_earlier_run(past: Past, room: Callable[..., None]) -> None:
     past()
-    learnt, before, after, twice, previewed = 10, 6, 6, 6, 3 * 6
-    drawing = (learnt + before + after + twice + previewed) * 4 * (12 / 12 / 4)
+    learnt, before, after, reference, twice, previewed = 10, 6, 6, 2, 6, 3 * 6
+    drawing = (learnt + before + after + reference + twice + previewed) * 4 * (12 / 12 / 4)
     found = estimate(config())
     assert found.seconds == pytest.approx(12 + drawing + 6 * 4 * (2 / 4))
     assert (found.runs, found.obstacle) == (1, "")
@@ -107,10 +111,10 @@ def test_memory_is_the_most_that_such_a_run_took(past: Past, room: Callable[...,
     past(memory_gb=0.7)
     found = estimate(config())
     assert (found.memory_gb, found.memory_measured, found.runs) == (0.9, True, 2)
-    assert estimate(config(batch_forget=6)).memory_gb == pytest.approx(0.9 * 2)
+    assert not estimate(config(batch_forget=6)).memory_measured  # more pictures at once
     other = estimate(config(train="all"))
     assert not other.memory_measured
-    assert "by a guess" in forecast.sentence(other)
+    assert "by a count" in forecast.sentence(other)
 
 
 @pytest.mark.parametrize("changes", [{"model": "other/model"}, {"precision": "bf16"}, {"device": "cpu"}])
@@ -131,7 +135,7 @@ def test_a_run_that_cannot_be_read_says_nothing(past: Past) -> None:
 def test_without_a_run_it_is_a_guess_and_says_so(room: Callable[..., None]) -> None:
     found = estimate(config())
     assert found.runs == 0
-    assert "This is a guess" in forecast.sentence(found)
+    assert "The time is a guess" in forecast.sentence(found)
     assert "fetched" not in forecast.sentence(found)
     large = estimate(config(model="CompVis/stable-diffusion-v1-4"))
     assert large.seconds > 20 * found.seconds
@@ -140,8 +144,26 @@ def test_without_a_run_it_is_a_guess_and_says_so(room: Callable[..., None]) -> N
     assert estimate(config(model="CompVis/stable-diffusion-v1-4")).seconds < large.seconds / 10
 
 
+def test_a_batch_is_split_as_far_as_the_card_asks(room: Callable[..., None]) -> None:
+    said = []
+    for memory in (80.0, 24.0, 12.0, 8.5, 7.0):
+        room(memory=memory, gpu=True)
+        found = forecast.estimate(config(model=SD14, batch_forget=12, batch_retain=24), SETS)
+        said.append((found.split, found.obstacle != ""))
+        if not found.obstacle:
+            assert found.memory_gb < memory
+    pictures = ", with {} of a batch at a time"
+    assert said == [
+        ("", False),
+        (pictures.format("6 pictures"), False),
+        (pictures.format("3 pictures"), False),
+        (pictures.format("1 picture"), False),
+        (pictures.format("1 picture") + " and gradient checkpointing", True),
+    ]
+
+
 def test_too_little_memory_says_what_would_do(room: Callable[..., None]) -> None:
-    large = {"model": "CompVis/stable-diffusion-v1-4", "train": "all"}
+    large = {"model": SD14, "train": "all"}
     room(memory=14.0)
     said = estimate(config(**large)).obstacle
     assert "14 GB are free" in said
@@ -152,6 +174,16 @@ def test_too_little_memory_says_what_would_do(room: Callable[..., None]) -> None
     assert "cross-attention" not in said
     assert "the bundled model" in said
     assert estimate(config()).obstacle == ""
+    room(memory=9.0, gpu=True)
+    said = estimate(config(model=SD14, batch_retain=24, micro_batch=24)).obstacle
+    assert "--micro-batch and --gradient-checkpointing left out" in said
+
+
+def test_memory_and_time_grow_with_the_size_that_is_drawn(room: Callable[..., None]) -> None:
+    small, large = (forecast.estimate(config(model=SD14, size=size), SETS) for size in (256, 512))
+    assert large.memory_gb - small.memory_gb == pytest.approx(2 * 1.57 * 3 / 4, abs=0.1)  # two pictures at once
+    assert large.seconds > 3 * small.seconds
+    assert forecast.estimate(config(model=SD14), SETS) == large
 
 
 def test_too_little_disk_is_said_first(room: Callable[..., None]) -> None:
