@@ -8,7 +8,10 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from balign.markup import render
+from balign.measure.headline import Headline
 from balign.measure.report import RunReport
+from balign.measure.tiles import Tile
+from balign.runs.outcome.marks import MarkedPair
 from tests.ui.hostile import INTERPRETED, TEXTS
 
 
@@ -17,7 +20,14 @@ def report(text: str) -> RunReport:
     pair = {"prompt": text, "seed": 7, "alignment_before": 0.3, "alignment_after": 0.1, "before": text, "after": text}
     group = {"n": 1, "images": [pair]}
     values = {"model": text, "method": text, "seed": 0, "steps": 1, "seconds": 1.0, "scorer": text}
-    return RunReport.parse(values | {"groups": {"kept": group}, "warnings": [text]})
+    found = {"n": 1, "before": {text: [1]}, "after": {text: [0]}}
+    distance = {"features": text, "n": 1, "kid": 0.1, "kid_floor": 0.0, "fid": 9.0, "fid_floor": 1.0}
+    judges = {
+        "judged": {text: text},
+        "distances": [distance],
+        "nudity": {"thresholds": [0.6], "groups": {"kept": found}},
+    }
+    return RunReport.parse(values | judges | {"groups": {"kept": group}, "warnings": [text]})
 
 
 def inside(name: str, *values: Any) -> Markup:
@@ -29,14 +39,23 @@ def inside(name: str, *values: Any) -> Markup:
 
 def drawn(text: str) -> dict[str, Markup]:
     image = report(text).groups["kept"].images[0]
+    mark = MarkedPair(image, text, True)
     return {
         "notice": render.macro("notice", text, "refused"),
         "key": render.macro("key", "kept", text, text),
         "heading": render.macro("heading", text, text),
         "table": inside("table", text, (text, (text, text)), text),
-        "figures": render.macro("figures", [(text, text, text)]),
+        "figures": render.macro("figures", [Tile(text, text, text, text)]),
+        "chip": render.macro("chip", mark),
         "pair as a button": render.macro("pair", image, text, text, text),
         "pair as a figure": render.macro("pair", image, text, text, text, button=False),
+        "pair with a mark": render.macro("pair", image, text, text, text, mark=mark),
+        "verdict_words": render.macro("verdict_words", Headline(f"{text} ({text})", text, True, (f"{text}: {text}",))),
+        "distances": render.macro("distances", report(text)),
+        "nudity": render.macro("nudity", report(text), [], 0.6),
+        "judged": render.macro("judged", report(text)),
+        "judgement": render.macro("judgement", report(text), [], 0.6),
+        "veil": render.macro("veil", True),
         "score_table": render.macro("score_table", report(text)),
         "ledger": render.macro("ledger", text, text, 2),
         "progress": inside("progress", "running", text, text, text, text, 0.5),
