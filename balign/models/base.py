@@ -28,7 +28,7 @@ NO_FILE = (
 NO_WORDS = "This model's conditions are not made of words, so no word can be learned by textual inversion."
 
 
-class Checkpoint(NamedTuple):
+class CheckpointTensors(NamedTuple):
     """A whole model in one file: its tensors by the names other programs know, and the file's metadata."""
 
     tensors: dict[str, Tensor]
@@ -142,7 +142,7 @@ class BaseModel(ABC):
     def save(self, folder: str) -> None:
         """Write the whole model, with the denoiser's current weights, in the format that its library loads."""
 
-    def single_file(self) -> Checkpoint:
+    def single_file(self) -> CheckpointTensors:
         """The whole model as other programs read it. Raises Refusal for a family that no program reads so."""
         raise Refusal(NO_FILE)
 

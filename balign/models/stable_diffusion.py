@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from balign.models import distilled, learned_words, original_keys, portable, solver
-from balign.models.base import Checkpoint
+from balign.models.base import CheckpointTensors
 from balign.models.diffusers_model import DiffusersModel
 from balign.models.loading import Source
 from balign.refusal import Refusal
@@ -89,11 +89,11 @@ class StableDiffusion(DiffusersModel):
         portable.tokenizer(self.source.tokenizer_folder, folder / "tokenizer")
         portable.text_encoder(folder / "text_encoder")
 
-    def single_file(self) -> Checkpoint:
+    def single_file(self) -> CheckpointTensors:
         pipeline = self._pipeline()
         known = tuple(pipeline.unet.config.block_out_channels) == original_keys.WIDTHS
         remark = "" if known else ONLY_DIFFUSERS
-        return Checkpoint(original_keys.tensors_of(pipeline), original_keys.metadata(pipeline), remark)
+        return CheckpointTensors(original_keys.tensors_of(pipeline), original_keys.metadata(pipeline), remark)
 
     def lora_metadata(self) -> dict[str, str]:
         spec = original_keys.metadata(self._pipeline())

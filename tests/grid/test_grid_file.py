@@ -102,7 +102,6 @@ def test_a_cell_is_found_again_whatever_else_changes(read) -> None:
         ('against = "esd"', "against is 'esd', which is no method here; there are balign"),
         ('attack = {attacks = ["fire"]}', "There is no attack 'fire'"),
         ('attack = {concept = "cat"}', "Attack is not a table of what `balign attack` takes, without a concept"),
-        ('attack = {control = {cat = "nowhere"}}', "There is no model "),
         ("threads = 0", "threads is 0"),
     ],
 )
@@ -111,6 +110,12 @@ def test_refusals_are_one_sentence(read, part: str, refusal: str) -> None:
         read("\n".join((LEAST | {part.split(" =")[0]: part}).values())).cells()
     assert str(refused.value).startswith(refusal)
     assert "\n" not in str(refused.value)
+
+
+def test_a_control_that_is_not_there_is_refused(read, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="looks like a path, and there is no such folder or file") as refused:
+        read("\n".join((LEAST | {"attack": 'attack = {control = {cat = "nowhere"}}'}).values())).cells()
+    assert str(tmp_path / "nowhere") in str(refused.value)
 
 
 @pytest.mark.parametrize("file", sorted(GRIDS.glob("*.toml")), ids=lambda file: file.stem)

@@ -202,13 +202,15 @@ def test_a_prediction_carries_gradients_and_a_drawing_can_be_trained_on(folder: 
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_lower_precision_keeps_the_weights_and_comes_close(folder: str, dtype: torch.dtype) -> None:
+def test_lower_precision_is_drawn_in_and_comes_close(folder: str, dtype: torch.dtype) -> None:
     full, half = DiT.load(folder), DiT.load(folder, dtype=dtype)
     assert {weight.dtype for weight in half.denoiser.parameters()} == {torch.float32}
     noisy, classes = torch.randn(2, 4, 8, 8), full.encode_text(PROMPTS[:2])
     expected, found = (model.predict(noisy, torch.tensor([5, 700]), classes) for model in (full, half))
+    assert torch.equal(found, expected)  # what is trained on is fp32 all the same
+    expected, found = (model.generate(PROMPTS, SEEDS, steps=3, guidance=2.0) for model in (full, half))
     assert found.dtype == torch.float32
-    assert 0 < (found - expected).abs().max() < 0.1
+    assert 0 < (found - expected).abs().max() < 0.1 * expected.abs().max()
     assert full.fingerprint != half.fingerprint
 
 

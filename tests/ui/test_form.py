@@ -1,6 +1,7 @@
 """From the form to a config and a command, and one sentence for whatever cannot be."""
 
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -102,11 +103,17 @@ def test_the_command_holds_what_differs_and_quotes_it() -> None:
         (["-ink"], ["~/home", "*", "é猫", "a;b|c&d"]),
     ],
 )
-def test_the_command_gives_the_same_config(erase: list[str], keep: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_gives_the_same_config(
+    erase: list[str], keep: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model_path: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x y").symlink_to(tiny_model_path)
     began: list[RunConfig] = []
-    monkeypatch.setattr(cli.Run, "create", lambda made: made)
+    monkeypatch.setattr(cli.Run, "create", lambda made, pictures: made)
     monkeypatch.setattr(cli, "_follow", lambda made: began.append(made) or 0)
-    made = RunConfig.parse({"erase": erase, "keep": keep, "model": "~/models/x y"})
+    made = RunConfig.parse({"erase": erase, "keep": keep, "model": "~/x y"})
+    things = tuple(concept.model_copy(update={"kind": "thing"}) for concept in made.erase)
+    made = made.model_copy(update={"erase": things})
     assert cli.main(shlex.split(form.command(made))[3:]) == 0
     assert began == [made]
 
