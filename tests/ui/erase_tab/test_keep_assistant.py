@@ -184,11 +184,11 @@ def test_no_file_is_a_sentence(file: object) -> None:
 
 
 def test_the_line_above_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "free", lambda *_: Free(1.0, 100.0, False))
+    monkeypatch.setattr(forecast, "free", lambda *_: Free(0.1, 100.0, False))
     small = estimate({"erase": "cat"})
     assert "About " in small
     assert "The memory is too small: about " in small
-    assert " GB are needed and 1.0 GB are free." in small
+    assert " GB are needed and 0.1 GB are free." in small
     assert estimate({"erase": ""}) == ""
 
 
@@ -200,7 +200,7 @@ def test_in_public_no_folder_and_no_other_model_is_looked_for(
     def looked(name: str) -> None:
         pytest.fail(f"{name} was looked for")
 
-    monkeypatch.setattr(catalogue, "_folder", looked)
+    monkeypatch.setattr(catalogue, "meaning", looked)
     for name in (str(tmp_path), ".", "assets/models/emoji", "~", "/etc", "owner/name"):
         assert "is not offered here" in unescape(show({"erase": "cat", "model": name})) or show is estimate
 
