@@ -45,7 +45,7 @@ def test_a_list_from_a_file(studio: Serve, tab: Open, tmp_path: Path) -> None:
     (tmp_path / "keep.txt").write_text("dog\na golden owl\n")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "keep.txt")
     expect(field(page, "keep")).to_have_value("dog\na golden owl")
-    expect(page.locator("#part-keep-added")).to_contain_text("2 lines were added")
+    expect(page.locator("#part-keep-added")).to_contain_text("2 prompts were added")
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\x00")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "bad.txt")
     expect(page.locator("#part-keep-added")).to_contain_text("is not UTF-8")
