@@ -72,6 +72,14 @@ def test_a_leak_does_not_take_the_chips_away() -> None:
     assert 'data-word="dog"' in assist({"erase": "cat", "keep": "a cat"})
 
 
+@pytest.mark.parametrize(("erase", "kinds"), [("cat", ("thing",)), ("animals", ("category",))])
+def test_a_chip_offers_only_kinds_that_the_model_has_the_word_as(erase: str, kinds: tuple[str, ...]) -> None:
+    (chip,) = keep_assistant.read({"erase": erase}).chips
+    assert chip.kinds == kinds
+    refused = keep_assistant.read({"erase": "cat", "kind": "cat=style"}).refusal
+    assert refused == "To the model 'cat' is of the kind thing, not style."
+
+
 def test_how_wide_the_keep_side_is() -> None:
     assert "other things from 10 of 10 categories, in" in assist({"erase": "cat"})
     narrow = assist({"erase": "cat", "method": "rg"})
