@@ -27,7 +27,6 @@ from balign.atomic import write
 from balign.machine import GB
 from balign.method.objectives import METHODS, settle
 from balign.method.training import Unlearner
-from balign.models import catalogue
 from balign.models.stable_diffusion import StableDiffusion
 from balign.runs.config import RunConfig
 from balign.runs.engine import splitting
@@ -53,7 +52,6 @@ class Card:
         if not (self.folder / "model_index.json").exists():
             shutil.rmtree(self.folder, ignore_errors=True)
             sd14(self.folder, 0.1 if miniature else 1.0, 64 if miniature else 512)
-            shutil.copytree(catalogue.MODELS / "emoji" / "tokenizer", self.folder / "tokenizer")
 
     def figure(self, name: str, work: Callable[[], str]) -> None:
         """Measure this, unless it was measured already or the time is up, and write it down."""
@@ -84,8 +82,12 @@ def pace(card: Card, make: Callable[[Setup], Callable[[], object]], form: str) -
     """Steps a second, the first of them left out."""
     setup = card.set_up(1 if card.miniature else 4)
     step = make(setup)
-    with arithmetic(form, card.device):
-        times = [seconds(step, setup.model.device) for _ in range(REPEATS + 1)][1:]
+
+    def once() -> None:
+        with arithmetic(form, card.device):  # anew for each step, since autocast keeps the weights that it cast
+            step()
+
+    times = [seconds(once, setup.model.device) for _ in range(REPEATS + 1)][1:]
     return f"{len(times) / sum(times):.3f} steps a second"
 
 

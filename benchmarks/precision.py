@@ -6,7 +6,8 @@ The gradients are those of the default's losses: ascent on the noise, and the di
 same format. Drift is how far every trained weight was moved before, at random: 1e-4 is about one step of Adam, 3e-3
 about a whole run. The step is Adam's first along the restricted gradient, projected. The second model is Stable
 Diffusion 1.4's shape at a quarter of its width and 256 px, with random weights, since fp64 at full size takes hours.
-TF32, which no processor has, is imitated: what goes into a product is rounded to its 10 bits.
+TF32, which no processor has, is imitated: what goes into a product is rounded to its 10 bits. Autocast is told to keep
+no weights that it cast: they would be those before the drift.
 """
 
 import argparse
@@ -69,9 +70,13 @@ FORMATS: dict[str, tuple[torch.dtype, Callable[[], AbstractContextManager[Any]],
     "fp64": (torch.float64, nullcontext, 1.0),
     "fp32": (torch.float32, nullcontext, 1.0),
     "tf32": (torch.float32, _tf32, 1.0),
-    "bf16": (torch.float32, partial(torch.autocast, "cpu", torch.bfloat16), 1.0),
-    "fp16": (torch.float32, partial(torch.autocast, "cpu", torch.float16), 1.0),
-    "fp16, loss times 65,536": (torch.float32, partial(torch.autocast, "cpu", torch.float16), 65536.0),
+    "bf16": (torch.float32, partial(torch.autocast, "cpu", torch.bfloat16, cache_enabled=False), 1.0),
+    "fp16": (torch.float32, partial(torch.autocast, "cpu", torch.float16, cache_enabled=False), 1.0),
+    "fp16, loss times 65,536": (
+        torch.float32,
+        partial(torch.autocast, "cpu", torch.float16, cache_enabled=False),
+        65536.0,
+    ),
 }
 
 

@@ -1,11 +1,18 @@
 """Pipelines with random weights in the shape of real ones, for measuring what does not depend on the weights."""
 
 import json
+import shutil
 from pathlib import Path
+
+from balign.models import catalogue
+from balign.models.loading import KINDS
 
 
 def sd14(folder: Path, width: float, pixels: int = 512) -> Path:
-    """A pipeline folder of Stable Diffusion 1.4's shape, its channels times ``width``, random weights, no tokenizer."""
+    """A pipeline folder of Stable Diffusion 1.4's shape, its channels times ``width``, random weights.
+
+    Its tokenizer is the bundled model's.
+    """
     from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -31,5 +38,7 @@ def sd14(folder: Path, width: float, pixels: int = 512) -> Path:
     shape.num_hidden_layers = 12
     CLIPTextModel(shape).save_pretrained(folder / "text_encoder")
     PNDMScheduler(num_train_timesteps=1000, skip_prk_steps=True, steps_offset=1).save_pretrained(folder / "scheduler")
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    shutil.copytree(catalogue.MODELS / catalogue.EMOJI.id / "tokenizer", folder / "tokenizer", dirs_exist_ok=True)
+    parts = {part: list(KINDS[part]) for part in ("unet", "vae", "text_encoder")}
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"} | parts))
     return folder

@@ -67,6 +67,8 @@ def _closed(name: str, own: Lexicon, wanted: str | None) -> Meaning:
         return _meaning(own, word, name, text)
     if word is not None and english:
         return _meaning(own, word, name, text, f"{name!r} is {english[1]} for {word.name!r}")
+    if wanted is not None and (other := own.find(text)) is not None:
+        raise Refusal(f"To the model {name!r} is of the kind {TITLES[other.kind]}, not {TITLES[wanted]}.")
     inside = [word.name for word in own.named_in(text) if wanted in (None, word.kind)]
     near = list(dict.fromkeys((*inside, *own.near(text))))[:3]
     examples = ", ".join(next(iter(members)) for members in own.words.values())
@@ -234,9 +236,9 @@ def _all(name: str, group: tuple[Word, ...]) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def known(name: str, lexicon: str) -> bool:
-    """Whether a model with this lexicon knows the name: then "cat and dog" are two, "salt and pepper" is one."""
+def known(name: str, lexicon: str, kind: str | None = None) -> bool:
+    """Whether a model with this lexicon knows the name, as this kind: then "cat and dog" are two concepts."""
     try:
-        return bool(name.strip()) and not understand(name, lexicon).unsure
+        return bool(name.strip()) and not understand(name, lexicon, kind).unsure
     except Refusal:
         return False

@@ -7,6 +7,7 @@ import pytest
 
 from balign.host import attacking, limits, processes, visitors
 from balign.host.visitors import NOBODY, Visitor
+from balign.models import catalogue
 from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout.attack_store import QUICK, AttackRequest
@@ -26,12 +27,13 @@ def asked(**changes: object) -> AttackRequest:
     return AttackRequest.parse(**(QUICK.model_dump() | changes))
 
 
-def test_the_command_says_all_that_was_asked_for(finished: Run, tmp_path: Path, started: list[tuple[str, ...]]) -> None:
-    attacking.begin(finished, asked(tokens=(1, 4), control=str(tmp_path), concept="cat", seed=3), NOBODY)
+def test_the_command_says_all_that_was_asked_for(finished: Run, started: list[tuple[str, ...]]) -> None:
+    folder = catalogue.MODELS / "emoji"
+    attacking.begin(finished, asked(tokens=(1, 4), control=str(folder), concept="cat", seed=3), NOBODY)
     (command,) = started
     assert command[:7] == ("attack", "--attacks", "rounding", "inversion", "--tokens", "1", "4")
     assert set(command[7:]) == {
-        f"--steps={QUICK.steps}", f"--pictures={QUICK.pictures}", "--seed=3", "--concept=cat", f"--control={tmp_path}",
+        f"--steps={QUICK.steps}", f"--pictures={QUICK.pictures}", "--seed=3", "--concept=cat", f"--control={folder}",
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from balign.models import original_keys
+from balign.models import original_keys, original_names
 from balign.models.stable_diffusion import StableDiffusion
 from balign.models.weight_file import save_changed
 from balign.refusal import Refusal
@@ -100,9 +100,9 @@ def test_the_names_and_shapes_are_those_of_the_first_release(like: str) -> None:
     projection = tensors["model.diffusion_model.input_blocks.1.1.proj_in.weight"]
     assert projection.ndim == (2 if like == "sd2" else 4)
     counts = {
-        start: sum(name.startswith(start) for name in tensors) for start in (original_keys.UNET, original_keys.VAE)
+        start: sum(name.startswith(start) for name in tensors) for start in (original_names.UNET, original_names.VAE)
     }
-    assert counts == {original_keys.UNET: 686, original_keys.VAE: 248}
+    assert counts == {original_names.UNET: 686, original_names.VAE: 248}
     assert ("v_pred" in tensors) == (like == "sd2")
     facts = original_keys.metadata(pipeline)
     assert facts["modelspec.architecture"] == {"sd1": "stable-diffusion-v1", "sd2": "stable-diffusion-v2-768-v"}[like]
@@ -133,7 +133,7 @@ def test_a_part_without_a_name_is_refused() -> None:
     pipeline = SimpleNamespace(
         unet=SimpleNamespace(
             state_dict=lambda: {"class_embedding.weight": torch.zeros(1)},
-            config=SimpleNamespace(layers_per_block=1),
+            config={"layers_per_block": 1},
         ),
         vae=None,
         text_encoder=None,

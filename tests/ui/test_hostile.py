@@ -112,7 +112,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         act(blind_vote.choose, mine(), {"run": ids(), "ballot": x}, "a"),
     ],
     **{f"type {name}": lambda x, name=name: typed({"erase": "cat", name: x}) for name in FIELDS},
-    "keep file": lambda x: act(keep_assistant.from_file, ANNS, None if isinstance(x, str) else x, x),
+    "keep file": lambda x: act(keep_assistant.from_file, ANNS, {"file": None if isinstance(x, str) else x, "keep": x}),
     "upload": lambda x: act(run_actions.reproduce_zip, ANNS, None if isinstance(x, str) else x),
 }
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.sampled_from(TEXTS)

@@ -34,12 +34,12 @@ def training(footprint: Footprint, settings: Settings) -> float:
     """Bytes that a step holds: the weights, what there is of those that train, and what is kept to learn from.
 
     Of those that train: the weights before the step, two gradients, Adam's two moments, the base's own where a target
-    is made from it, and earlier gradients.
+    is made from it, earlier gradients, and four more while a difference of gradients is taken.
     """
     if not settings.steps:
         return footprint.weights + 2 * footprint.trained["cross_attention_kv"]
     aimed = settings.retain_target == "base" or settings.forget not in UNAIMED
-    copies = 5 + aimed + settings.buffer
+    copies = 5 + aimed + settings.buffer + 4 * (settings.orthogonality > 0)
     learning = footprint.learning[settings.train][settings.gradient_checkpointing]
     return footprint.weights + copies * footprint.trained[settings.train] + at_once(settings) * learning
 

@@ -24,8 +24,8 @@
   document.addEventListener("change", (event) => {
     const select = event.target instanceof Element ? event.target.closest("select.kind") : null;
     if (!select) return;
-    const { name } = select.dataset,
-      kind = select.value;
+    const { name } = select.dataset;
+    const kind = select.value;
     for (const option of select.options) option.toggleAttribute("selected", option.value === kind);
     const fresh = select.cloneNode(true); // one that was touched would show its own choice whatever the page says later
     select.replaceWith(fresh);

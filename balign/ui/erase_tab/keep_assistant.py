@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from balign.data import kinds, prompt_file, suggestions
 from balign.data.lists import written
-from balign.data.meaning import Meaning
+from balign.data.meaning import Meaning, known
 from balign.data.prompts import PromptSets
 from balign.host import limits
 from balign.markup.formats import counted
@@ -76,19 +76,18 @@ def read(values: Values) -> Draft:
 def chips(config: RunConfig) -> tuple[Chip, ...]:
     """The concepts as they were understood."""
     return tuple(
-        Chip(concept.name, "" if meant.unsure else meant.kind, _possible(meant), bool(meant.unsure))
+        Chip(concept.name, "" if meant.unsure else meant.kind, _possible(concept.name, meant), bool(meant.unsure))
         for concept, meant in prompt_lists.meanings(config)
     )
 
 
-def _possible(meant: Meaning) -> tuple[str, ...]:
+def _possible(name: str, meant: Meaning) -> tuple[str, ...]:
     """The kinds that a concept may have with its model."""
     if meant.unsure:
         return meant.unsure
-    of_model = (
-        [*(kinds.TITLES[kind] for kind in meant.lexicon.words), "category"] if meant.lexicon.closed else [*kinds.KINDS]
-    )
-    return tuple(kind for kind in of_model if kind != "category" or meant.kind == kind)
+    if meant.lexicon.closed:
+        return tuple(kind for kind in kinds.KINDS if known(name, meant.lexicon.name, kind))
+    return tuple(kind for kind in kinds.KINDS if kind != "category" or meant.kind == kind)
 
 
 def follow(caller: Caller | None, values: Values) -> Answer:

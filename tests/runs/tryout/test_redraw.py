@@ -104,13 +104,13 @@ def test_an_export_holds_that_much_of_the_change(run: Run) -> None:
         assert torch.equal(written[name], torch.lerp(base[name], tensor, 0.25))
     assert not torch.equal(written[name], base[name])
     alone = run.path / export_name(0.25, whole=False)
-    assert cli.main(["export", str(run.path), f"--out={alone}", "--strength=0.25"]) == 0
+    assert cli.main(["export", str(run.path), f"--out={alone}", "--form=changed", "--strength=0.25"]) == 0
     assert exported(run, whole=False) == ["exports/strength-0.25.safetensors"]
     changed, facts = read_changed(alone)
     assert changed.keys() == load_file(run.path / "erased.safetensors").keys()
     assert all(torch.equal(tensor, written[name]) for name, tensor in changed.items())
     assert (facts["format"], facts["strength"]) == ("balign", "0.25")
-    assert cli.main(["export", str(run.path), f"--out={alone}"]) == 2
+    assert cli.main(["export", str(run.path), f"--out={alone}", "--form=changed"]) == 2
 
 
 def test_strengths_differ_when_the_change_does(run: Run) -> None:
@@ -257,4 +257,4 @@ def test_the_command_draws_what_it_was_told(run: Run, capsys: pytest.CaptureFixt
     assert cli.main(["try", str(run.path), "--prompt", "x" * 10_000]) == 2
     told = capsys.readouterr()
     assert f"Wrote {run.path}" in told.out
-    assert told.err == "A prompt of 10,000 characters was given; at most 300 are accepted.\n"
+    assert told.err == "A prompt of 10,000 characters was given; at most 2,000 are accepted.\n"

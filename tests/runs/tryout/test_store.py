@@ -17,7 +17,7 @@ from balign.runs.tryout.store import DrawingProgress, PromptRequest
     ("given", "words"),
     [
         ({"prompt": ""}, "An empty text was given; write at least one word."),
-        ({"prompt": "x" * 10_000}, "A prompt of 10,000 characters was given; at most 300 are accepted."),
+        ({"prompt": "x" * 10_000}, "A prompt of 10,000 characters was given; at most 2,000 are accepted."),
         ({"prompt": "a\x00b"}, "'a\\x00b' contains control characters; plain text is accepted."),
         ({"prompt": None}, "prompt is None"),
         ({"prompt": "a cat", "seed": -1}, "seed is -1: input should be greater than or equal to 0."),

@@ -72,6 +72,14 @@ def test_a_leak_does_not_take_the_chips_away() -> None:
     assert 'data-word="dog"' in assist({"erase": "cat", "keep": "a cat"})
 
 
+@pytest.mark.parametrize(("erase", "kinds"), [("cat", ("thing",)), ("animals", ("category",))])
+def test_a_chip_offers_only_kinds_that_the_model_has_the_word_as(erase: str, kinds: tuple[str, ...]) -> None:
+    (chip,) = keep_assistant.read({"erase": erase}).chips
+    assert chip.kinds == kinds
+    refused = keep_assistant.read({"erase": "cat", "kind": "cat=style"}).refusal
+    assert refused == "To the model 'cat' is of the kind thing, not style."
+
+
 def test_how_wide_the_keep_side_is() -> None:
     assert "other things from 10 of 10 categories, in" in assist({"erase": "cat"})
     narrow = assist({"erase": "cat", "method": "rg"})
@@ -184,11 +192,11 @@ def test_no_file_is_a_sentence(file: object) -> None:
 
 
 def test_the_line_above_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "free", lambda *_: Free(1.0, 100.0, False))
+    monkeypatch.setattr(forecast, "free", lambda *_: Free(0.1, 100.0, False))
     small = estimate({"erase": "cat"})
     assert "About " in small
     assert "The memory is too small: about " in small
-    assert " GB are needed and 1.0 GB are free." in small
+    assert " GB are needed and 0.1 GB are free." in small
     assert estimate({"erase": ""}) == ""
 
 

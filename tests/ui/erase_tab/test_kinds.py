@@ -33,7 +33,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     """The configs that the page began runs with, without the processes that do them."""
     configs: list[RunConfig] = []
 
-    def begin(given: list[RunConfig], visitor: Visitor, pictures: object) -> list[Run]:
+    def begin(given: list[RunConfig], visitor: Visitor, pictures: dict[str, bytes]) -> list[Run]:
+        assert pictures == {}
         configs.extend(given)
         return [Run.create(config) for config in given]
 
