@@ -134,7 +134,7 @@ def _found_here(body: str) -> str:
     config = CONFIG.search(body)
     if config is None:
         return body
-    body = body[: config.start()] + render("ui/here.html") + body[config.start() :]
+    body = f"{body[: config.start()]}{render('ui/here.html')}{body[config.start() :]}"
     return ROOT.sub("const root = window.gradio_config.root", body, count=1)
 
 
