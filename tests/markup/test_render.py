@@ -17,7 +17,14 @@ def report(text: str) -> RunReport:
     pair = {"prompt": text, "seed": 7, "alignment_before": 0.3, "alignment_after": 0.1, "before": text, "after": text}
     group = {"n": 1, "images": [pair]}
     values = {"model": text, "method": text, "seed": 0, "steps": 1, "seconds": 1.0, "scorer": text}
-    return RunReport.parse(values | {"groups": {"kept": group}, "warnings": [text]})
+    found = {"n": 1, "before": {text: [1]}, "after": {text: [0]}}
+    distance = {"features": text, "n": 1, "kid": 0.1, "kid_floor": 0.0, "fid": 9.0, "fid_floor": 1.0}
+    judges = {
+        "judged": {text: text},
+        "distances": [distance],
+        "nudity": {"thresholds": [0.6], "groups": {"kept": found}},
+    }
+    return RunReport.parse(values | judges | {"groups": {"kept": group}, "warnings": [text]})
 
 
 def inside(name: str, *values: Any) -> Markup:
@@ -37,6 +44,11 @@ def drawn(text: str) -> dict[str, Markup]:
         "figures": render.macro("figures", [(text, text, text)]),
         "pair as a button": render.macro("pair", image, text, text, text),
         "pair as a figure": render.macro("pair", image, text, text, text, button=False),
+        "distances": render.macro("distances", report(text)),
+        "nudity": render.macro("nudity", report(text), [], 0.6),
+        "judged": render.macro("judged", report(text)),
+        "judgement": render.macro("judgement", report(text), [], 0.6),
+        "veil": render.macro("veil", True),
         "score_table": render.macro("score_table", report(text)),
         "ledger": render.macro("ledger", text, text, 2),
         "progress": inside("progress", "running", text, text, text, text, 0.5),
