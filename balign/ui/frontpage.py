@@ -68,7 +68,7 @@ class Frontpage:
         known = self.kept.get(key) if key else None
         if known:
             for message in known:
-                await send(dict(message))
+                await send(_copied(message))
             return
         if scope["type"] != "http" or scope["path"] not in PATHS:
             return await self.app(scope, receive, send)
@@ -84,7 +84,12 @@ class Frontpage:
             if len(self.kept) > KEPT:
                 self.kept.popitem(last=False)
         for message in told:
-            await send(message)
+            await send(_copied(message))
+
+
+def _copied(message: Message) -> Message:
+    """The message, whose headers those who pass it on may change."""
+    return {**message, "headers": [*message["headers"]]} if "headers" in message else dict(message)
 
 
 def _prefixed(scope: Scope) -> Scope:
