@@ -4,17 +4,16 @@ The tokens are those of the model's own folder where it is at hand, else those o
 share. No model is loaded for it.
 """
 
-import gzip
 import json
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from balign.models.catalogue import Entry, locate
 
 CLIP_TOKENS = 77
+VOCABULARY = Path(__file__).parent / "stock" / "sd1" / "tokenizer"
 ENDS = 2
 """Tokens that every prompt begins and ends with."""
 CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -74,17 +73,11 @@ def _ends(folder: Path | None, prompt: str) -> list[int]:
 
 @cache
 def _clip() -> Any:
-    """CLIP's own tokenizer, from the vocabulary that open_clip carries; neither it nor torch is loaded for that."""
+    """CLIP's own tokenizer, from the vocabulary of Stable Diffusion 1; no other library is loaded for that."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-    spec = find_spec("open_clip")
-    place = Path(str(spec.origin if spec else "")).with_name("bpe_simple_vocab_16e6.txt.gz")
-    lines = gzip.decompress(place.read_bytes()).decode().split("\n")[1 : 49_152 - 256 - 2 + 1]
-    merges = [(one, two) for one, two in (line.split() for line in lines)]
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    symbols = [*alphabet, *(f"{sign}</w>" for sign in alphabet), *(one + two for one, two in merges)]
-    vocabulary = {symbol: i for i, symbol in enumerate(symbols)}
-    whole = Tokenizer(models.BPE(vocabulary, merges, continuing_subword_prefix="", end_of_word_suffix="</w>"))
+    files = (str(VOCABULARY / name) for name in ("vocab.json", "merges.txt"))
+    whole = Tokenizer(models.BPE.from_file(*files, continuing_subword_prefix="", end_of_word_suffix="</w>"))
     whole.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     words = pre_tokenizers.Split(Regex(CLIP_WORDS), behavior="removed", invert=True)
     whole.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False)])

@@ -7,6 +7,7 @@ from typing import Any
 from gradio.queueing import Queue
 from starlette.exceptions import HTTPException
 
+from balign import plain_text
 from balign.host import limits, visitors
 from balign.ui.doors import BUSY
 
@@ -39,6 +40,13 @@ class EventQueue(Queue):
             raise HTTPException(429, BUSY.format(limits.LIMITS.events))
         self.pushed = time.monotonic()
         return await super().push(body=body, request=request, username=username)
+
+    def send_message(self, event: Any, event_message: Any) -> None:
+        """Pass a message on; what gradio's own refusal of a value quotes of it may hold half a character."""
+        output = getattr(event_message, "output", None)
+        if isinstance(output, dict) and isinstance(output.get("error"), str):
+            output["error"] = plain_text.harmless(output["error"])
+        super().send_message(event, event_message)
 
     def _of(self, address: str) -> int:
         """How many events of this address are not answered yet."""

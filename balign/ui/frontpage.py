@@ -62,7 +62,7 @@ class Frontpage:
         if _whole(told) and scope["method"] == "GET":
             told = await self._ours(key, told, scope)
         for message in told:
-            await send(dict(message))
+            await send(_copied(message))
 
     async def _ask(self, key: Key | None, scope: Scope, receive: Receive) -> list[Message]:
         """Gradio's answer, kept if it is a good one to a request that anybody may make."""
@@ -121,6 +121,11 @@ def _head(scope: Scope, body: str, scripts: list[str]) -> str:
         words=run_title.words(view) if view else "",
         pictured=view is not None and view.report is not None,
     )
+
+
+def _copied(message: Message) -> Message:
+    """The message, whose headers those who pass it on may change."""
+    return {**message, "headers": [*message["headers"]]} if "headers" in message else dict(message)
 
 
 def _prefixed(scope: Scope) -> Scope:

@@ -13,7 +13,7 @@ import torch
 
 from balign.grid import cells, rows
 from balign.grid.grid_file import Grid
-from balign.measure.report import GROUPS
+from balign.measure.report import TESTED
 from balign.runs.engine import execute
 from balign.runs.folder import Run
 from balign.telemetry import PHASES
@@ -55,7 +55,7 @@ def test_the_rows_say_what_became_of_every_cell(done_grid: DoneGrid, capsys: pyt
         assert row["done"]
         assert row["steps"] == row["ledger"]["steps"] == 6
         assert row["ledger"]["measured"] == 2
-        assert row["groups"].keys() == set(GROUPS)
+        assert row["groups"].keys() == set(TESTED)
         assert row["stored"] == (done_grid.folder / row["id"] / "erased.safetensors").stat().st_size
         assert row["seconds"]["unlearn"] > 0
         phases = sum(row["seconds"][name] for name in PHASES[:-1])

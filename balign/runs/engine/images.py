@@ -86,7 +86,8 @@ def draw(
     again: also those that are there already, from the place `since` on.
     """
     paint = paint or render
-    folder.mkdir(parents=True, exist_ok=True)
+    if shots:
+        folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(shots), BATCH):
         group = shots[start : start + BATCH]
         files = [folder / name(start + k) for k in range(len(group))]

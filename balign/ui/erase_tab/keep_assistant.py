@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from balign import plain_text
 from balign.data import kinds, prompt_file, suggestions
 from balign.data.lists import written
 from balign.data.meaning import Meaning, known
@@ -142,6 +143,11 @@ def from_file(caller: Caller | None, values: Values) -> Answer:
         if size > most:
             raise Refusal(f"The file has {size:,} bytes; a file of prompts of at most {most:,} is accepted.")
         before = form.lines(keep, "the prompts to keep")
+        try:
+            for text in before:
+                plain_text.one_line(text)
+        except ValueError as error:
+            raise Refusal(f"In Keep, {error}.") from None
         room = (limits.LIMITS.keep if limits.public() else MAX_KEEP) - len(before)
         found = prompt_file.read(path, max(room, 0))
     added, remarks = found.texts, list(found.remarks)

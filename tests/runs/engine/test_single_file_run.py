@@ -4,7 +4,7 @@ from pathlib import Path
 
 from balign.models.stable_diffusion import StableDiffusion
 from balign.runs.config import RunConfig
-from balign.runs.engine import execute
+from balign.runs.engine import execute, exporting
 from balign.runs.prompt_lists import model_remarks
 from balign.telemetry import Phase, Step
 from tests.checkpoints import small_pipeline, tensors, write
@@ -30,5 +30,5 @@ def test_a_checkpoint_is_erased_from_at_the_size_asked_for(tmp_path: Path, tiny_
     assert report is not None
     assert report.settings["size"] == "32 x 32"
     assert set(model_remarks(config)) <= set(report.warnings)
-    out = execute.export(run, tmp_path / "erased")
+    out = exporting.export(run, tmp_path / "erased")
     assert StableDiffusion.load(out).size == (64, 64)
