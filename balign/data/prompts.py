@@ -93,14 +93,15 @@ def build(
         erased_test=plan.erased_test(n_test),
         kept_test=plan.kept_test(n_test),
         neighbours_test=plan.neighbours_test(n_test),
-        erased=_erased(lists.targets),
+        erased=erased_words(lists.targets),
         choices=_choices(lists.targets),
         warnings=warnings,
         own=own,
     )
 
 
-def _erased(targets: Sequence[Target]) -> dict[str, list[str]]:
+def erased_words(targets: Sequence[Target]) -> dict[str, list[str]]:
+    """The words to be erased, by kind."""
     kinds = dict.fromkeys(target.word.kind for target in targets)
     return {kind: [target.word.name for target in targets if target.word.kind == kind] for kind in kinds}
 

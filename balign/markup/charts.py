@@ -17,6 +17,10 @@ LIMIT = 500
 WIDTH, HEIGHT = 1000, 300
 GRID = f"M0 0H{WIDTH}M0 {HEIGHT // 2}H{WIDTH}M0 {HEIGHT}H{WIDTH}"
 
+SAVE = '<button type="button" class="svg" title="Save this chart as a picture">svg</button>'
+READ = ' tabindex="0" role="group" aria-label="Chart; the arrow keys read its values"'
+"""What charts.js needs of a chart whose values can be read."""
+
 Point = tuple[float, float]
 
 
@@ -90,7 +94,7 @@ def lines(
     Without points it is an empty frame of the same size. form: the format of the latest values.
     """
     raw = [finite(line.points) for line in series]
-    values = [y for points in (*raw, *map(_band, series)) for _, y in points]
+    values = [y for points in raw for _, y in points]  # a band may leave the frame: the lines decide
     low, middle, high = ticks(*(limits or ((min(values), max(values)) if values else (0.0, 1.0))))
     end = max([last_step, 1, *(int(x) for points in raw for x, _ in points)])
     shown = [smooth(points, end) if line.smooth else points for line, points in zip(series, raw, strict=True)]
@@ -182,8 +186,9 @@ def _frame(
     up, along = ("".join(f"<span>{escape(value)}</span>" for value in values) for values in (ys, xs))
     over = f'<p class="waiting">{escape(waiting)}</p>' if waiting else labels
     return Markup(
-        f'<figure class="chart"><figcaption><b>{escape(title)}</b><span class="keys">{legend}</span></figcaption>'
-        f'<div class="plot"><div class="ys" aria-hidden="true">{up}</div><div class="canvas">'
+        f'<figure class="chart"><figcaption><b>{escape(title)}</b>{SAVE if data else ""}'
+        f'<span class="keys">{legend}</span></figcaption>'
+        f'<div class="plot"><div class="ys" aria-hidden="true">{up}</div><div class="canvas"{READ if data else ""}>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{escape(summary)}"'
         f'{data}>{inside}</svg>{over}</div><div class="xs" aria-hidden="true">{along}</div></div></figure>'
     )
@@ -232,6 +237,8 @@ class Cell(NamedTuple):
     step: int
     predicted: bool
     measured: bool | None
+    rise: float = 0.0
+    """The largest measured rise of a loss, as a share of it."""
     silent: bool = False
     """Whether there was no retain gradient, so that nothing was predicted of that loss."""
 
@@ -267,10 +274,13 @@ def ledger_words(cells: Sequence[Cell]) -> str:
     if not cells:
         return "No step has been taken yet."
     checked = [cell for cell in cells if cell.measured is not None]
-    sentence = f"{sum(cell.predicted for cell in cells):,} of {len(cells):,} steps were predicted to raise neither loss"
+    broken = sum(not cell.predicted for cell in cells)
+    sentence = f"{broken:,} of {len(cells):,} steps were predicted to raise a loss"
     if checked:
-        held = sum(bool(cell.measured) for cell in checked)
-        sentence += f"; of {len(checked):,} that were measured, {held:,} raised neither"
+        rose = sum(not cell.measured for cell in checked)
+        sentence += f"; of {len(checked):,} that were measured, {rose:,} did raise one"
+    most = max((cell.rise for cell in checked), default=0.0)
+    sentence += f", by at most {100 * most:.2g}\N{NO-BREAK SPACE}% of it" if most > 0 else ""
     if silent := sum(cell.silent for cell in cells):
         sentence += f"; {silent:,} had no retain gradient, so of keeping nothing was predicted"
     return sentence + "."

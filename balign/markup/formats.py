@@ -63,6 +63,11 @@ def gigabytes(amount: float) -> str:
     return f"{amount:.0f} GB" if amount >= 10 else f"{max(amount, 0.1):.1f} GB"
 
 
+def size(count: int) -> str:
+    """The size of a file."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{max(count / 1e3, 0.1):.1f} kB"
+
+
 def ordinal(place: int) -> str:
     """1st, 2nd, 3rd, 4th."""
     ending = "th" if 10 <= place % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")

@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from markupsafe import Markup
+
+from balign.markup.render import render
 from balign.telemetry import Conflict
 
 PARTS = {
@@ -41,12 +44,19 @@ class HeatMap(NamedTuple):
     rows: list[tuple[str, str, list[float | None]]]
 
 
+def heat_maps(records: Sequence[Conflict]) -> Markup:
+    """Both maps; without records, that they are waited for."""
+    maps = [each for each in (by_part(records), by_noise(records)) if each.rows]
+    steps = sum(not record.quarter for record in records)
+    return render("markup/conflict_map.html", maps=maps, steps=steps, term=TERM, full=FULL)
+
+
 def by_part(records: Sequence[Conflict]) -> HeatMap:
     """Every place and kind of weight, over the whole batch."""
     means = mean([record for record in records if not record.quarter])
     values = {(name.partition(" ")[0], name.partition(" ")[2]): cosine for name, cosine in means.items()}
-    kinds = {part: (part.replace("_", " ") or "all", part or "all weights of this place") for _, part in values}
-    return _map("by place and kind of weight", {part: PARTS.get(part, kinds[part]) for part in kinds}, values)
+    plain = {part: " - ".join(PARTS.get(part, ("all weights of this place",))) for _, part in values}
+    return _map("by place and kind of weight", {part: (part or "all", plain[part]) for part in plain}, values)
 
 
 def by_noise(records: Sequence[Conflict]) -> HeatMap:

@@ -16,7 +16,7 @@ from balign.data.targets import Lists
 from balign.measure.clip import Scorer
 from balign.measure.intervals import change, wilson
 from balign.measure.judges import judge_of, sensitive
-from balign.measure.report import GROUPS, AlignmentChange, Group, GroupName, Pair, Scores
+from balign.measure.report import GROUPS, AlignmentChange, Group, GroupName, Pair, Scores, shows
 
 TEST_SEEDS = 10_007  # added to a run's seed, so that no test image shares its noise with a training image
 REFERENCE_SEEDS = 20_011  # the same for the pictures that KID and FID compare with
@@ -134,8 +134,8 @@ def _group(name: GroupName, pairs: Sequence[Pair], erased: Mapping[str, Sequence
     before = [pair.alignment_before for pair in pairs if pair.alignment_before is not None]
     after = [pair.alignment_after for pair in pairs if pair.alignment_after is not None]
     moved = change(before, after, [pair.prompt for pair in pairs if pair.scored])
-    right_before = [right for p in pairs if (right := _shows(name, p, p.recognised_before, erased)) is not None]
-    right_after = [right for p in pairs if (right := _shows(name, p, p.recognised_after, erased)) is not None]
+    right_before = [right for p in pairs if (right := shows(name, p, p.recognised_before, erased)) is not None]
+    right_after = [right for p in pairs if (right := shows(name, p, p.recognised_after, erased)) is not None]
     return Group(
         n=len(pairs),
         prompts=len({pair.prompt for pair in pairs}),
@@ -151,20 +151,9 @@ def _group(name: GroupName, pairs: Sequence[Pair], erased: Mapping[str, Sequence
     )
 
 
-def _shows(
-    group: GroupName, pair: Pair, recognised: Mapping[str, bool], erased: Mapping[str, Sequence[str]]
-) -> bool | None:
-    """Whether an image shows what counts in its group: the erased word, or a kept one of the same kind."""
-    if group == "erased":
-        kinds = [kind for kind in recognised if pair.labels[kind] in erased.get(kind, ())]
-    else:
-        kinds = [kind for kind in recognised if kind in erased]
-    return all(recognised[kind] for kind in kinds) if kinds else None
-
-
 def _rates(groups: Mapping[GroupName, Sequence[Pair]], erased: Mapping[str, Sequence[str]]) -> dict[str, list[bool]]:
     """What UA, IRA and CRA count: a hit or a miss for each image, or each kind of an image."""
-    shown = [_shows("erased", pair, pair.recognised_after, erased) for pair in groups["erased"]]
+    shown = [shows("erased", pair, pair.recognised_after, erased) for pair in groups["erased"]]
     others = [pair.recognised_after for name in ("kept", "neighbours") for pair in groups[name]]
     return {
         "ua": [not right for right in shown if right is not None],

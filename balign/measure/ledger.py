@@ -66,6 +66,14 @@ def measured(step: Step) -> tuple[bool, bool] | None:
     return raises(forget, step.forget_loss), raises(retain, step.retain_loss)
 
 
+def rise(step: Step) -> float:
+    """The largest measured rise of a loss, as a share of that loss; 0 if none rose."""
+    forget, retain = measured(step) or (False, False)
+    shares = [(step.measured_forget_change or 0.0) / abs(step.forget_loss)] if forget and step.forget_loss else []
+    shares += [(step.measured_retain_change or 0.0) / abs(step.retain_loss)] if retain and step.retain_loss else []
+    return max(shares, default=0.0)
+
+
 def ledger(steps: Sequence[Step]) -> Ledger:
     """The counts over all steps."""
     broken = [predicted(step) for step in steps]

@@ -1,6 +1,6 @@
 """report.json as a type: what was done, its scores, and what it was done with. The only place that parses a report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,9 +35,9 @@ TESTED: tuple[GroupName, ...] = ("erased", "kept", "neighbours")
 VEILED: tuple[GroupName, ...] = ("erased", "own")
 """The groups whose pictures are blurred at first where what was erased is sensitive."""
 RATES = {
-    "ua": GroupTitle("Erased pictures no longer recognised", "UA, unlearning accuracy"),
-    "ira": GroupTitle("Kept, same kind, still recognised", "IRA, in-domain retain accuracy"),
-    "cra": GroupTitle("Kept, other kinds, still recognised", "CRA, cross-domain retain accuracy"),
+    "ua": GroupTitle("erased pictures that no longer show it", "UA, unlearning accuracy"),
+    "ira": GroupTitle("other pictures that still show what they should", "IRA, in-domain retain accuracy"),
+    "cra": GroupTitle("of their other words still drawn, such as background", "CRA, cross-domain retain accuracy"),
 }
 """The published accuracies: what each counts, and its name."""
 
@@ -70,6 +70,20 @@ class Pair(_Frozen):
     @property
     def scored(self) -> bool:
         return self.alignment_before is not None and self.alignment_after is not None
+
+
+def shows(
+    group: GroupName, pair: Pair, recognised: Mapping[str, bool], erased: Mapping[str, Sequence[str]]
+) -> bool | None:
+    """Whether a picture shows what counts in its group: the erased word, or a kept one of the same kind.
+
+    recognised: of the pair, before or after; erased: the erased words by kind. None where nothing was recognised.
+    """
+    if group == "erased":
+        kinds = [kind for kind in recognised if pair.labels.get(kind) in erased.get(kind, ())]
+    else:
+        kinds = [kind for kind in recognised if kind in erased]
+    return all(recognised[kind] for kind in kinds) if kinds else None
 
 
 class AlignmentChange(_Frozen):

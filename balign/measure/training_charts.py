@@ -19,10 +19,10 @@ ALIGNMENT = (
 )
 
 
-def charts(steps: Sequence[Step], previews: Sequence[Preview], last_step: int) -> tuple[Markup, Markup, Markup]:
-    """The losses and the cosine of the gradients at each step, and the alignment of each group at each preview."""
-    forget = Series("erased", "erased", [(step.step, step.forget_loss) for step in steps], FORGET, True)
-    retain = Series("kept", "kept", [(step.step, step.retain_loss) for step in steps], RETAIN, True)
+def charts(steps: Sequence[Step], previews: Sequence[Preview], last_step: int) -> tuple[Markup, ...]:
+    """Each loss and the cosine of the gradients at each step, and the alignment of each group at each preview."""
+    forget = Series("forget loss", "erased", [(step.step, step.forget_loss) for step in steps], FORGET, True)
+    retain = Series("retain loss", "kept", [(step.step, step.retain_loss) for step in steps], RETAIN, True)
     cosine = Series("cosine", "plain", [(step.step, step.cosine) for step in steps], COSINE, True)
     alignment = []
     for name in TESTED:
@@ -32,7 +32,8 @@ def charts(steps: Sequence[Step], previews: Sequence[Preview], last_step: int) -
         intervals = [(y - margin, y + margin) for (_, y), margin in zip(points, margins, strict=True)]
         alignment.append(Series(name, name, points, ALIGNMENT, intervals=intervals))
     return (
-        lines("Loss", [forget, retain], last_step),
+        lines("Forgetting: lower is further", [forget], last_step),
+        lines("Keeping: lower is better kept", [retain], last_step),
         lines("Do erasing and keeping agree?", [cosine], last_step, limits=(-1, 1)),
         lines("Do pictures match their words?", alignment, last_step, waiting="Waiting for the first preview"),
     )
@@ -43,6 +44,6 @@ def cells(steps: Sequence[Step]) -> list[Cell]:
     cells = []
     for step in steps:
         measured = ledger.measured(step)
-        kept = None if measured is None else not any(measured)
-        cells.append(Cell(step.step, not any(ledger.predicted(step)), kept, ledger.silent(step)))
+        found = None if measured is None else not any(measured)
+        cells.append(Cell(step.step, not any(ledger.predicted(step)), found, ledger.rise(step), ledger.silent(step)))
     return cells

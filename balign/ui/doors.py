@@ -71,7 +71,7 @@ class Doors:
         async def answer(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                _protect(message)
+                _protect(message, scope["path"])
                 started = Headers(raw=message["headers"])
             await send(message)
 
@@ -221,12 +221,17 @@ def ours(error: Exception) -> bool:
     return any(file.is_relative_to(Path(balign.__file__).parent) for file in files)
 
 
-def _protect(message: Message) -> None:
-    """Headers of every answer: what a page may fetch, who may frame it, no guessing of kinds."""
+def _protect(message: Message, path: str) -> None:
+    """Headers of every answer: what a page may fetch, who may frame it, no guessing of kinds.
+
+    Gradio's scripts and style sheets, of which a page has seventy, are no pages, and so need the last alone.
+    """
     headers = MutableHeaders(scope=message)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    if path.startswith("/assets/") and message["status"] == 200:
+        return
     frames = f"'self' {SPACES}" if os.environ.get("SPACE_ID") else "'self'"
     headers.setdefault("Content-Security-Policy", POLICY.format(frames=frames))
-    headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
     if not os.environ.get("SPACE_ID"):
         headers.setdefault("X-Frame-Options", "SAMEORIGIN")

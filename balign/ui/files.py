@@ -2,21 +2,24 @@
 
 import logging
 import re
+from functools import partial
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from balign.host import visitors
+from balign.host import status, visitors
 from balign.host.limits import public
 from balign.refusal import Refusal
 from balign.runs.folder import Run, find
 from balign.runs.outcome import bundle
+from balign.runs.outcome.link_card import link_card
 from balign.runs.tryout import ballots
 from balign.stored_zip import Pieces
+from balign.ui import run_title
 
 log = logging.getLogger(__name__)
 PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
@@ -26,6 +29,9 @@ DRAWN = re.compile(rf"(strength|probes|(tries|votes)/{NAME}|attacks(/{NAME}){{3}
 EXPORTED = re.compile(r"exports/strength-\d\.\d\d\.safetensors")
 """The changed weights at another strength."""
 WEIGHTS, VOTES = bundle.WEIGHTS, ballots.VOTES
+PICTURES_CSV, STEPS_CSV = bundle.PICTURES_CSV, bundle.STEPS_CSV
+TABLES = (PICTURES_CSV, STEPS_CSV)
+"""Tables that are made as they are asked for."""
 DOWNLOADS = {
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
@@ -37,13 +43,20 @@ BUNDLE = "bundle.zip"
 RANGE = re.compile(r"bytes=(?=\d|-\d)(\d{0,18})-(\d{0,18})")
 """One part of a file. Whoever asks for several gets the whole, as is allowed."""
 MISSING = (404, "There is no such file.")
+RECHECKED, KEPT = {"Cache-Control": "no-cache"}, {"Cache-Control": "private, max-age=31536000, immutable"}
+"""How long a browser may keep an answer: until it has asked whether that changed, or for good."""
 LOCKED = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """The content security policy of every file: a report is a page that may run nothing and fetch nothing."""
 
 
 def url(run: Run, name: str) -> str:
-    """The address of a run's file, relative to the page so that it holds behind a proxy; empty if it is not served."""
-    return f"files/{run.id}/{name}" if allowed(name) else ""
+    """The address of a run's file, relative to the page so that it holds behind a proxy; empty if it is not served.
+
+    A picture's tells when it was written, so that a browser need never ask again for one that it has.
+    """
+    path = run.file(name) if IMAGES.fullmatch(name) else None
+    version = f"?v={path.stat().st_mtime_ns:x}" if path else ""
+    return f"files/{run.id}/{name}{version}" if allowed(name) else ""
 
 
 def keyed(run: Run, name: str) -> str:
@@ -53,7 +66,7 @@ def keyed(run: Run, name: str) -> str:
 
 def allowed(name: str) -> bool:
     """Whether a browser may ask for a file of this name."""
-    return name in DOWNLOADS or private(name) or IMAGES.fullmatch(name) is not None
+    return name in DOWNLOADS or name in TABLES or private(name) or IMAGES.fullmatch(name) is not None
 
 
 def private(name: str) -> bool:
@@ -69,13 +82,57 @@ def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
     return run.file(name)
 
 
+def serve_state(request: Request) -> Response:
+    """How far a run is, for a tab that is hidden. Raises 404 without saying why."""
+    run = find(request.path_params["run_id"])
+    if run is None:
+        raise HTTPException(*MISSING)
+    view = status.look(run)
+    return JSONResponse({"title": run_title.title(view), "live": view.live}, headers={"Cache-Control": "no-store"})
+
+
+def serve_card(request: Request) -> Response:
+    """The picture of a link to the run. Raises 404 without saying why."""
+    run = find(request.path_params["run_id"])
+    try:
+        card = link_card(run) if run else None
+    except (Refusal, OSError):
+        card = None
+    if card is None:
+        raise HTTPException(*MISSING)
+    return Response(card, headers={"X-Content-Type-Options": "nosniff"} | RECHECKED, media_type="image/png")
+
+
+def serve_table(name: str, request: Request) -> Response:
+    """A table of the run's pictures or steps as csv. Raises 404 without saying why."""
+    run = find(request.path_params["run_id"])
+    if run is None:
+        raise HTTPException(*MISSING)
+    try:
+        text = bundle.table(run, name)
+    except (Refusal, OSError):
+        raise HTTPException(*MISSING) from None
+    headers = {"X-Content-Type-Options": "nosniff"} | RECHECKED
+    headers |= {"Content-Disposition": f'attachment; filename="{run.id}-{name}"'}
+    return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
+
+
+def serve_example(request: Request) -> FileResponse:
+    """A picture of the page before the first run."""
+    path = Path(__file__).parent / "erase_tab" / f"example-{request.path_params['role']}.webp"
+    if not re.fullmatch("[a-z]{1,10}", request.path_params["role"]) or not path.is_file():
+        raise HTTPException(*MISSING)
+    return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=86400"})
+
+
 async def serve(request: Request) -> FileResponse:
     """The file. Raises 404 without saying why."""
     name = request.path_params["name"]
     path = locate(request.path_params["run_id"], name, request.query_params.get("key"))
     if path is None:
         raise HTTPException(*MISSING)
-    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED, "Cache-Control": "no-cache"}
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED}
+    headers |= KEPT if "v" in request.query_params and IMAGES.fullmatch(name) else RECHECKED
     exported = EXPORTED.fullmatch(name) is not None
     if exported or name in (WEIGHTS, VOTES):  # what a browser saves rather than shows
         saved = path.name if name == VOTES else f"{path.stem}-changed-weights{path.suffix}"  # and no whole model
@@ -125,4 +182,11 @@ class PiecesResponse(StreamingResponse):
             self.pieces.close()
 
 
-ROUTES = [Route(f"/files/{{run_id}}/{BUNDLE}", serve_bundle), Route("/files/{run_id}/{name:path}", serve)]
+ROUTES = [
+    Route("/files/example-{role}.webp", serve_example),
+    Route(f"/files/{{run_id}}/{BUNDLE}", serve_bundle),
+    *(Route(f"/files/{{run_id}}/{name}", partial(serve_table, name)) for name in TABLES),
+    Route("/files/{run_id}/state.json", serve_state),
+    Route("/files/{run_id}/card.png", serve_card),
+    Route("/files/{run_id}/{name:path}", serve),
+]

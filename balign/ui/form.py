@@ -19,6 +19,8 @@ from balign.runs.config import Concept, Options, RunConfig, explain
 from balign.runs.prompt_lists import resolve, settled
 
 MAX_SEEDS = 20
+DUEL = (DEFAULT_METHOD, "rgd", "esd")
+"""The methods that a press compares a finished run with: ours, the paper's and a baseline."""
 MAX_TEXT = 200_000
 """Characters that a text box may hold; a longer text is refused before it is split."""
 

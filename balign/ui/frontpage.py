@@ -1,90 +1,126 @@
-"""The front page: `/` and `/config` are cached, and the page finds its server under whatever path it was opened.
+"""Send the page and its scripts from memory, compressed, with a head of ours; it finds its server under any path.
 
-Both are the same for every visitor.
-
-Gradio builds both again for each visitor: with thirty of them that doubles the server's part of a core and takes 75 ms
-where the cache takes 10 (`benchmarks/load.py`, "browse"). Both depend only on the address under which the studio was
-requested, which proxies tell in headers, so every header that is not known to be without influence is part of the key.
+Gradio makes `/` and `/config` anew for every visitor, in 75 ms where memory takes 10 (`benchmarks/load.py`, "browse"),
+sends 260 kB where 40 are enough (`benchmarks/weight.py`), and calls every link "Gradio". Both depend only on the
+address under which the studio was requested, which proxies tell in headers, so every header that is not known to be
+without influence is part of the key. What a link shows of a run depends on that run besides.
 """
 
+import hashlib
+import os
 import re
 from collections import OrderedDict
+from collections.abc import Iterable
+from urllib.parse import parse_qs
 
-from starlette.datastructures import Headers
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from balign.host import status
+from balign.markup.render import render
+from balign.runs.folder import find
+from balign.ui import run_title
+from balign.ui.compressed import Compressed
+
 PATHS = ("/", "/config")
-KEPT = 16
+ASSET = re.compile(r"/assets/[\w.-]+\.(js|css)")
+"""Gradio's scripts and style sheets, which are files whose names change with their contents."""
+KEPT = 96
 """How many answers are kept; anybody can ask under as many names as they like."""
 IDLE = frozenset(
-    b"accept accept-encoding accept-language authorization cache-control connection cookie dnt origin pragma "
-    b"priority referer te upgrade-insecure-requests user-agent via x-amzn-trace-id x-forwarded-for x-real-ip "
+    b"accept accept-encoding accept-language authorization cache-control connection cookie dnt if-none-match origin "
+    b"pragma priority referer te upgrade-insecure-requests user-agent via x-amzn-trace-id x-forwarded-for x-real-ip "
     b"x-request-id".split()
 )
 """Headers, beside sec-*, on which neither answer depends: who has the password sees the same page."""
+PREVIEW = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
+FRAMED = re.compile(r"\s*script\.src = new URL\([^;]*iframeResizer[^;]*;\s*script\.async = true;[^;]*;")
+"""Where it loads what tells a frame around it how tall it is; only the hub frames the studio."""
+ROOT = re.compile(r'const root = "([^"<>]*)"')
+"""The address under which the page was requested, as gradio understood the headers."""
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,60}){1,8}", re.ASCII)
 """The path that a proxy has taken off, as it names it in X-Forwarded-Prefix."""
-CONFIG = b"<script>window.gradio_api_info = "
+CONFIG = re.compile(r"<script\b[^<]*window\.gradio_api_info = ")
 """What follows gradio's own address of the server in the page."""
-ROOT = re.compile(rb'const root = "[^"]*";')
-HERE = b"""<script>(() => {
-  const path = location.pathname;
-  if (!path.endsWith("/")) location.replace(`${path}/${location.search}${location.hash}`);
-  for (const name of ["localStorage", "sessionStorage"]) {
-    try {
-      window[name].getItem("");
-    } catch {
-      const kept = new Map();
-      const value = {
-        getItem: (key) => kept.get(String(key)) ?? null,
-        setItem: (key, text) => kept.set(String(key), String(text)),
-        removeItem: (key) => kept.delete(String(key)),
-        clear: () => kept.clear(),
-        key: (k) => [...kept.keys()][k] ?? null,
-        get length() { return kept.size; },
-      };
-      Object.defineProperty(window, name, { value, configurable: true });
-      window.balignForgets = true;
-    }
-  }
-  window.gradio_config.root = location.origin + path.replace(/\\/+$/, "");
-})();</script>"""
-"""Whatever a proxy takes off the path, the server is where the page is; its files are found only below a last slash.
-
-Where storage is blocked gradio would not start: the page gets one that lasts until it is closed, and knows it.
-"""
 Key = tuple[object, ...]
 
 
 class Frontpage:
-    """ASGI middleware, within the one that compresses."""
+    """ASGI middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.kept: OrderedDict[Key, list[Message]] = OrderedDict()
+        self.made: OrderedDict[Key, list[Message]] = OrderedDict()
+        self.compressed = Compressed()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = _key(scope)
-        known = self.kept.get(key) if key else None
-        if known:
-            for message in known:
-                await send(_copied(message))
-            return
-        if scope["type"] != "http" or scope["path"] not in PATHS:
+        if key is None and (scope["type"] != "http" or scope["path"] not in PATHS):
             return await self.app(scope, receive, send)
+        told = (self.made.get(key) if key else None) or await self._ask(key, scope, receive)
+        if _whole(told) and scope["method"] == "GET":
+            told = await self._ours(key, told, scope)
+        for message in told:
+            await send(_copied(message))
+
+    async def _ask(self, key: Key | None, scope: Scope, receive: Receive) -> list[Message]:
+        """Gradio's answer, kept if it is a good one to a request that anybody may make."""
         told: list[Message] = []
 
         async def tell(message: Message) -> None:
             told.append(dict(message))
 
         await self.app(_prefixed(scope), receive, tell)
-        told = _found_here(told) if scope["path"] == "/" else told
         if key and _whole(told):
-            self.kept[key] = told
-            if len(self.kept) > KEPT:
-                self.kept.popitem(last=False)
-        for message in told:
-            await send(_copied(message))
+            self.made[key] = told
+            if len(self.made) > KEPT:
+                self.made.popitem(last=False)
+        return told
+
+    def _scripts(self) -> list[str]:
+        """The scripts and style sheets that pages have asked for, so that the next page gets all of them at once."""
+        return [str(path) for (path, *rest) in self.made if not rest]
+
+    async def _ours(self, key: Key | None, told: list[Message], scope: Scope) -> list[Message]:
+        """The same with our head, compressed for who takes that."""
+        body, head = b"".join(message.get("body", b"") for message in told[1:]), ""
+        if scope["path"] == "/":
+            head = await run_in_threadpool(_head, scope, body.decode(), self._scripts())
+            body = _with_head(_found_here(body.decode()), head).encode()
+        start = {"type": told[0]["type"], "status": told[0]["status"], "headers": list(told[0]["headers"])}
+        headers = MutableHeaders(scope=start)
+        headers["vary"] = "accept-encoding"
+        if ASSET.fullmatch(scope["path"]):  # its name says which it is, for good; 70 such headers are 6 kB
+            for name in ("last-modified", "etag", "accept-ranges"):
+                del headers[name]
+            headers["cache-control"] = "public, max-age=31536000, immutable"
+        else:
+            headers["etag"] = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+            if Headers(scope=scope).get("if-none-match") == headers["etag"]:
+                del headers["content-length"]
+                return [start | {"status": 304}, {"type": "http.response.body", "body": b""}]
+        if key and "br" in Headers(scope=scope).get("accept-encoding", ""):
+            body = await run_in_threadpool(self.compressed.of, (*key, head), body)
+            headers["content-encoding"] = "br"
+        headers["content-length"] = str(len(body))
+        return [start, {"type": "http.response.body", "body": body}]
+
+
+def _head(scope: Scope, body: str, scripts: list[str]) -> str:
+    """Preview of a link, by the run that it opens, else of the studio; and the scripts the page will ask for."""
+    asked = parse_qs(scope["query_string"].decode("latin-1")).get("run", [""])[0]
+    run, root = find(asked), ROOT.search(body)
+    view = status.look(run) if run else None
+    return render(
+        "ui/link.html",
+        root=root[1] if root else "",
+        scripts=[f".{path}" for path in scripts],
+        run=run,
+        title=run_title.title(view) if view else "",
+        words=run_title.words(view) if view else "",
+        pictured=view is not None and view.report is not None,
+    )
 
 
 def _copied(message: Message) -> Message:
@@ -98,27 +134,39 @@ def _prefixed(scope: Scope) -> Scope:
     return {**scope, "root_path": prefix} if PREFIX.fullmatch(prefix) else scope
 
 
-def _found_here(told: list[Message]) -> list[Message]:
+def _found_here(body: str) -> str:
     """The page, which takes its own address for that of the server."""
-    body = b"".join(message.get("body", b"") for message in told)
-    if not told or CONFIG not in body:
-        return told
-    body = ROOT.sub(b"const root = window.gradio_config.root;", body.replace(CONFIG, HERE + CONFIG, 1), count=1)
-    start = dict(told[0])
-    start["headers"] = [(n, v) for n, v in start["headers"] if n.lower() != b"content-length"]
-    start["headers"].append((b"content-length", str(len(body)).encode()))
-    return [start, {"type": "http.response.body", "body": body}]
+    config = CONFIG.search(body)
+    if config is None:
+        return body
+    body = f"{body[: config.start()]}{render('ui/here.html')}{body[config.start() :]}"
+    return ROOT.sub("const root = window.gradio_config.root", body, count=1)
+
+
+def _with_head(body: str, head: str) -> str:
+    """Gradio's page with this in the place of its own preview, and something to see while its scripts are fetched."""
+    start, end, rest = body.partition("</head")
+    begin, app, tail = rest.partition("<gradio-app")
+    lines = PREVIEW.sub("", start)
+    lines = lines if os.environ.get("SPACE_ID") else FRAMED.sub("", lines)
+    return f"{lines}{head}{end}{begin}{render('ui/skeleton.html')}{app}{tail}" if end and app else body
 
 
 def _key(scope: Scope) -> Key | None:
     """What the answer depends on; None for requests that are none of ours. A query is of no account but for `run`."""
-    if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in PATHS:
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return None
+    if ASSET.fullmatch(scope["path"]):
+        partly = any(name in (b"range", b"if-none-match", b"if-modified-since") for name, _ in scope["headers"])
+        return None if partly else (scope["path"],)
+    if scope["path"] not in PATHS:
         return None
     query: bytes = scope["query_string"]
     if query and (not query.startswith(b"run=") or b"&" in query or b";" in query):
         return None
-    heads = sorted((n, v) for n, v in scope["headers"] if n not in IDLE and not n.startswith(b"sec-"))
-    return scope["path"], scope["scheme"], scope.get("root_path", ""), *heads
+    heads: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    matter = sorted((name, value) for name, value in heads if name not in IDLE and not name.startswith(b"sec-"))
+    return scope["path"], scope["scheme"], scope.get("root_path", ""), *matter
 
 
 def _whole(told: list[Message]) -> bool:

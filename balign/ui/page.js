@@ -1,4 +1,4 @@
-/* What the page does without asking the server: light and dark, reading values off a chart, comparing a pair. */
+/* What the page does without asking the server: light and dark, ways to a place, links to copy, what stays unfolded. */
 (() => {
   "use strict";
   const dark = (on) => document.body.classList.toggle("dark", on);
@@ -20,113 +20,70 @@
       } catch {} // a private window remembers nothing
       return;
     }
-    const pair = closest(event, "button.pair");
-    if (pair) open(pair);
+    const copy = closest(event, "[data-copy]");
+    if (copy) copied(copy);
+    if (!closest(event, "details.menu")) fold("details.menu[open]");
+    const way = closest(event, "[data-go]");
+    if (way) window.balignGo(way.dataset.go, "[role=tabpanel]");
   });
+  document.addEventListener("keydown", (event) => event.key === "Escape" && fold("details.menu[open]"));
 
-  /* charts: the value of every line at the step under the pointer */
-  const tip = Object.assign(document.createElement("div"), { id: "tip", hidden: true });
-  document.addEventListener("pointermove", (event) => {
-    const svg = closest(event, ".canvas")?.querySelector("svg");
-    const words = [];
-    let place = "";
-    for (const line of svg ? svg.querySelectorAll("path.line") : []) {
-      const pairs = (line.getAttribute("d") || "").slice(1).split("L").filter(Boolean);
-      const points = pairs.map((pair) => pair.split(" ").map(Number));
-      if (!points.length) continue;
-      const box = svg.getBoundingClientRect();
-      const { unit, end, low, high } = svg.dataset;
-      const at = ((event.clientX - box.left) / box.width) * 1000;
-      const near = points.reduce((best, p) => (Math.abs(p[0] - at) < Math.abs(best[0] - at) ? p : best));
-      place = `${unit} ${Math.round((near[0] / 1000) * end)}`;
-      const value = Number(high) - (near[1] / 300) * (high - low);
-      words.push(`${line.dataset.name} ${value.toPrecision(3)}`);
+  /* a menu closes when something else is pressed */
+  function fold(what) {
+    for (const each of document.querySelectorAll(what)) {
+      unfolded.delete(each.dataset.keep);
+      each.open = false;
     }
-    tip.hidden = !words.length;
-    if (tip.hidden) return;
-    if (!tip.isConnected) document.body.append(tip);
-    tip.textContent = `${place}: ${words.join(", ")}`;
-    tip.style.top = `${Math.max(event.clientY - 38, 4)}px`;
-    tip.style.left = `${Math.min(event.clientX + 12, window.innerWidth - tip.offsetWidth - 6)}px`;
-  });
+  }
 
-  /* comparison: one dialog for all pairs, with the pictures as they are on disk */
-  const views = { wipe: "Wipe", side: "Side by side", blink: "Blink", difference: "Difference ×4" };
-  let dialog = null;
-  let shown = null;
+  /* the address behind a button, whole, into the clipboard; where there is none, into a field to copy it from */
+  async function copied(button) {
+    const address = new URL(button.dataset.copy, location.href).href;
+    try {
+      await navigator.clipboard.writeText(address);
+      button.textContent = "Copied";
+    } catch {
+      const field = Object.assign(document.createElement("input"), { value: address, readOnly: true });
+      field.setAttribute("aria-label", "Link to this run");
+      button.after(field);
+      field.select();
+    }
+  }
 
-  function build() {
-    dialog = Object.assign(document.createElement("dialog"), { id: "compare" });
-    dialog.innerHTML = `
-      <header><p class="what"></p><button type="button" class="close">Close</button></header>
-      <div class="stage">
-        <img class="before" alt="Before" draggable="false"><img class="after" alt="After" draggable="false">
-      </div>
-      <input type="range" min="0" max="100" step="1" value="50" aria-label="How much of the picture is before">
-      <footer><span class="was"></span><span class="now"></span></footer>
-      <div class="tools"></div>`;
-    const [stage, range, close] = [".stage", "input", ".close"].map((part) => dialog.querySelector(part));
-    const cut = () => dialog.style.setProperty("--cut", `${range.value}%`);
-    const drag = (event) => {
-      if (dialog.dataset.view !== "wipe" || (event.type === "pointermove" && !event.buttons)) return;
-      const box = stage.getBoundingClientRect();
-      range.value = Math.min(100, Math.max(0, (100 * (event.clientX - box.left)) / box.width));
-      cut();
+  /* go to a place in a tab; its content may come a moment later */
+  window.balignGo = (tab, place) => {
+    const tabs = [...document.querySelectorAll("[role=tab]")];
+    tabs.find((each) => each.textContent.trim() === tab)?.click();
+    let tries = 40;
+    const look = () => {
+      const found = document.querySelector(place);
+      if (!found?.offsetParent) {
+        if (tries--) setTimeout(look, 100);
+        return;
+      }
+      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      found.scrollIntoView({ block: "center", behavior: calm ? "auto" : "smooth" });
+      (found.matches("button, input, textarea, [tabindex]") ? found : found.querySelector("input, textarea"))?.focus({
+        preventScroll: true,
+      });
     };
-    range.addEventListener("input", cut);
-    for (const name of ["pointerdown", "pointermove"]) stage.addEventListener(name, drag);
-    for (const [name, textContent] of Object.entries(views)) {
-      const title = `key ${name[0].toUpperCase()}`;
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent, title });
-      button.dataset.show = name;
-      button.addEventListener("click", () => show(name));
-      dialog.querySelector(".tools").append(button);
+    setTimeout(look, 50);
+  };
+
+  /* what is unfolded stays so when the server sends the part again */
+  const unfolded = new Set();
+  const restore = () => {
+    for (const each of document.querySelectorAll("details[data-keep]")) {
+      if (unfolded.has(each.dataset.keep) && !each.open) each.open = true;
     }
-    close.addEventListener("click", () => dialog.close());
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-    dialog.addEventListener("close", () => shown?.focus());
-    document.addEventListener("keydown", (event) => dialog.open && keys(event));
-    document.body.append(dialog);
-  }
-
-  function keys(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const name = Object.keys(views).find((view) => view[0] === event.key.toLowerCase());
-    if (name) show(name);
-    const by = { ArrowDown: 1, ArrowUp: -1, n: 1, p: -1 }[event.key];
-    if (by) {
-      event.preventDefault();
-      const all = [...document.querySelectorAll("button.pair")].filter((each) => each.offsetParent); // of this tab
-      fill(all[(all.indexOf(shown) + by + all.length) % all.length]);
-    }
-  }
-
-  function show(name) {
-    dialog.dataset.view = name;
-    for (const button of dialog.querySelectorAll("[data-show]")) {
-      button.setAttribute("aria-pressed", button.dataset.show === name);
-    }
-    // what is hidden cannot hold the focus
-    if (dialog.open) dialog.querySelector(name === "wipe" ? "input" : `[data-show=${name}]`).focus();
-  }
-
-  function fill(pair) {
-    shown = pair;
-    const [before, after] = pair.querySelectorAll("img");
-    dialog.querySelector(".before").src = before.src;
-    dialog.querySelector(".after").src = after.src;
-    dialog.querySelector(".what").textContent = `${pair.dataset.prompt} · seed ${pair.dataset.seed}`;
-    dialog.querySelector(".was").textContent = `before ${pair.dataset.was}`;
-    dialog.querySelector(".now").textContent = `after ${pair.dataset.now}`;
-    dialog.setAttribute("aria-label", `Before and after: ${pair.dataset.prompt}`);
-  }
-
-  function open(pair) {
-    if (!dialog) build();
-    fill(pair);
-    dialog.showModal();
-    show(dialog.dataset.view || "wipe");
-  }
+  };
+  document.addEventListener("click", (event) => {
+    const folds = closest(event, "details[data-keep] > summary")?.parentElement;
+    if (!folds) return;
+    // open as it is before the click
+    if (folds.open) unfolded.delete(folds.dataset.keep);
+    else unfolded.add(folds.dataset.keep);
+  });
 
   /* gradio's accordions do not say whether they are open, except by a class */
   const tellOpen = () => {
@@ -135,7 +92,10 @@
       if (button.getAttribute("aria-expanded") !== open) button.setAttribute("aria-expanded", open);
     }
   };
-  new MutationObserver(tellOpen).observe(document, { subtree: true, childList: true });
+  new MutationObserver(() => {
+    tellOpen();
+    restore();
+  }).observe(document, { subtree: true, childList: true, attributeFilter: ["open"] });
   document.addEventListener("click", (event) => closest(event, "button.label-wrap") && requestAnimationFrame(tellOpen));
 
   if (document.body) startTheme();

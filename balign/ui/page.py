@@ -45,6 +45,8 @@ class Page:
     """{"run": id} of the run shown; a visitor may have written anything into it."""
     fields: dict[str, Any]
     """The form's components by the name they have in the config."""
+    duel: Any
+    """The button that compares the run that is shown with other methods."""
     look: Callable[[Any], Any]
     """Refreshes the Erase tab after an event: `page.look(button.click(...))`."""
 

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -24,6 +25,7 @@ from balign.ui.doors import Doors
 from balign.ui.erase_tab import erase_layout
 from balign.ui.files import ROUTES
 from balign.ui.frontpage import Frontpage
+from balign.ui.glossary import foot
 from balign.ui.page import Page, plain
 from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
@@ -56,12 +58,13 @@ def build() -> gr.Blocks:
         plain(header(), "header")
         with gr.Tabs(elem_id="views"):
             with gr.Tab("Erase", id="erase"):
-                fields, look = erase_layout.build(blocks, browser)
-            page = Page(blocks, browser, fields, look)
+                fields, duel, look = erase_layout.build(blocks, browser)
+            page = Page(blocks, browser, fields, duel, look)
             with gr.Tab("Try", id="try"):
                 try_layout.build(page)
             with gr.Tab("Runs", id="runs"):
                 runs_layout.build(page)
+        plain(foot(_space()), "foot")
     events.queue(blocks)
     return blocks
 
@@ -73,10 +76,14 @@ def _said_once(record: logging.LogRecord) -> bool:
 
 def header() -> Markup:
     """The head of the page: who may see what is typed here, a shared instance's banner, a Space's button to copy it."""
-    space = os.environ.get("SPACE_ID", "")
-    known = space if SPACE.fullmatch(space) else ""
     days = f"{LIMITS.hours / 24:g}"
-    return render("ui/header.html", shared=public(), alone=alone(), locked=password.needed(), days=days, space=known)
+    return render("ui/header.html", shared=public(), alone=alone(), locked=password.needed(), days=days, space=_space())
+
+
+def _space() -> str:
+    """The name of the Space that this is, if it is one."""
+    space = os.environ.get("SPACE_ID", "")
+    return space if SPACE.fullmatch(space) else ""
 
 
 def options(host: str | None = None, port: int | None = None, share: bool | None = None) -> dict[str, Any]:
@@ -97,6 +104,7 @@ def options(host: str | None = None, port: int | None = None, share: bool | None
         "share": os.environ.get("GRADIO_SHARE", "").lower() == "true",  # never by itself, as in a hosted notebook
         "theme": theme(),
         "head": head(),
+        "favicon_path": str(Path(__file__).with_name("icon.svg")),
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

@@ -1,5 +1,6 @@
 """The look: one theme in light and dark, system fonts, colours with a fixed meaning. Nothing is fetched."""
 
+import re
 from pathlib import Path
 
 from gradio.themes import Base, colors, sizes
@@ -8,7 +9,7 @@ from markupsafe import Markup
 from balign.markup.render import render
 
 HERE = Path(__file__).parent
-SHARED = HERE.parent / "markup" / "shared.css"
+SHARED = sorted((HERE.parent / "markup").glob("*.css"))
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
@@ -53,11 +54,16 @@ SIZES = {
 def head() -> Markup:
     """The page's style sheets and scripts: first what it shares with the report, then its own, then each tab's."""
     files = {
-        "css": [SHARED, HERE / "page.css", *sorted(HERE.glob("*/*.css"))],
-        "js": [HERE / "page.js", *sorted(HERE.glob("*/*.js"))],
+        "css": [*SHARED, HERE / "page.css", *sorted(HERE.glob("*/*.css"))],
+        "js": [*sorted(HERE.glob("*.js")), *sorted(HERE.glob("*/*.js"))],
     }
-    texts = {kind: "\n".join(file.read_text(encoding="utf-8") for file in files[kind]) for kind in files}
+    texts = {kind: lean("\n".join(file.read_text(encoding="utf-8") for file in files[kind])) for kind in files}
     return render("ui/head.html", css=Markup(texts["css"]), js=Markup(texts["js"]))
+
+
+def lean(text: str) -> str:
+    """Css or js without its block comments and its indentation, which every visitor would else fetch."""
+    return re.sub(r"\n\s+", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
 
 
 def theme() -> Base:

@@ -32,5 +32,5 @@ def test_erase_a_cat(studio: Callable[..., Studio], tab: Callable[..., Page]) ->
     scores = page.locator(".pair .scores").first.inner_text().split()
     assert all(0 <= float(score) <= 1 for score in scores)
     expect(page.locator(".verdict h2")).to_contain_text("cat: no longer drawn when asked by name")
-    expect(page.locator(".verdict")).to_contain_text("emoji")
+    expect(page.locator(".groups")).to_contain_text("emoji")
     expect(page.locator(".frames .shown img")).to_be_visible()

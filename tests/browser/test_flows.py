@@ -88,7 +88,7 @@ def test_defaults_then_two_concepts_stopped_compared_and_deleted(studio: Serve, 
     expect(page.locator("#compare-now")).to_have_count(0)  # it was compared already
     expect(page.locator(".verdict h2")).to_contain_text("cat, pizza")
     expect(page.locator(".verdict h2")).to_contain_text(f"after {len(taken)} of 60 steps")
-    expect(page.locator(".verdict")).to_contain_text("emoji")
+    expect(page.locator(".groups")).to_contain_text("emoji")
     expect(page.locator(".pair")).to_have_count(12)
     loaded(page, ".pair img")
     report = second.report()

@@ -185,6 +185,9 @@ def _evaluate(run: Run) -> dict[str, dict[str, object]]:
                     "seed": 1000 + k,
                     "before": f"images/before/{name}",
                     "after": f"images/after/{name}",
+                    "labels": {"object": word},
+                    "recognised_before": {"object": True},
+                    "recognised_after": {"object": kind != "erased" and (kind, k) != ("kept", 7)},
                     "alignment_before": was,
                     "alignment_after": now,
                 }

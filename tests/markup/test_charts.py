@@ -87,9 +87,10 @@ def test_ledger_marks_a_stretch_broken_if_one_step_in_it_was() -> None:
 
 
 def test_ledger_counts_in_words() -> None:
-    cells = [Cell(1, True, True), Cell(2, False, None), Cell(3, True, False)]
+    cells = [Cell(1, True, True), Cell(2, False, None), Cell(3, True, False, 0.02)]
     assert charts.ledger_words(cells) == (
-        "2 of 3 steps were predicted to raise neither loss; of 2 that were measured, 1 raised neither."
+        "1 of 3 steps were predicted to raise a loss; of 2 that were measured, 1 did raise one, "
+        "by at most 2\u00a0% of it."
     )
     assert charts.ledger_words([]) == "No step has been taken yet."
 

@@ -8,7 +8,10 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from balign.markup import render
+from balign.measure.headline import Headline
 from balign.measure.report import RunReport
+from balign.measure.tiles import Tile
+from balign.runs.outcome.marks import MarkedPair
 from tests.ui.hostile import INTERPRETED, TEXTS
 
 
@@ -36,14 +39,18 @@ def inside(name: str, *values: Any) -> Markup:
 
 def drawn(text: str) -> dict[str, Markup]:
     image = report(text).groups["kept"].images[0]
+    mark = MarkedPair(image, text, True)
     return {
         "notice": render.macro("notice", text, "refused"),
         "key": render.macro("key", "kept", text, text),
         "heading": render.macro("heading", text, text),
         "table": inside("table", text, (text, (text, text)), text),
-        "figures": render.macro("figures", [(text, text, text)]),
+        "figures": render.macro("figures", [Tile(text, text, text, text)]),
+        "chip": render.macro("chip", mark),
         "pair as a button": render.macro("pair", image, text, text, text),
         "pair as a figure": render.macro("pair", image, text, text, text, button=False),
+        "pair with a mark": render.macro("pair", image, text, text, text, mark=mark),
+        "verdict_words": render.macro("verdict_words", Headline(f"{text} ({text})", text, True, (f"{text}: {text}",))),
         "distances": render.macro("distances", report(text)),
         "nudity": render.macro("nudity", report(text), [], 0.6),
         "judged": render.macro("judged", report(text)),

@@ -31,7 +31,7 @@ def report(before: float | None, after: float | None, taken: int = 40) -> RunRep
 )  # fmt: skip
 def test_it_says_what_the_name_draws(before: float | None, after: float | None, words: str) -> None:
     said = headline(report(before, after))
-    assert said == (words, "")
+    assert (said.by_name, said.attacked) == (words, "")
     assert str(said) == words
     assert "gone" not in words
 

@@ -1,5 +1,8 @@
 """The page from memory: made once for each address, and never another one's."""
 
+from pathlib import Path
+
+import gradio
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -65,3 +68,14 @@ def test_memory_has_an_end(client: TestClient) -> None:
     assert len(made) == 3 * frontpage.KEPT + 1
     assert client.get("/", headers={"host": "h0"}).text == "h0 "
     assert len(made) == 3 * frontpage.KEPT + 1
+
+
+def test_gradios_own_page_finds_its_server_and_is_else_as_it_was() -> None:
+    raw = (Path(gradio.__file__).parent / "templates/frontend/index.html").read_text("utf-8")
+    raw = raw.replace("{{ config.get('root', '') | toorjson }}", '"http://x/b"')
+    page = frontpage._with_head(frontpage._found_here(raw), "<!--ours-->")
+    assert "const root = window.gradio_config.root;" in page
+    places = [page.index(each) for each in ("gradio_config = ", "balignForgets", "<script>window.gradio_api_info = ")]
+    assert places == sorted(places)
+    assert page.count("<!--ours--></head>") == page.count("<gradio-app") == 1
+    assert page.count("&lt;") == raw.count("&lt;")

@@ -90,10 +90,10 @@ def test_another_visitor_may_watch_by_the_link_and_no_more(anns: Run) -> None:
     assert (answer["browser"], answer["erase"]) == (browser_of(anns, BOB), "cat")
     his = erase_handlers.refresh(caller(answer["browser"]), {})
     hers = erase_handlers.refresh(Caller(ANN, anns), {})
-    assert "no longer drawn when asked by name" in his["outcome"]["value"]
-    assert visitors.key(anns) in hers["outcome"]["value"]
+    assert "no longer drawn when asked by name" in his["verdict"]["value"]
+    assert visitors.key(anns) in hers["verdict"]["value"]
     assert visitors.key(anns) not in str(his)
-    assert "Changed weights" not in his["outcome"]["value"]
+    assert "Changed weights" not in his["verdict"]["value"]
     assert his["start"]["interactive"] is True
 
 

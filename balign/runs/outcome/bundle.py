@@ -32,6 +32,7 @@ SUMS = "SHA256SUMS"
 FILES = ("config.json", "report.json", "report.html", "telemetry.jsonl")
 FOLDERS = ("previews", "images/before", "images/after", "images/reference")
 WEIGHTS = "erased.safetensors"
+PICTURES_CSV, STEPS_CSV = "metrics.csv", "steps.csv"
 OWN = re.compile(r"images/own-[0-9a-f]{12}/(before|after)")
 PICTURE = re.compile(r"[0-9]{1,9}\.png")
 METRICS = ("group", *(name for name in Pair.model_fields if name != "labels"))
@@ -118,9 +119,14 @@ def _tables(run: Run) -> list[tuple[str, bytes]]:
         ("README.md", card(run).encode()),
         ("bundle.json", (json.dumps(about, indent=1) + "\n").encode()),
         ("prompts.csv", csv_table(("use", "prompt", "seed", "sha256"), prompts)),
-        ("metrics.csv", csv_table(METRICS, tests)),
-        ("steps.csv", csv_table(STEPS, steps)),
+        (PICTURES_CSV, csv_table(METRICS, tests)),
+        (STEPS_CSV, csv_table(STEPS, steps)),
     ]
+
+
+def table(run: Run, name: str) -> bytes:
+    """One of the zip's csv files. Raises Refusal if the run has no report."""
+    return dict(_tables(run))[name]
 
 
 def csv_table(heads: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:

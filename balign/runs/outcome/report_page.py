@@ -3,24 +3,28 @@
 import base64
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 from PIL import Image
 
-from balign.markup import charts, formats
+from balign.markup import charts
 from balign.markup.render import PACKAGE, render
-from balign.measure import nudity, training_charts
+from balign.measure import conflict_map, nudity, training_charts
 from balign.measure.headline import headline
-from balign.measure.report import RATES, VEILED, RunReport
+from balign.measure.report import VEILED
+from balign.measure.tiles import tiles
 from balign.refusal import Refusal
 from balign.runs.folder import Run
+from balign.runs.outcome.marks import marked
 from balign.runs.tryout import attack_store
-from balign.telemetry import Preview, Step
+from balign.telemetry import Conflict, Preview, Step
 
-THUMBNAIL = 256
+THUMBNAIL, FRAME, FRAMES = 256, 900, 6
+"""Pixels of a test picture and of a preview strip, and how many of these there are."""
 PAIRS_A_GROUP = 24
-STYLES = (PACKAGE / "markup" / "shared.css", Path(__file__).with_name("report.css"))
+STYLES = (*sorted((PACKAGE / "markup").glob("*.css")), Path(__file__).with_name("report.css"))
 
 
 def page(run: Run) -> Markup:
@@ -31,6 +35,7 @@ def page(run: Run) -> Markup:
     records = run.telemetry()[0]
     steps = [record for record in records if isinstance(record, Step)]
     previews = [record for record in records if isinstance(record, Preview)]
+    conflicts = [record for record in records if isinstance(record, Conflict)]
     last, cells = max((step.step for step in steps), default=1), training_charts.cells(steps)
     return render(
         "runs/outcome/report.html",
@@ -38,45 +43,40 @@ def page(run: Run) -> Markup:
         erased=", ".join(concept.name for concept in run.config.erase),
         report=report,
         headline=headline(report, attack_store.attacked(run)),
-        figures=_figures(report),
+        tiles=tiles(report),
+        frames=_thinned(previews),
+        groups=marked(run.config, report),
         charts=training_charts.charts(steps, previews, last),
         cells=cells,
         strip=charts.ledger(cells, last),
         summary=charts.ledger_words(cells),
         projected=sum(step.projected for step in steps),
+        conflicts=conflict_map.heat_maps(conflicts) if conflicts else "",
         shown=PAIRS_A_GROUP,
         curves=nudity.curves(report.nudity) if report.nudity else [],
         threshold=nudity.PAPER,
         veiled=VEILED,
-        picture=lambda name: _embedded(run.file(name)),
+        picture=lambda name, width=THUMBNAIL: _embedded(run.file(name), width),
+        wide=FRAME,
         config=run.config.to_json(),
         facts=json.dumps({name: value for name, value in report.to_dict().items() if name != "groups"}, indent=2),
     )
 
 
-def _figures(report: RunReport) -> list[tuple[str, str, str]]:
-    """The published accuracies, and how many steps raised a loss: value, what it counts, its term."""
-    rows = []
-    for name, (title, term) in RATES.items():
-        low, high = report.intervals.get(name) or (None, None)
-        interval = "" if low is None else f"; 95 % interval {formats.percent(low)} to {formats.percent(high)}"
-        rows.append((formats.percent(getattr(report, name)), f"{title} ({name.upper()})", term + interval))
-    predicted = "to first order, for the batch of each step"
-    rows.append((report.ledger.predicted_words, "Steps predicted to raise a loss", predicted))
-    if report.ledger.measured:
-        measured = "on the same pictures, noise and timesteps, before and after the step"
-        rows.append((report.ledger.measured_words, "Steps measured to raise a loss", measured))
-    return rows
+def _thinned(previews: Sequence[Preview]) -> list[Preview]:
+    """A few of the previews, evenly, with the first and the last."""
+    last = len(previews) - 1
+    return [previews[k] for k in sorted({round(k * last / (FRAMES - 1)) for k in range(FRAMES)})] if previews else []
 
 
-def _embedded(path: Path | None) -> str:
-    """The picture as a data URI, no larger than a thumbnail; empty if there is none."""
+def _embedded(path: Path | None, width: int) -> str:
+    """The picture as a data URI, no larger than so many pixels; empty if there is none."""
     if path is None:
         return ""
     buffer = io.BytesIO()
     try:
         with Image.open(path) as picture:
-            picture.thumbnail((THUMBNAIL, THUMBNAIL))
+            picture.thumbnail((width, width))
             picture.convert("RGB").save(buffer, "PNG", optimize=True)
     except OSError:  # it is no picture
         return ""

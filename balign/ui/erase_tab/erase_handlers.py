@@ -14,7 +14,7 @@ from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.folder import find
 from balign.ui import form
-from balign.ui.erase_tab import own_uploads, panels, previews, results
+from balign.ui.erase_tab import next_steps, own_uploads, panels, previews, results
 from balign.ui.page import Answer, Caller, Sent, changed, notice
 
 GONE = "The run in this link is not here any more; it may have been deleted."
@@ -124,11 +124,21 @@ def method_info(caller: Caller, name: object) -> Answer:
     return {"method": gr.update(visible=not way), "way": gr.update(value=way, info=about), **numbers}
 
 
+def parts_of(view: RunView | None) -> dict[str, Any]:
+    """Every part of the page that follows the run."""
+    return {name: draw(view) for name, draw in PARTS.items()} | next_steps.shown(view)
+
+
+def nothing_shown() -> Sent:
+    """What a page without a run has been sent, as it is built."""
+    return changed(parts_of(None), {})[1]
+
+
 def refresh(caller: Caller, sent: Sent | None) -> Answer:
     """What changed since this page was last sent something, and what it has been sent now."""
     run, own = caller.run, caller.owned is not None
     view = replace(look(run), own=own, trouble=scheduler.trouble(run)) if run else None
-    updates, now = changed({name: draw(view) for name, draw in PARTS.items()}, sent)
+    updates, now = changed(parts_of(view), sent)
     return updates | ({"sent": now} if updates else {})
 
 
@@ -136,6 +146,7 @@ PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "progress": panels.progress,
     "live": panels.live,
     "previews": lambda view: gr.update(value=(text := previews.strip(view)), visible=bool(text)),
+    "verdict": lambda view: gr.update(value=(text := results.verdict(view)), visible=bool(text)),
     "outcome": lambda view: gr.update(value=(text := results.outcome(view)), visible=bool(text)),
     "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
     "stop": lambda view: _stop_button(view),

@@ -8,10 +8,10 @@ import gradio as gr
 
 from balign.host import scheduler
 from balign.ui import form, zerogpu
-from balign.ui.erase_tab import erase_handlers, keep_assistant, own_uploads, panels
+from balign.ui.erase_tab import erase_handlers, keep_assistant, next_steps, own_uploads, panels
 from balign.ui.page import Answer, bind, plain
 
-TICK = 1.0
+TICK = 3.0
 """Seconds between two looks into the run's folder."""
 SHOW_RUN = """(browser) => {
   balignRemember(browser);
@@ -39,9 +39,13 @@ BUTTONS: dict[str, tuple[str, str, Callable[..., Answer], str]] = {
 Look = Callable[[Any], Any]
 
 
-def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Look]:
-    """The tab, inside the tab that is being built: its fields by name, and what refreshes it after an event."""
-    parts: dict[str, Any] = {"browser": browser, "sent": gr.State({}), "doomed": gr.State("")}
+def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Any, Look]:
+    """The tab, inside the tab that is being built: its fields by name, the duel's button, what refreshes it."""
+    parts: dict[str, Any] = {
+        "browser": browser,
+        "sent": gr.State(erase_handlers.nothing_shown()),
+        "doomed": gr.State(""),
+    }
     with gr.Row(elem_classes="dock", equal_height=True):
         parts["progress"] = plain(panels.progress(None), "dock-text", scale=1)
         for name, (label, element, _, _) in BUTTONS.items():
@@ -59,13 +63,16 @@ def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Lo
                 label="The same from a terminal", buttons=["copy"], max_lines=6, interactive=False, elem_id="command"
             )
         with gr.Column(scale=1, min_width=300, elem_classes="main"):
+            parts["verdict"] = plain("", "verdict", visible=False)
+            with gr.Row(elem_classes="acts next", visible=False) as parts["next"]:
+                next_steps.build(parts)
+            parts["previews"] = plain("", "previews", visible=False)
             parts["outcome"] = plain("", "outcome", visible=False)
             parts["live"] = plain(panels.live(None), "live")
-            parts["previews"] = plain("", "previews", visible=False)
     parts["timer"] = gr.Timer(TICK, active=False)
     for name, value in keep_assistant.follow(None, {name: field.value for name, field in fields.items()}).items():
         parts[name].value = value
-    return fields, _events(page, fields, parts)
+    return fields, parts["duel"], _events(page, fields, parts)
 
 
 def _form(parts: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +139,8 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     on = partial(bind, parts["browser"], parts | fields, say="notice")
 
     def look(event: Any) -> Any:
-        return on(event, erase_handlers.refresh, "The run cannot be shown", ["sent"], [*erase_handlers.PARTS, "sent"])
+        followed = [*erase_handlers.PARTS, *next_steps.SHOWN, "sent"]
+        return on(event, erase_handlers.refresh, "The run cannot be shown", ["sent"], followed)
 
     def begin(event: Any) -> Any:
         """Show the run and, on ZeroGPU, go on with it; elsewhere a process does that."""
@@ -159,9 +167,11 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     look(on(parts["really"].click, erase_handlers.discard, failure, ["doomed"], question))
     look(parts["timer"].tick)
 
-    typed = [page.load, *(field.change for field in fields.values())]
+    next_steps.bind_to(on, parts, fields)
+    typed = [field.change for field in fields.values()]
     shown = ("understood", "assist", "prompts", "estimate", "command")
     on(typed, keep_assistant.follow, "The form could not be read", fields, shown, trigger_mode="always_last")
+    on(page.load, keep_assistant.estimated, "The time cannot be estimated", fields, ["estimate"])
     failure = "The file could not be read"
     lists = dict.fromkeys(("file", "keep", "erase", "replace", "kind", "model"))
     on(parts["file"].upload, keep_assistant.from_file, failure, lists, ["keep"], say="added")

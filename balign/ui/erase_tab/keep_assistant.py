@@ -109,6 +109,11 @@ def understood(draft: Draft) -> Markup:
     return render("ui/erase_tab/understood.html", chips=draft.chips)
 
 
+def estimated(caller: Caller, values: Values) -> Answer:
+    """The estimate alone, by what has run since the page was built."""
+    return {"estimate": estimate(read(values))}
+
+
 def assist(draft: Draft) -> Markup:
     """Close words, remarks, and how wide the keep side is."""
     breadth = suggestions.breadth(draft.sets) if draft.sets else []

@@ -1,8 +1,7 @@
 """The parts of the Erase tab that follow a run while it works: progress, charts and ledger, as html of a RunView."""
 
-import base64
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from markupsafe import Markup
 
@@ -12,6 +11,8 @@ from balign.markup.formats import counted, duration, ordinal
 from balign.markup.render import render
 from balign.measure import conflict_map, training_charts
 from balign.method.objectives import settle
+from balign.ui import run_title
+from balign.ui.files import STEPS_CSV, url
 
 PHASES = {
     "load": ("Load", "Loading the model"),
@@ -23,6 +24,7 @@ PHASES = {
 }
 LOGGED = "The process ended before it could say why; log.txt in the run's folder has the details."
 UNLOGGED = "The process ended and could not write why, as on a full disk; free some room, then press Resume."
+EXAMPLES = {"erased": "cat, erased", "kept": "the rest, kept"}
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
 
 
@@ -43,16 +45,25 @@ def progress(view: RunView | None) -> Markup:
     elif view.state == "stopping" and phase in PHASES:
         title = f"{PHASES[phase][1]}: stopping"
     left = f"about {duration(view.seconds_left)} left" if view.live and view.seconds_left is not None else ""
-    return _bar(view.state, title, _detail(view), left, view.fraction, "unlearn" if view.cut_short else phase)
+    data = {"run": view.run.id, "title": run_title.title(view), "live": "yes" if view.live else "no"}
+    return _bar(view.state, title, _detail(view), left, view.fraction, "unlearn" if view.cut_short else phase, data)
 
 
-def _bar(state: str, title: str, detail: str, left: str = "", fraction: float = 0, phase: str = "") -> Markup:
+def _bar(
+    state: str,
+    title: str,
+    detail: str,
+    left: str = "",
+    fraction: float = 0,
+    phase: str = "",
+    data: Mapping[str, str] = MappingProxyType({}),
+) -> Markup:
     names = list(PHASES)
     reached = len(names) if state == "done" else names.index(phase) if phase in names else -1
     kinds = ("past" if k < reached else "now" if k == reached else "next" for k in range(len(names)))
     phases = [(PHASES[name][0], kind) for name, kind in zip(names, kinds, strict=True)]
     values = {"title": title, "detail": detail, "left": left, "fraction": fraction}
-    return render("ui/erase_tab/progress.html", state=state, phases=phases, **values)
+    return render("ui/erase_tab/progress.html", state=state, phases=phases, data=data, **values)
 
 
 def _detail(view: RunView) -> str:
@@ -94,7 +105,7 @@ def _resuming(view: RunView) -> str:
 def live(view: RunView | None) -> Markup:
     """Charts, ledger and conflict map of a run, or for a first visitor what will happen."""
     if view is None:
-        return render("ui/erase_tab/explainer.html", examples=_examples())
+        return render("ui/erase_tab/explainer.html", examples=EXAMPLES)
     cells = training_charts.cells(view.steps)
     return render(
         "ui/erase_tab/live.html",
@@ -104,15 +115,9 @@ def live(view: RunView | None) -> Markup:
         summary=ledger_words(cells),
         projected=sum(step.projected for step in view.steps),
         conflicts=conflicts(view),
+        started=bool(view.steps or view.previews),
+        csv=url(view.run, STEPS_CSV) if view.report else "",
     )
-
-
-@cache
-def _examples() -> list[tuple[str, str, str]]:
-    """What an erasing came to once: a few pictures of the bundled model, in the page itself since no run has them."""
-    captions = {"erased": "cat, erased", "kept": "the rest, kept"}
-    files = {role: Path(__file__).with_name(f"example-{role}.webp") for role in captions}
-    return [(role, captions[role], base64.b64encode(files[role].read_bytes()).decode()) for role in captions]
 
 
 def conflicts(view: RunView | None) -> Markup:
@@ -121,7 +126,4 @@ def conflicts(view: RunView | None) -> Markup:
     waiting = view is not None and view.live and view.run.config.measure_every > 0
     if not (records or waiting):
         return Markup()
-    maps = [conflict_map.by_part(records), conflict_map.by_noise(records)]
-    steps = sum(not record.quarter for record in records)
-    shown = {"maps": [each for each in maps if each.rows], "steps": steps}
-    return render("ui/erase_tab/conflict_map.html", **shown, term=conflict_map.TERM, full=conflict_map.FULL)
+    return conflict_map.heat_maps(records)

@@ -92,7 +92,16 @@ def run_methods(caller: Caller, ids: object, methods: object) -> Answer:
     """Queue the selected run again with other methods, and compare all of them."""
     run = _one(caller, ids)
     names: Sequence[str] = [str(name) for name in methods] if isinstance(methods, list) else []
-    others = comparison_panel.run_methods(run, names, caller.visitor)
+    return _beside(caller, run, names)
+
+
+def duel(caller: Caller) -> Answer:
+    """Queue the run that is shown again with the methods of a duel, and compare all of them."""
+    return _beside(caller, caller.own(), form.DUEL)
+
+
+def _beside(caller: Caller, run: Run, methods: Sequence[str]) -> Answer:
+    others = comparison_panel.run_methods(run, methods, caller.visitor)
     message = notice("The other methods are queued; they run one after another.", "remark")
     return {"say": message, "compared": [run.id, *(other.id for other in others)][:MOST]}
 

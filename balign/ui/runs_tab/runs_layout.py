@@ -23,6 +23,8 @@ TICK = 3.0
 SELECTED = "(browser, selected, ...others) => [browser, balignSelected(), ...others]"
 """Puts the ids of the selected runs in the place of the first input after the browser."""
 TO_FORM = "(said) => { if (!said) document.querySelector('#views [role=tab]').click(); }"
+TO_PANEL = "() => balignGo('Runs', '#part-comparison .comparison, #part-runs-say .notice')"
+"""Shows the comparison that was asked for, or why there is none."""
 FOLLOWED = dict.fromkeys(("search", "state", "method", "shown", "sent", "compared"))
 """What the list depends on, which its handler gets as one mapping."""
 ACTIONS = {"compare": "Compare", "use": "Use these settings", "delete": "Delete"}
@@ -52,6 +54,7 @@ def build(page: Page) -> None:
             parts["question"] = plain("", "runs-question")
             parts["really"] = gr.Button("Delete for good", variant="stop", size="sm", scale=0, elem_id="runs-really")
             parts["keep"] = gr.Button("Keep", size="sm", scale=0, elem_id="runs-keep")
+        parts["panel"] = plain(comparison_panel.panel([]), "comparison")
         parts["list"] = plain("", "run-list")
         parts["more"] = gr.Button("Show more", visible=False, size="sm", elem_id="runs-more")
         with gr.Row(elem_classes="acts"):
@@ -63,7 +66,6 @@ def build(page: Page) -> None:
                 info="Each runs with the config of the selected run, one after another.",
             )  # fmt: skip
             parts["run_methods"] = gr.Button("Run these methods", size="sm", elem_id="runs-start")
-        parts["panel"] = plain(comparison_panel.panel([]), "comparison")
     parts["timer"] = gr.Timer(TICK, active=False)
     parts |= {"doomed": gr.State([]), "compared": gr.State([]), "shown": gr.State(SHOWN), "sent": gr.State({})}
     _events(page, column.parent, parts)
@@ -82,11 +84,14 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
     refresh(on(searched, show, "The search failed", outputs=["shown"], trigger_mode="always_last"))
     refresh(on(parts["more"].click, show, "No more runs can be shown", ["shown"], ["shown"]))
     failure = "The runs cannot be compared"
-    refresh(on_selected(parts["compare"].click, run_actions.compare, failure, ["selected"], ["compared"]))
+    compared = refresh(on_selected(parts["compare"].click, run_actions.compare, failure, ["selected"], ["compared"]))
+    compared.then(None, js=TO_PANEL)
     failure = "The run could not be renamed"
     refresh(on_selected(parts["rename"].click, run_actions.rename, failure, ["selected", "label"], ["label"]))
     event, failure = parts["run_methods"].click, "The methods could not be started"
-    refresh(on_selected(event, run_actions.run_methods, failure, ["selected", "methods"], ["compared"]))
+    begun = refresh(on_selected(event, run_actions.run_methods, failure, ["selected", "methods"], ["compared"]))
+    begun.then(None, js=TO_PANEL)
+    refresh(on(page.duel.click, run_actions.duel, failure, outputs=["compared"])).then(None, js=TO_PANEL)
     failure = "The runs could not be deleted"
     question = ["sure", "question", "doomed"]
     on_selected(parts["delete"].click, run_actions.ask_delete, failure, ["selected"], question)

@@ -19,10 +19,13 @@ from balign.ui.files import keyed
 from balign.ui.page import Answer, Caller, Page, answering, bind, notice, plain
 
 LEAD = (
-    "Two sheets of the same prompts and the same noise, one from each model, in hidden order. Judge with your own eyes."
+    "Two sheets of the same prompts and the same noise, one from each model, in hidden order. Judge yourself: "
+    "ten votes, of which about half ask what shows the concept less and half what looks better."
 )
 ANSWERS = {"less": "Shows the concept less", "better": "Looks better, of what was to be kept"}
 BUTTONS = {"a": "Sheet A", "b": "Sheet B", "same": "Cannot tell", "end": "End and show the tally"}
+ENOUGH = 10
+"""Votes after which the tally is shown unasked."""
 OTHER_RUN = "This ballot is of another run than the one that is shown; start a new vote."
 
 
@@ -56,12 +59,12 @@ def arrive(caller: Caller, ballot: object) -> Answer:
     return {"say": ""} if stays else closed(run)
 
 
-def begin(caller: Caller, ballot: object = None) -> Answer:
+def begin(caller: Caller, ballot: object = None, voted: int = 0) -> Answer:
     """Show a new ballot."""
     run = caller.owned
     if run is None or not store.ready(run):
         raise Refusal("There is no finished run here to vote on.")
-    return opened(run, ballots.new(run))
+    return opened(run, ballots.new(run), voted)
 
 
 def choose(caller: Caller, ballot: object, choice: str) -> Answer:
@@ -73,7 +76,12 @@ def choose(caller: Caller, ballot: object, choice: str) -> Answer:
         ballots.cast(run, ballot.get("ballot"), choice)
     except Refusal as refusal:
         return closed(run) | {"say": notice(str(refusal), "refused")}
-    return closed(run) | answering(begin, "Your vote was counted, but the next sheets could not be made", "say")(caller)
+    voted = ballot.get("number", 0) + 1
+    if voted >= ENOUGH:
+        return closed(run)
+    return closed(run) | answering(
+        partial(begin, voted=voted), "Your vote was counted, but the next sheets could not be made", "say"
+    )(caller)
 
 
 def end(caller: Caller, ballot: object = None) -> Answer:
@@ -81,16 +89,16 @@ def end(caller: Caller, ballot: object = None) -> Answer:
     return closed(caller.owned)
 
 
-def opened(run: Run, ballot: Ballot) -> Answer:
+def opened(run: Run, ballot: Ballot, voted: int = 0) -> Answer:
     """The section while a ballot is open."""
     sheets = render(
         "ui/try_tab/ballot.html", ballot=ballot, run=run, sheets=ballots.SHEETS, address=partial(keyed, run)
     )
     return {
-        "ballot": {"run": run.id, "ballot": ballot.id},
+        "ballot": {"run": run.id, "ballot": ballot.id, "number": voted},
         "say": "",
         "sheets": gr.update(value=sheets, visible=True),
-        "tally": render("ui/try_tab/count.html", votes=len(ballots.votes(run))),
+        "tally": render("ui/try_tab/count.html", votes=len(ballots.votes(run)), number=voted + 1, enough=ENOUGH),
     } | _buttons(voting=True)
 
 

@@ -48,12 +48,12 @@ def build(page: Page) -> None:
                 parts["stop"] = gr.Button("Stop", min_width=80, scale=0, size="sm", elem_id="try-stop")
             parts["say"] = plain("", "try-say")
             _own_prompts(parts)
-            _strength(parts)
             plain(macro("heading", "Probes, not proof"), "try-probes")
             parts["probes"] = plain("", "probes")
             with gr.Row(elem_classes="acts"):
                 parts["probe"] = gr.Button("Draw the probes", size="sm", scale=0, elem_id="try-probe")
             fields = attack_panel.build(parts)
+            _strength(parts)
             bind_vote = blind_vote.build(page)
     parts["timer"] = gr.Timer(TICK, active=False)
     _events(page, column.parent, parts, fields)

@@ -14,6 +14,19 @@
     slider.setAttribute("aria-valuetext", strength(slider));
   });
 
+  /* a vote by a press on the sheet, or by its letter */
+  const vote = (name) => document.querySelector(`#vote-${name}`)?.click();
+  document.addEventListener("click", (event) => {
+    const sheet = event.target instanceof Element ? event.target.closest("figure[data-vote]") : null;
+    if (sheet) vote(sheet.dataset.vote);
+  });
+  document.addEventListener("keydown", (event) => {
+    const name = { a: "a", b: "b", s: "same" }[event.key];
+    const typing = event.target instanceof Element && event.target.matches("input, textarea, select");
+    const open = document.querySelector(".ballot")?.offsetParent && !document.querySelector("dialog[open]");
+    if (name && open && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) vote(name);
+  });
+
   window.balignStrength = () => {
     const slider = document.querySelector(SLIDER);
     return slider ? strength(slider) : "";

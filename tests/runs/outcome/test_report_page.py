@@ -120,7 +120,7 @@ def test_few_prompts_of_many_seeds_are_too_few_to_say(run):
     group = report["groups"]["erased"]
     group["images"] = [group["images"][0] | {"prompt": f"a cat {k // 4}", "seed": k} for k in range(16)]
     path.write_text(json.dumps(report | {"groups": {"erased": group | {"n": 16, "prompts": 4}}}))
-    assert report_page.page(run).lower().count("too few prompts to say (4, of at least 8)") == 2
+    assert report_page.page(run).lower().count("too few prompts to say (4, of at least 8)") == 1
 
 
 def test_a_run_without_steps_says_so(run):
@@ -144,4 +144,4 @@ def test_a_long_group_is_cut_and_says_so(run):
     path.write_text(json.dumps(report))
     text = report_page.page(run)
     assert "Below are the first 24 of 25 pairs." in text
-    assert text.count('<figure class="pair">') == 24
+    assert text.count('<figure class="pair"') == 24

@@ -44,7 +44,7 @@ def test_erase_starts_a_run_and_gives_its_id() -> None:
     who = caller(answer["browser"])
     wait_for(lambda: not processes.alive(run_of(who)))
     updates = erase_handlers.refresh(who, {})
-    assert "cat</span>: no longer drawn when asked by name" in updates["outcome"]["value"]
+    assert "cat</span>: no longer drawn when asked by name" in updates["verdict"]["value"]
     assert updates["timer"].active is False
     assert erase_handlers.refresh(who, updates["sent"]) == {}
 
@@ -93,7 +93,7 @@ def test_a_stop_keeps_and_compares_and_resume_goes_on(monkeypatch: pytest.Monkey
     taken = len(view.steps)
     assert 0 < taken < 10
     assert f"Stopped after step {taken} of 10 and compared" in updates["progress"]
-    assert f"after {taken} of 10 steps, no longer drawn" in updates["outcome"]["value"]
+    assert f"after {taken} of 10 steps, no longer drawn" in updates["verdict"]["value"]
     assert 0 < view.fraction < 0.98
     assert visible(updates) == {"resume", "discard"}
     assert updates["resume"]["value"] == "Resume"
@@ -102,7 +102,7 @@ def test_a_stop_keeps_and_compares_and_resume_goes_on(monkeypatch: pytest.Monkey
     wait_for(lambda: not processes.alive(run))
     assert status.state(run) == "done"
     assert [step.step for step in status.look(run).steps] == list(range(1, 11))
-    assert "no longer drawn when asked by name (recognised" in shown(run)["outcome"]["value"]
+    assert "no longer drawn when asked by name</h2>" in shown(run)["verdict"]["value"]
     assert visible(shown(run)) == set()
 
 
@@ -126,7 +126,7 @@ def test_a_second_stop_ends_the_comparison_which_can_be_made_later(monkeypatch: 
     wait_for(lambda: not processes.alive(run))
     updates = shown(run)
     assert visible(updates) == {"compare", "resume", "discard"}
-    assert "Changed weights" in updates["outcome"]["value"]
+    assert "Changed weights" in updates["verdict"]["value"]
 
 
 def test_discard_asks_and_then_nothing_is_left_to_show(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,5 +66,5 @@ def test_a_method_without_steps_shows_no_empty_charts(new_run: New) -> None:
     view = status.look(new_run(method="redirect"))
     assert previews.strip(view) == ""
     assert "edits the weights in one go" in panels.live(view)
-    assert "Waiting for" not in panels.live(view)
-    assert "Waiting for" in panels.live(status.look(new_run()))
+    assert "first step" not in panels.live(view)
+    assert "first step" in panels.live(status.look(new_run()))

@@ -35,7 +35,9 @@ def parsed(view: RunView, **changes: dict[str, Any] | str | float | None) -> Run
 
 
 def outcome(view: RunView, report: RunReport | None) -> str:
-    return results.outcome(replace(view, report=report))
+    """Both parts of the page that a report fills."""
+    seen = replace(view, report=report)
+    return results.verdict(seen) + results.outcome(seen)
 
 
 @pytest.mark.parametrize("prompts", [3, 12])
@@ -47,36 +49,56 @@ def test_page_and_report_say_the_same_of_every_group(view: RunView, prompts: int
         assert f'<td class="words">{group.verdict}</td>' in text
         assert (f'<b class="{name}">' in text) is (name != "erased")
     assert ("too few prompts to say (3, of at least 8)" in text) is (prompts == 3)
+    assert ("too few prompts were compared to say" in text) is (prompts == 3)
 
 
 def test_the_headline_stands_after_what_was_erased(view: RunView) -> None:
     text = outcome(view, parsed(view, scorer="emoji"))
-    said = "no longer drawn when asked by name (recognised in 97\u00a0% of its pictures before, 3\u00a0% after)"
-    assert f'<span class="erased">cat</span>: {said}' in text
+    assert '<span class="erased">cat</span>: no longer drawn when asked by name</h2>' in text
+    assert "<p>Recognised in 97\u00a0% of its pictures before, 3\u00a0% after.</p>" in text
     assert "was not tried" in text
     assert "<b>emoji</b>" in text
 
 
 def test_what_attacks_showed_stands_below_it(view: RunView) -> None:
     fake_tryout.write_attack(view.run)
-    text = results.outcome(view)
-    assert '<p class="attacked">Under attack: brought back by textual inversion, 2 tokens: 50\u00a0% of 8' in text
+    text = results.verdict(view)
+    assert (
+        '<p class="attacked"><b>Under attack</b>: brought back by textual inversion, 2 tokens: 50\u00a0% of 8' in text
+    )
     assert "was not tried" not in text
 
 
-def test_every_pair_has_both_scores_under_its_pictures(view: RunView) -> None:
+def test_every_pair_says_what_became_of_it_failures_first(view: RunView) -> None:
     text = results.outcome(view)
-    assert text.count('class="pair"') == 36
+    assert text.count('class="pair"') == 35
+    assert text.count('class="pair failed"') == 1
     assert text.count("<img") == 72
-    assert f"files/{view.run.id}/images/after/0000.png" in text
-    assert text.count('class="scores"') == 36
+    assert re.search(rf"files/{view.run.id}/images/after/0000\.png\?v=[0-9a-f]+", text)
+    chips = re.findall(r'<span class="chip (\w+)">([^<]+)</span>', text)
+    assert chips[:12] == [("right", "no longer")] * 12
+    assert chips[12:14] == [("failing", "no longer there"), ("right", "still there")]
+    assert "1 of 12 pictures no longer show what they should" in " ".join(text.split())
+    assert "only the 1 failure" in text
+
+
+def test_all_of_what_was_erased_and_four_of_the_rest_stand_open(view: RunView) -> None:
+    shown = [part.split('class="rest"')[0] for part in results.outcome(view).split('<section class="group ')[1:]]
+    assert [part.count("data-seed") for part in shown] == [12, 4, 4]
+
+
+def test_an_old_report_without_answers_marks_nothing(view: RunView) -> None:
+    assert view.report is not None
+    images = [image.model_dump() | {"recognised_after": {}} for image in view.report.groups["kept"].images]
+    text = outcome(view, parsed(view, kept={"images": images}))
+    assert "no longer there" not in text
 
 
 def test_a_large_group_is_cut_and_says_so(view: RunView) -> None:
     assert view.report is not None
     images = view.report.to_dict()["groups"]["kept"]["images"]
     text = outcome(view, parsed(view, kept={"images": images * 100}))
-    assert text.count('class="pair"') == 24 + results.SHOWN
+    assert text.count("data-seed") == 24 + results.SHOWN
     assert "48 of 1,200 pairs" in text
 
 
@@ -100,10 +122,14 @@ def test_numbers_that_are_none_are_dashes(view: RunView) -> None:
 
 
 def test_downloads_are_those_of_who_looks(view: RunView) -> None:
-    assert "Changed weights" in results.outcome(view)
-    assert "Changed weights" not in results.outcome(replace(view, own=False))
+    mine, theirs = results.verdict(view), results.verdict(replace(view, own=False))
+    for owned in ("Changed weights", "Everything as zip", "--lora 16"):
+        assert owned in mine
+        assert owned not in theirs
+    for name in ("report.html", "metrics.csv", "steps.csv", f'data-copy="?run={view.run.id}"'):
+        assert name in theirs
     assert "report.html" in outcome(view, None)
-    assert results.outcome(None) == ""
+    assert results.verdict(None) == results.outcome(None) == ""
 
 
 def test_a_pair_is_compared_in_four_ways_each_with_a_key_of_its_own() -> None:
