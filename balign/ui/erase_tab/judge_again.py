@@ -25,7 +25,9 @@ FIELDS = ("judge_scorer", "judge_tests")
 def build(parts: dict[str, Any]) -> None:
     """The section, folded away, inside the column that is being built."""
     scorers = list(dict.fromkeys(entry.scorer for entry in CATALOGUE))
-    with gr.Accordion("Judge it again", open=False, visible=False, elem_id="judge-again") as parts["judge"]:
+    with gr.Accordion(
+        "Judge it again", open=False, visible=False, elem_id="judge-again", elem_classes="judge"
+    ) as parts["judge"]:
         gr.Markdown(ABOUT, elem_classes="soft")
         with gr.Row():
             parts["judge_scorer"] = gr.Dropdown(
@@ -43,6 +45,7 @@ def build(parts: dict[str, Any]) -> None:
                 height=110,
                 min_width=220,
                 elem_id="judge-tests",
+                elem_classes="drop",
             )
         with gr.Row(elem_classes="acts"):
             parts["judge_go"] = gr.Button("Judge it again", size="sm", scale=0, elem_id="judge-go")
