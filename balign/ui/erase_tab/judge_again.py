@@ -58,17 +58,17 @@ def ask(caller: Caller, scorer: object, tests: object) -> Answer:
     run = caller.own()
     if processes.alive(run) or waitlist.ticket(run):
         raise Refusal("This run is being worked on; judge it again when that has ended.")
-    name, remarks, prompts = str(scorer or "").strip(), (), ()
+    name, found = str(scorer or "").strip(), prompt_file.PromptFile((), ())
     if tests is not None:
         with uploaded(tests) as path:
-            prompts, remarks = prompt_file.read(path, MAX_TESTS)
-    if not (name or prompts):
+            found = prompt_file.read(path, MAX_TESTS)
+    if not (name or found.prompts):
         raise Refusal("Neither another scorer nor a file of prompts was given; choose one, or both.")
-    request = judged_again.asked(run, name, prompts)
+    request = judged_again.asked(run, name, found.prompts)
     limits.check(request.config)
     judged_again.store(run, request)
     scheduler.resume(run, "evaluate", caller.visitor, request.options, request.config)
-    return {"judged": notice(" ".join(remarks), "remark") if remarks else "", "judge_tests": None}
+    return {"judged": notice(" ".join(found.remarks), "remark") if found.remarks else "", "judge_tests": None}
 
 
 def shown(view: RunView | None) -> dict[str, Any]:
