@@ -68,7 +68,7 @@ def test_the_command_line_reads_what_is_asked(finished: Run, prompts: str, monke
     ("scorer", "content", "said"),
     [
         ("", None, "Neither another scorer nor a file of prompts was given"),
-        ("ViT-Q/nobody", None, "The scorer 'ViT-Q/nobody'"),
+        ("ViT-Q/nobody", None, "There is no scorer 'ViT-Q/nobody'"),
         (EVIL, None, "script"),
         ("", "", "The file has no text in it"),
         ("", "[[[", "not readable json"),
