@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from tests.browser.conftest import PATIENCE, Studio
+from tests.browser.test_runs import runs_tab
 from tests.browser.test_studio import erase, field
 from tests.browser.test_tryout import trying
 from tests.host import fake_run, fake_tryout
@@ -78,3 +79,25 @@ def test_what_is_sensitive_is_blurred_in_the_try_tab_until_asked_for(
         expect(picture).to_have_css("filter", "blur(16px)")
         page.locator(f"{part} .veil input").first.uncheck()
         expect(picture).to_have_css("filter", "none")
+
+
+def test_a_press_on_the_matrix_shows_its_pictures(studio: Serve, tab: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0")
+    server = studio()
+    for seed in (0, 1):
+        run = Run.create(RunConfig.parse({"erase": ["cat"], "keep": ["guitar"], "seed": seed}), server.runs)
+        fake_run.main(str(run.path))
+    page = tab(server.url)
+    runs_tab(page)
+    for box in page.locator("#part-run-list .card input[type=checkbox]").all():
+        box.check()
+    page.click("#runs-compare")
+    cell = page.get_by_role("button", name="Pictures of guitar in the run that erased cat").first
+    pictures = page.locator(f"[id='{cell.get_attribute('popovertarget')}']")
+    expect(pictures).to_be_hidden()
+    cell.click()
+    expect(pictures).to_be_visible()
+    expect(pictures.locator("button.pair")).to_have_count(12)
+    page.wait_for_function("[...document.querySelectorAll(':popover-open img')].every((i) => i.naturalWidth)")
+    page.keyboard.press("Escape")
+    expect(pictures).to_be_hidden()
