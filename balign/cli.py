@@ -16,7 +16,7 @@ from balign import plain_text, telemetry
 from balign.data import prompt_file
 from balign.plain_file import expanded
 from balign.refusal import Refusal
-from balign.runs import prompt_lists, resizing, typed_lists
+from balign.runs import prompt_lists, recipe, resizing, typed_lists
 from balign.runs.config import MAX_KEEP, Options, RunConfig
 from balign.runs.folder import Run, runs_root
 from balign.runs.own_entries import MAX_TESTS, TestPrompt
@@ -91,30 +91,30 @@ def erase(
 
 
 def run(
-    folders: Folders,
+    folders: Annotated[Folders, tyro.conf.arg(metavar="FOLDER...|RECIPE.toml")],
     /,
-    batch_forget: int | None = None,
-    batch_retain: int | None = None,
-    micro_batch: int | None = None,
-    gradient_checkpointing: bool | None = None,
+    tests: Path | None = None,
+    settings: Annotated[Flags, tyro.conf.OmitArgPrefixes] = {},  # noqa: B006
 ) -> int:
-    """Start a run, or continue it where it was stopped or killed.
+    """Start a run, or continue it where it was stopped or killed; of a recipe, a .toml, a new run is made.
 
     Ctrl-C stops it: what there is is kept and compared.
 
     Args:
-        folders: the run's folder, or several to run one after another until one is stopped.
-        batch_forget: go on with so many images to forget in one step.
-        batch_retain: go on with so many images to retain in one step.
-        micro_batch: go on with so many of them at a time, for less memory.
-        gradient_checkpointing: go on without keeping activations, for less memory.
+        folders: the run's folder or a recipe, or several to run one after another until one is stopped.
+        tests: of a recipe, a file of your own prompts to test on, with seeds: a table, json, or one a line.
+        settings: Of a recipe any setting, in place of its own. A run goes on with another batch_forget, batch_retain,
+            micro_batch or gradient_checkpointing, and is else as it began.
     """
     if not folders:
-        raise Refusal("No folder was given; name at least one run's folder.")
-    sizes = (batch_forget, batch_retain, micro_batch, gradient_checkpointing)
-    changed = {name: value for name, value in zip(resizing.SIZES, sizes, strict=True) if value is not None}
-    code, opened_all = 0, [_open(folder) for folder in folders]
-    for opened in [resizing.store(each, resizing.resized(each, changed)) for each in opened_all]:
+        raise Refusal("No folder was given; name at least one run's folder, or a recipe.")
+    new = any(folder.suffix == recipe.SUFFIX for folder in folders)
+    fixed = sorted(settings.keys() - {*resizing.SIZES}) + ["tests"] * (tests is not None)
+    if fixed and not new:
+        raise Refusal(f"{fixed[0]} is given; of a run that has begun only {', '.join(resizing.SIZES)} can be changed.")
+    own = {} if tests is None else {"tests": _tests(tests)}
+    code, opened_all = 0, [_begun(folder, {**settings, **own}) for folder in folders]
+    for opened in opened_all:
         if code != STOPPED:
             code = max(code, _follow(opened))
         else:
@@ -463,6 +463,14 @@ def _check(arguments: list[str]) -> None:
 def _wrote(path: Path) -> int:
     Terminal().sentence(f"Wrote {path}")
     return 0
+
+
+def _begun(path: Path, settings: dict[str, Any]) -> Run:
+    """A new run of a recipe, or the run in this folder in other batches if some are given."""
+    if path.suffix == recipe.SUFFIX:
+        return Run.create(recipe.read(expanded(path), settings))
+    opened = _open(path)
+    return resizing.store(opened, resizing.resized(opened, settings))
 
 
 def _open(folder: Path) -> Run:

@@ -83,17 +83,27 @@ def begin_all(
     return runs
 
 
-def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> None:
-    """Queue a run that was stopped or killed, to go on or to score the weights it has."""
-    limits.check(run.config)
+def resume(
+    run: Run,
+    verb: waitlist.Verb = "run",
+    visitor: Visitor = NOBODY,
+    options: tuple[str, ...] = (),
+    config: RunConfig | None = None,
+) -> None:
+    """Queue a run that was stopped or killed, to go on or to score the weights it has.
+
+    options: of the command. config: what it then comes to, where that is not the run's own.
+    """
+    config = config or run.config
+    limits.check(config)
     with _alone():
         if waitlist.ticket(run) or (processes.alive(run) and not _leaving(run)):
             return
         waitlist.admit(1, visitor, _free())
         disk.check()
-        charges.count_runs(visitor, [run.config])
+        charges.count_runs(visitor, [config])
         run.clear_stop()
-        waitlist.join(run, verb, visitor)
+        waitlist.join(run, verb, visitor, options)
         _begin_next()
 
 
@@ -255,7 +265,7 @@ def _start(run: Run) -> _Trouble | None:
         ticket = waitlist.ticket(run)
         if ticket is None:  # it left the queue meanwhile
             return None
-        processes.start(run, ticket.verb)
+        processes.start(run, ticket.verb, *ticket.options)
     except FileNotFoundError as error:  # the run has gone, or there is no Python to start: waiting helps neither
         log.exception("run %s cannot be started and leaves the queue", run.id)
         failed = telemetry.Phase("failed", 0, 1, 0.0, f"The run could not be started: {error.strerror}.")

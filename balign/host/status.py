@@ -85,6 +85,11 @@ class RunView:
         return self.state in LIVE
 
     @property
+    def judging(self) -> bool:
+        """Whether it had finished, and is judged again."""
+        return self.state in ("starting", "stopping") and self.last is not None and self.last.name == "done"
+
+    @property
     def partial(self) -> bool:
         """Whether there are weights that no report is about yet."""
         return self.report is None and self.run.file(ERASED) is not None

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from balign import plain_text
+from balign.data.grammar import Grammar
 from balign.method.objectives import EditWhen, Promise, RetainTarget, find, settle
 from balign.refusal import Refusal
 from balign.runs.accepted_text import SHORT, ConceptName, Kind, Prompt, model_name
@@ -134,10 +135,14 @@ class Options(BaseModel):
     """Denoising steps for every image; left out, the model's."""
     guidance: Annotated[float, Field(ge=0, le=50)] | None = None
     """Classifier-free guidance for every image; left out, the model's."""
+    sampler: Literal["dpm", "pndm"] = "dpm"
+    """What images are drawn with: dpm, which is DPM-Solver++, or pndm, the paper's, of one prediction more."""
     scorer: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(model_name)] | None = None
     """CLIP model that scores the images; left out, the model's."""
     n_eval: Annotated[int, Field(ge=1, le=500)] = 16
     """How many test prompts each of the three groups has."""
+    n_trained: Annotated[int, Field(ge=0, le=2_000)] = 0
+    """How many of the prompts to retain that are trained on are tested as well, as a group of their own."""
     eval_seeds: Annotated[int, Field(ge=1, le=20)] = 1
     """How many images are drawn for each test prompt."""
     measure_every: Annotated[int, Field(ge=0, le=MAX_STEPS)] = 10
@@ -179,6 +184,8 @@ class RunConfig(Options):
     """Pictures of one's own to forget, instead of those that the model would draw."""
     keep_pictures: tuple[PictureEntry, ...] = ()
     """Pictures of one's own to keep, before those that the model draws."""
+    grammar: Grammar | None = None
+    """What the prompts are made by, instead of the wordings of the concept's kind; see `recipes/`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -205,6 +212,12 @@ class RunConfig(Options):
         if not value:
             raise ValueError("nothing to erase was given; name at least one concept")
         return value
+
+    @model_validator(mode="after")
+    def _twins_alone(self) -> Self:
+        if self.grammar is not None and self.keep:
+            raise ValueError("keep is given with a grammar, which retains its twins alone; leave one of them out")
+        return self
 
     @classmethod
     def parse(cls, data: Mapping[str, Any] | str | bytes) -> Self:

@@ -125,6 +125,8 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
         n_test=config.n_eval,
         forget_pictures=[(picture.caption or "", picture.sha256) for picture in config.forget_pictures],
         keep_pictures=[(picture.caption or "", picture.sha256) for picture in config.keep_pictures],
+        grammar=config.grammar,
+        n_trained=config.n_trained,
     )
     unlisted = [target for target in lists.targets if target.word.name not in target.lexicon.listed]
     typed = [*lists.keep, *(sets.forget[: len(lists.targets)] if unlisted else ())]
@@ -134,7 +136,7 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
 
 def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
     """How many pictures the run draws; without its prompts, how many at most."""
-    prompts = sum(map(len, sets.tests.values())) if sets else len(TESTED) * config.n_eval
+    prompts = sum(map(len, sets.tests.values())) if sets else len(TESTED) * config.n_eval + config.n_trained
     tests = prompts * config.eval_seeds + sum(config.eval_seeds if t.seed is None else 1 for t in config.tests)
     training = (0 if config.forget_pictures else config.n_forget) + max(config.n_retain - len(config.keep_pictures), 0)
     steps = settle(config).steps

@@ -85,6 +85,7 @@ def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     yield "first", page
     page.get_by_text("Settings", exact=True).click()
     page.get_by_text("The prompts this gives").click()
+    page.locator("#own-files button.label-wrap").click()
     page.locator("#field-keep textarea").fill("dog\na gryphon")
     page.wait_for_selector(".remarks p")
     page.wait_for_selector(".prompts li")
@@ -99,6 +100,7 @@ def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     yield "failed", page
     page.goto(f"{url}?run={runs.done.id}")
     page.wait_for_selector(".pair")
+    page.locator("#judge-again button.label-wrap").click()
     yield "results", page
     page.locator(".pair").first.click()
     for key, name in (("w", "wipe"), ("s", "side"), ("b", "blink"), ("d", "difference")):
@@ -116,8 +118,8 @@ def trying(page: Page, url: str, runs: Runs) -> Iterator[View]:
     _open_try(page, url, runs.other)
     yield "try-empty", page
     _open_try(page, url, runs.done)
-    page.wait_for_selector("section.strength input")
-    page.locator("section.strength input").focus()
+    page.wait_for_selector("section.strength input[type=range]")
+    page.locator("section.strength input[type=range]").focus()
     page.keyboard.press("ArrowLeft")
     yield "try", page
     page.click("#vote-start")

@@ -244,7 +244,25 @@ def _report(run: Run, groups: dict[str, dict[str, object]], reached: int, steps:
     telemetry.append(run.path / "telemetry.jsonl", telemetry.Report({"ua": 0.97}))
 
 
+def judge(folder: str, *options: str) -> None:
+    """Pretend to judge a finished run again: by the scorer of the options, on as many prompts as their file has."""
+    run, told = Run.open(folder, Path(folder).parent), dict(text.split("=", 1) for text in options)
+    with run.claim():
+        time.sleep(20 * float(os.environ.get("FAKE_PAUSE", "0.05")))
+        report = json.loads((run.path / "report.json").read_text())
+        report["scorer"] = told.get("--scorer", report["scorer"])
+        if "--tests" in told:
+            images = report["groups"]["kept"]["images"]
+            prompts = json.loads(Path(told["--tests"]).read_text())
+            own = [image | prompt for image, prompt in zip(images, prompts, strict=False)]
+            report["groups"]["own"] = report["groups"]["kept"] | {"n": len(own), "images": own}
+        write(run.path / "report.json", json.dumps(report))
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "evaluate" and sys.argv[3:]:
+        judge(*sys.argv[2:])
+        sys.exit()
     if sys.argv[1] in fake_tryout.VERBS:
         fake_tryout.main(*sys.argv[1:])
         sys.exit()

@@ -76,6 +76,7 @@ class Job:
         return asdict(self.settings) | {
             "sampling_steps": self.sampling.steps,
             "guidance": self.sampling.guidance,
+            "sampler": self.run.config.sampler,
             "n_forget": len(self.prompts.forget),
             "n_retain": len(self.prompts.retain),
             "size": " x ".join(str(side) for side in reversed(self.model.size)),
@@ -139,7 +140,8 @@ def load_model(config: RunConfig) -> BaseModel:
     where = device(config)
     if where.startswith("cuda"):  # on by default; the gradients of convolutions would be noise at first
         torch.backends.cudnn.allow_tf32 = False
-    return models.load(catalogue.find(config.model), where, PRECISIONS[precision(config, where)], config.size)
+    drawn_in = PRECISIONS[precision(config, where)]
+    return models.load(catalogue.find(config.model), where, drawn_in, config.size, config.sampler)
 
 
 def device(config: RunConfig) -> str:

@@ -18,8 +18,10 @@ from balign.plain_file import plain
 from balign.plain_text import without_folders
 from balign.refusal import Refusal
 from balign.runs.folder import Run
+from balign.runs.judged_again import UNJUDGED
 from balign.telemetry import PHASES, Conflict, Phase, Preview, Record, Step
 
+HALTED = "It was stopped; the report stays as it was, and what was drawn is kept."
 Event = TypeVar("Event", bound=Record)
 Result = TypeVar("Result")
 
@@ -102,6 +104,8 @@ class Recorder:
         event = Phase(name, 0, 1, round(time.monotonic() - self._since, 3), message)
         with contextlib.suppress(OSError):
             self.record(event)
+            if self.quiet:  # a finished run stays that, and its page says why it was not judged again
+                write(self.run.path / UNJUDGED, HALTED if name == "stopped" else message)
         return event
 
 

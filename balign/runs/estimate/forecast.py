@@ -132,7 +132,7 @@ def _seconds(
 
 def _cached(config: RunConfig, sets: PromptSets, same: Sequence[Timings]) -> int:
     """How many training pictures an earlier run of the same seed has drawn: they are in the cache."""
-    drawn_with = (config.seed, config.sampling_steps, config.guidance)
+    drawn_with = (config.seed, config.sampler, config.sampling_steps, config.guidance)
     cached = {prompt for run in same if run.drawn_with == drawn_with for prompt in run.drawn}
     return sum(prompt in cached for prompt in [*sets.forget, *sets.retain])
 

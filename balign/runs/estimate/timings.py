@@ -46,7 +46,7 @@ class Timings:
     disk_gb: float
     drawn: frozenset[str]
     """The prompts of its training pictures."""
-    drawn_with: tuple[int, int | None, float | None]
+    drawn_with: tuple[int, str, int | None, float | None]
     """Seed, drawing steps and guidance of its training pictures."""
 
 
@@ -95,7 +95,7 @@ def _read(run: Run) -> Timings | None:
         memory_gb=report.memory_gb,
         disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.file(name))) / 1e9,
         drawn=_drawn(run.path / "manifest.json"),
-        drawn_with=(config.seed, config.sampling_steps, config.guidance),
+        drawn_with=(config.seed, config.sampler, config.sampling_steps, config.guidance),
     )
 
 

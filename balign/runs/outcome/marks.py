@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from balign.data.prompts import erased_words
+from balign.measure.judges import sensitive
 from balign.measure.report import GroupName, GroupTitle, Pair, RunReport, shows
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.file_cache import until_changed
+from balign.runs.folder import Run
 from balign.runs.prompt_lists import resolve
 
 FOLDED = 4
@@ -70,6 +73,15 @@ def marked(config: RunConfig, report: RunReport) -> list[MarkedGroup]:
         failures = sum(pair.failed for pair in pairs)
         groups.append(MarkedGroup(name, title, pairs, len(pairs) if name == "erased" else max(FOLDED, failures)))
     return groups
+
+
+@until_changed("config.json", most=64)
+def veiled(run: Run) -> bool:
+    """Whether the run erases what is shown blurred until somebody asks for it."""
+    try:
+        return sensitive(target.word.kind for target in resolve(run.config).targets)
+    except Refusal:  # a config that cannot be resolved any more has pictures, still
+        return True
 
 
 def _marked(name: GroupName, pairs: Sequence[Pair], erased: Mapping[str, Sequence[str]]) -> Iterator[MarkedPair]:

@@ -138,7 +138,7 @@ def pair(run: str, group: str = "erased", number: int = 0) -> dict[str, Any]:
 
     Args:
         run: The id that start returned.
-        group: "erased", "kept", "neighbours" or "own".
+        group: "erased", "kept", "neighbours", "trained" or "own", as far as the run has them.
         number: Which image of the group, counted from 0.
 
     Returns:
@@ -166,7 +166,7 @@ def score(run: str, group: str = "erased") -> dict[str, Any]:
 
     Args:
         run: The id that start returned.
-        group: "erased", "kept", "neighbours" or "own".
+        group: "erased", "kept", "neighbours", "trained" or "own", as far as the run has them.
 
     Returns:
         The group's numbers as in report.json with the verdict on its change, and the scorer they are by.

@@ -8,7 +8,7 @@ import gradio as gr
 
 from balign.host import scheduler
 from balign.ui import form, zerogpu
-from balign.ui.erase_tab import erase_handlers, keep_assistant, next_steps, own_uploads, panels
+from balign.ui.erase_tab import erase_handlers, judge_again, keep_assistant, next_steps, own_uploads, panels
 from balign.ui.page import Answer, bind, plain
 
 TICK = 3.0
@@ -68,6 +68,7 @@ def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], An
                 next_steps.build(parts)
             parts["previews"] = plain("", "previews", visible=False)
             parts["outcome"] = plain("", "outcome", visible=False)
+            judge_again.build(parts)
             parts["live"] = plain(panels.live(None), "live")
     parts["timer"] = gr.Timer(TICK, active=False)
     for name, value in keep_assistant.follow(None, {name: field.value for name, field in fields.items()}).items():
@@ -139,7 +140,7 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     on = partial(bind, parts["browser"], parts | fields, say="notice")
 
     def look(event: Any) -> Any:
-        followed = [*erase_handlers.PARTS, *next_steps.SHOWN, "sent"]
+        followed = [*erase_handlers.PARTS, *next_steps.SHOWN, *judge_again.SHOWN, "sent"]
         return on(event, erase_handlers.refresh, "The run cannot be shown", ["sent"], followed)
 
     def begin(event: Any) -> Any:
@@ -167,6 +168,8 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     look(on(parts["really"].click, erase_handlers.discard, failure, ["doomed"], question))
     look(parts["timer"].tick)
 
+    failure, asked = "The run could not be judged again", parts["judge_go"].click
+    begin(on(asked, judge_again.ask, failure, judge_again.FIELDS, ["judge_tests"], say="judged"))
     next_steps.bind_to(on, parts, fields)
     typed = [field.change for field in fields.values()]
     shown = ("understood", "assist", "prompts", "estimate", "command")

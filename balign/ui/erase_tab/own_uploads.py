@@ -32,7 +32,7 @@ def build(parts: dict[str, Any]) -> None:
     with gr.Accordion("Own pictures and test prompts", open=False, elem_id="own-files"):
         gr.Markdown(ABOUT, elem_classes="soft")
         for name, (label, kinds, element) in UPLOADS.items():
-            parts[name] = gr.File(label=label, file_types=kinds, height=110, elem_id=element)
+            parts[name] = gr.File(label=label, file_types=kinds, height=110, elem_id=element, elem_classes="drop")
 
 
 def taken(

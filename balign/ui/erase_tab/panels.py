@@ -36,6 +36,8 @@ def progress(view: RunView | None) -> Markup:
     title = STATES[view.state]
     if view.state == "queued":
         title = f"{ordinal(view.place)} in the queue"
+    elif view.judging:
+        title = "Judging it again" if view.state == "starting" else "Judging it again: stopping"
     elif view.state == "running":
         title = PHASES.get(phase, ("", "Working"))[1]
     elif view.comparing:
@@ -79,6 +81,8 @@ def _detail(view: RunView) -> str:
         return "It has not begun; Start puts it into the queue."
     if view.state == "stopped" and (last is None or last.name != "stopped"):
         return f"The process ended before the run did. {_resuming(view)}"
+    if view.judging:
+        return "What is missing is drawn and all of it scored; the report stays as it is until then."
     if last is None or view.state == "starting":
         return "The first sign of life takes a few seconds."
     if view.state == "done":

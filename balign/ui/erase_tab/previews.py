@@ -9,13 +9,9 @@ from markupsafe import Markup
 
 from balign.host.status import RunView
 from balign.markup.render import render
-from balign.measure.judges import sensitive
 from balign.measure.report import GROUPS, TESTED
 from balign.method.objectives import settle
-from balign.refusal import Refusal
-from balign.runs.file_cache import until_changed
-from balign.runs.folder import Run
-from balign.runs.prompt_lists import resolve
+from balign.runs.outcome.marks import veiled
 from balign.telemetry import Preview
 from balign.ui.files import url
 
@@ -34,18 +30,9 @@ def strip(view: RunView | None) -> Markup:
         live=view.live,
         frames=frames,
         groups={name: GROUPS[name] for name in TESTED},
-        veiled=_sensitive(view.run),
+        veiled=veiled(view.run),
         url=url,
     )
-
-
-@until_changed("config.json", most=64)
-def _sensitive(run: Run) -> bool:
-    """Whether the run erases what is shown blurred."""
-    try:
-        return sensitive(target.word.kind for target in resolve(run.config).targets)
-    except Refusal:  # a config that cannot be resolved any more has pictures, still
-        return True
 
 
 def thinned(previews: Sequence[Preview]) -> list[Preview]:

@@ -14,6 +14,7 @@ from balign.markup.render import macro, render
 from balign.measure.recovery import ATTACKS, SUBJECTS
 from balign.models.catalogue import CATALOGUE
 from balign.runs.folder import Run
+from balign.runs.outcome.marks import veiled
 from balign.runs.tryout import attack_store
 from balign.runs.tryout.attack_store import CHOICES, GROWING, QUICK, AttackResult, AttackRow
 from balign.ui.files import keyed
@@ -77,7 +78,14 @@ def attack_results(run: Run) -> Markup:
     results = [*attack_store.results(run, GROWING), *attack_store.results(run)][:SHOWN]
     views = [(result, _done(result), _whose(result), [*map(_view, result.rows())]) for result in results]
     order = {subject: place for place, subject in enumerate(SUBJECTS)}
-    values = {"subjects": SUBJECTS, "roles": ROLES, "order": order, "term": TERM, "percents": _percents}
+    values = {
+        "veiled": veiled(run),
+        "subjects": SUBJECTS,
+        "roles": ROLES,
+        "order": order,
+        "term": TERM,
+        "percents": _percents,
+    }
     return render("ui/try_tab/attack_panel.html", views=views, address=partial(keyed, run), **values)
 
 

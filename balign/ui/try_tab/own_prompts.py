@@ -11,6 +11,7 @@ from balign.models import prompt_length
 from balign.models.catalogue import find
 from balign.refusal import Refusal
 from balign.runs.folder import Run
+from balign.runs.outcome.marks import veiled
 from balign.runs.tryout import store
 from balign.ui.files import keyed
 
@@ -26,7 +27,7 @@ def own_prompts(run: Run) -> Markup:
         "steps": report.steps if report else 0,
         "unread": partial(_unread, run),
     }
-    return render("ui/try_tab/own_prompts.html", **values, address=partial(keyed, run))
+    return render("ui/try_tab/own_prompts.html", **values, veiled=veiled(run), address=partial(keyed, run))
 
 
 def _unread(run: Run, prompt: str) -> list[str]:
