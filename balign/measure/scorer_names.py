@@ -21,6 +21,17 @@ TRANSFORMERS = {
     "openaivitlargepatch14336": "vitl14336openai",
 }
 """OpenAI's own copies on the hub, which open_clip does not read, and the same weights where it does."""
+PAPERS = {
+    "ViT-B-32/openai": "timm/vit_base_patch32_clip_224.openai",
+    "ViT-B-16/openai": "timm/vit_base_patch16_clip_224.openai",
+    "ViT-L-14/openai": "timm/vit_large_patch14_clip_224.openai",
+    "ViT-L-14-336/openai": "timm/vit_large_patch14_clip_336.openai",
+    "ViT-B-32/laion2b_s34b_b79k": "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+    "ViT-L-14/laion2b_s32b_b82k": "laion/CLIP-ViT-L-14-laion2B-s32B-b82K",
+    "ViT-H-14/laion2b_s32b_b79k": "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+    "ViT-bigG-14/laion2b_s39b_b160k": "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",
+}
+"""The scorers of papers on erasing, and where the hub has them; known without open_clip, as a server must."""
 ACCEPTED = (
     "emoji, ViT-L/14, openai/clip-vit-large-patch14, ViT-B-32/laion2b_s34b_b79k, any other model of open_clip, "
     "hf-hub:owner/name, or a local open_clip folder"
@@ -64,6 +75,25 @@ def scorer_source(name: str) -> ScorerSource:
     if any(key.startswith(_key(model)) for model, _ in begun):
         raise Refusal(f"The scorer {name[:100]!r} has several weights, such as {_some(begun)}; name one of them.")
     raise Refusal(f"There is no scorer {name[:100]!r}; {ACCEPTED} is accepted.")
+
+
+def paper_scorer(name: str) -> str:
+    """The scorer of PAPERS that is meant, however it is written; empty for any other. No folder is looked at."""
+    key = _key(HUB.sub("", LIBRARY.sub("", name.strip())).strip("/"))
+    key = TRANSFORMERS.get(key, key)
+    for known, repository in PAPERS.items():
+        model, _, weights = known.partition("/")
+        alone = (model, f"openai/{model}") if weights == "openai" else ()
+        if key in map(_key, (known, repository, repository.partition("/")[2], *alone)):
+            return known
+    return ""
+
+
+def on_this_machine(scorer: str) -> bool:
+    """Whether a scorer of PAPERS lies in the hub's cache; nothing is fetched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(PAPERS[scorer], "open_clip_model.safetensors"), str)
 
 
 def _some(pairs: Sequence[tuple[str, str]]) -> str:

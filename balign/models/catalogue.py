@@ -147,6 +147,13 @@ def scheduler(entry: Entry) -> dict[str, Any]:
     return _json(folder / "scheduler" / "scheduler_config.json") if folder else {}
 
 
+def unet_widths(entry: Entry) -> tuple[int, ...] | None:
+    """The channels of the model's U-Net from the top down, if its configuration is on this machine."""
+    where = locate(entry)
+    folder = hub.cached(where) if isinstance(where, str) else where
+    return tuple(_json(folder / "unet" / "config.json").get("block_out_channels", ())) or None if folder else None
+
+
 def _of_hub(id: str) -> Entry:
     """A general entry for an unlisted hub id, with what is known if its configurations are on this machine."""
     note = "Not in the catalogue: any Stable Diffusion 1 or 2 with safetensors weights should do."
