@@ -4,23 +4,23 @@ On a Space gradio keeps the token in a signed cookie of the visitor's browser, a
 front matter of README.md asks for the least scope: to make repositories, and to write to those made here alone.
 """
 
-import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Literal
 
 from gradio import oauth
+from gradio.utils import get_space
 
 from balign.host.limits import alone, public
 
 NEEDED = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
-"""What a Space with `hf_oauth: true` finds in its environment."""
+"""What a Space with `hf_oauth: true` has in its environment, and gradio reads as it is imported."""
 
 
 def way() -> Literal["sign in", "token", ""]:
     """How a visitor says who they are; empty where no token may be asked for, as on a stranger's server."""
-    if os.environ.get("SPACE_ID"):
-        whole = all(os.environ.get(name) for name in NEEDED)
+    if get_space():
+        whole = all(getattr(oauth, name) for name in NEEDED)
         return "sign in" if whole and find_spec("authlib") and find_spec("itsdangerous") else ""
     return "token" if alone() and not public() else ""
 

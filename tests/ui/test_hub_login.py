@@ -3,12 +3,19 @@
 import time
 from types import SimpleNamespace
 
-import gradio as gr
 import pytest
+from gradio import oauth
 
 from balign.ui import doors, hub_login, studio
 
-SPACE = {"SPACE_ID": "me/space"} | dict.fromkeys(hub_login.NEEDED, "https://hub.example")
+SPACE = {"SPACE_ID": "me/space", "SYSTEM": "spaces"}
+OAUTH = dict.fromkeys(hub_login.NEEDED, "https://hub.example")
+
+
+def use(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    """Gradio has read its part of the environment already."""
+    for name, value in values.items():
+        monkeypatch.setattr(oauth, name, value) if name in OAUTH else monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize(
@@ -19,17 +26,16 @@ SPACE = {"SPACE_ID": "me/space"} | dict.fromkeys(hub_login.NEEDED, "https://hub.
         ({"GRADIO_SERVER_NAME": "0.0.0.0"}, ""),
         ({"GRADIO_SERVER_NAME": "0.0.0.0", "BALIGN_PUBLIC": "0"}, ""),  # the token would cross the network
         ({"GRADIO_SHARE": "true", "BALIGN_PUBLIC": "0"}, ""),
-        ({"SPACE_ID": "me/space"}, ""),
-        (SPACE, "sign in"),
-        (SPACE | {"BALIGN_PUBLIC": "0"}, "sign in"),
-        (SPACE | {"OAUTH_SCOPES": ""}, ""),
+        (SPACE, ""),
+        (SPACE | OAUTH, "sign in"),
+        (SPACE | OAUTH | {"BALIGN_PUBLIC": "0"}, "sign in"),
+        (SPACE | OAUTH | {"OAUTH_SCOPES": ""}, ""),
     ],
 )
 def test_the_way_follows_where_the_studio_is(
     environment: dict[str, str], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    use(monkeypatch, environment)
     assert hub_login.way() == way
 
 
@@ -39,8 +45,7 @@ def test_who_is_signed_in_is_read_from_the_cookie_as_long_as_it_holds(monkeypatc
         return SimpleNamespace(session={"oauth_info": known})
 
     assert hub_login.signed_in(request(time.time() + 60)) == {}  # no Space
-    for name, value in SPACE.items():
-        monkeypatch.setenv(name, value)
+    use(monkeypatch, SPACE | OAUTH)
     assert hub_login.signed_in(request(time.time() + 60))["access_token"] == "hf_x"
     assert hub_login.signed_in(request(time.time() - 60)) == {}
     assert hub_login.signed_in(SimpleNamespace(session=None, request=SimpleNamespace())) == {}
@@ -48,13 +53,9 @@ def test_who_is_signed_in_is_read_from_the_cookie_as_long_as_it_holds(monkeypatc
 
 
 def test_a_space_has_the_button_and_no_more_calls_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def built() -> gr.Blocks:
-        return studio.build()
-
-    alone = built()
-    for name, value in SPACE.items():
-        monkeypatch.setenv(name, value)
-    space = built()
+    alone = studio.build()
+    use(monkeypatch, SPACE | OAUTH)
+    space = studio.build()
     assert space.expects_oauth
     assert not alone.expects_oauth
     calls = [set(page.get_api_info()["named_endpoints"]) for page in (alone, space)]

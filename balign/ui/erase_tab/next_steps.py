@@ -34,17 +34,18 @@ def build(parts: dict[str, Any]) -> None:
     for name, label in labels.items():
         parts[name] = gr.Button(label, size="sm", scale=0, min_width=90, elem_id=f"next-{name.replace('_', '-')}")
     quiet = gr.InputHTMLAttributes(autocomplete="off")
-    parts["more"] = gr.Textbox(
-        MORE,
-        label="How many more steps",
-        show_label=False,
-        container=False,
-        scale=0,
-        min_width=70,
-        elem_id="next-more",
-        html_attributes=quiet,
-    )
-    parts["go_on"] = gr.Button("more steps", size="sm", scale=0, min_width=90, elem_id="next-go-on")
+    with gr.Row(elem_classes="more"):
+        parts["more"] = gr.Textbox(
+            MORE,
+            label="How many more steps",
+            show_label=False,
+            container=False,
+            scale=0,
+            min_width=70,
+            elem_id="next-more",
+            html_attributes=quiet,
+        )
+        parts["go_on"] = gr.Button("Some more steps", size="sm", scale=0, min_width=90, elem_id="next-go-on")
 
 
 def bind_to(parts: dict[str, Any]) -> None:

@@ -28,12 +28,7 @@ SHOWN = ("take", "take_files", "take_state", "push_row", "push", "make_lora", "m
 FIELDS = ("take_rank", "take_strength")
 PUSH_FIELDS = (*FIELDS, "push_what", "push_name", "push_private", "push_token")
 TITLES: dict[Made, str] = {"lora": "LoRA", "checkpoint": "Checkpoint"}
-PUSHED = {
-    "pipeline": "the model, a diffusers folder",
-    "lora": "the LoRA",
-    "checkpoint": "the checkpoint",
-    "report": "the report, as a page",
-}
+PUSHED = {"pipeline": "Model", "lora": "LoRA", "checkpoint": "Checkpoint", "report": "Report"}
 VERBS = {"export": "The file is being written", "push": "It is being pushed to the Hub"}
 ENDED = "It ended early; log.txt in the run's folder may say why. Do the same again."
 NO_TOKEN = {
@@ -47,27 +42,34 @@ def build(parts: dict[str, Any]) -> None:
     """The fold, inside the column that is being built."""
     with gr.Accordion("Take it away", open=False, visible=False, elem_id="take-away") as parts["take"]:
         parts["take_files"] = plain("", "take-files")
-        with gr.Row(elem_classes="acts next"):
-            parts["take_rank"] = _box("16", "Rank of the LoRA", "take-rank")
+        with gr.Row(elem_classes="acts next filled"):
+            parts["take_rank"] = _box("16", "Rank", "take-rank")
             parts["take_strength"] = _box("1", "Strength", "take-strength")
             for form, title in TITLES.items():
                 name = f"make_{form}"
-                parts[name] = gr.Button(f"Make the {title}", size="sm", scale=0, elem_id=f"make-{form}")
+                parts[name] = gr.Button(
+                    f"Make the {title.replace('C', 'c')}", size="sm", scale=0, elem_id=f"make-{form}"
+                )
         way = hub_login.way()
-        with gr.Row(elem_classes="acts next", visible=bool(way)) as parts["push_row"]:
-            choices = [(title, what) for what, title in PUSHED.items()]
-            parts["push_what"] = gr.Dropdown(
-                choices, value="pipeline", label="Push", min_width=200, elem_id="push-what"
+        with gr.Row(elem_classes="acts next filled", visible=bool(way)) as parts["push_row"]:
+            what = [(title, name) for name, title in PUSHED.items()]
+            parts["push_what"] = _choice(what, "Put on the Hub", "push-what")
+            parts["push_name"] = _box("", "As", "push-name", placeholder="owner/name")
+            parts["push_private"] = _choice(
+                [("Everybody", "public"), ("Only me", "private")], "Who sees it", "push-seen"
             )
-            parts["push_name"] = _box("", "to the Hub as", "push-name", placeholder="owner/name")
-            access = [("for everybody", "public"), ("private", "private")]
-            parts["push_private"] = gr.Dropdown(access, value="public", label="Who sees it", min_width=120)
             parts["push_token"] = _box("", "Token", "push-token", type="password", visible=way == "token")
             if way == "sign in":
                 parts["sign_in"] = gr.LoginButton(size="sm", scale=0, elem_id="sign-in")
                 parts["sign_in"].load_event_to_attach = None  # it would be a call for programs; ours is none
             parts["push"] = gr.Button("Push", size="sm", scale=0, elem_id="push")
         parts["take_state"] = plain("", "take-state")
+
+
+def _choice(choices: list[tuple[str, str]], label: str, name: str) -> gr.Dropdown:
+    return gr.Dropdown(
+        choices, value=choices[0][1], label=label, filterable=False, scale=0, min_width=150, elem_id=name
+    )
 
 
 def _box(value: str, label: str, name: str, **more: Any) -> gr.Textbox:
