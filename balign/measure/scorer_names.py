@@ -1,6 +1,7 @@
 """Which CLIP model a name means: as papers, the hub and open_clip write it. Weights made with QuickGELU get it."""
 
 import functools
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import NamedTuple
 from balign.refusal import Refusal
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models"
-LOCAL = {"emoji": "emoji-clip"}
+LOCAL = {"emoji": "emoji-clip", "fashion-judge": "fashion-judge"}
 """The bundled scorers, and their folders among the bundled models."""
+CLASSES = "classes"
+"""What a classifier's source begins with."""
 HUB_ID = re.compile(r"[\w][\w.-]*/[\w.-]+", re.ASCII)
 HUB = re.compile(r"(https?://)?(www\.)?(huggingface\.co|hf\.co)/|hf[-_]hub:", re.IGNORECASE)
 LIBRARY = re.compile(r"open_?clip:", re.IGNORECASE)
@@ -33,8 +36,8 @@ PAPERS = {
 }
 """The scorers of papers on erasing, and where the hub has them; known without open_clip, as a server must."""
 ACCEPTED = (
-    "emoji, ViT-L/14, openai/clip-vit-large-patch14, ViT-B-32/laion2b_s34b_b79k, any other model of open_clip, "
-    "hf-hub:owner/name, or a local open_clip folder"
+    "emoji, fashion-judge, ViT-L/14, openai/clip-vit-large-patch14, ViT-B-32/laion2b_s34b_b79k, any other model of "
+    "open_clip, hf-hub:owner/name, or a local folder of open_clip or of a classifier of transformers"
 )
 
 
@@ -50,18 +53,25 @@ class ScorerSource(NamedTuple):
     def folder(self) -> Path | None:
         """The folder it is read from; None if it comes from the hub."""
         kind, _, path = self.source.partition(":")
-        return Path(path) if kind == "local-dir" else None
+        return Path(path) if kind in ("local-dir", CLASSES) else None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it is a classifier and no CLIP."""
+        return self.source.startswith(f"{CLASSES}:")
 
 
 def scorer_source(name: str) -> ScorerSource:
     """What this name means. Raises Refusal for one that means nothing, or several models; nothing is fetched."""
     folder = BUNDLED / LOCAL[name] if name in LOCAL else _folder(name)
     if folder is not None:
-        missing = [what for what in ("open_clip_config.json", "*.safetensors") if not any(folder.glob(what))]
+        classifies = _classifies(folder)
+        needed = ("*.safetensors",) if classifies else ("open_clip_config.json", "*.safetensors")
+        missing = [what for what in needed if not any(folder.glob(what))]
         if missing:  # open_clip would initialise random weights, whose scores mean nothing
             holds = f"{folder} holds no {' and no '.join(missing)}"
             raise Refusal(f"The scorer {name!r} cannot be loaded: {holds}.")
-        return ScorerSource(name, f"local-dir:{folder}")
+        return ScorerSource(name, f"{CLASSES if classifies else 'local-dir'}:{folder}")
     bare = HUB.sub("", LIBRARY.sub("", name.strip())).strip("/")
     known, key = _known(), _key(bare)
     key = TRANSFORMERS.get(key, key)
@@ -98,6 +108,15 @@ def on_this_machine(scorer: str) -> bool:
 
 def _some(pairs: Sequence[tuple[str, str]]) -> str:
     return ", ".join("/".join(pair) for pair in pairs[:6])
+
+
+def _classifies(folder: Path) -> bool:
+    """Whether the folder holds a classifier of images as transformers saves it."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return any(str(each).endswith("ForImageClassification") for each in config.get("architectures") or ())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
 
 
 def _folder(name: str) -> Path | None:
