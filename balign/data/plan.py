@@ -43,7 +43,7 @@ class Plan:
     def _split(self, target: Target, anchor: str) -> tuple[list[str], list[str]]:
         """The other words of the target's kind: those for twins, and close ones held out for testing."""
         members = target.others
-        listed = {word.name for _, word in self.kept_words} | {anchor}
+        listed = {word.name for _, word in self.kept_words} | {anchor, *self.only}
         close = [word.name for word in members if word.name not in listed and word.category == target.word.category]
         if len(close) < 2:
             close = [word.name for word in members if word.name not in listed]

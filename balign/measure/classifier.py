@@ -34,6 +34,7 @@ class ClassScorer(Scorer):
     @classmethod
     def read(cls, name: str, folder: Path, device: str = "cpu") -> "ClassScorer":
         """The classifier in the folder, in fp32; its code is transformers' own. Raises RuntimeError if that fails."""
+        from safetensors import SafetensorError
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
         try:
@@ -43,7 +44,7 @@ class ClassScorer(Scorer):
                 )
             preprocess = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
             return cls(name, model.float().to(device), preprocess, device)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise RuntimeError(f"The scorer {name!r} cannot be loaded: {reason}") from error
 

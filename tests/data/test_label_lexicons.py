@@ -78,11 +78,13 @@ def test_labels_that_are_none_are_refused(content: str, tmp_path: Path) -> None:
 
 
 def test_a_narrow_retain_set_is_of_these_words_and_the_tests_are_the_same() -> None:
-    lists = resolve(["coat"], [], "fashion")
+    lists = resolve(["coat"], [word for word in load("fashion").words["object"] if word != "coat"], "fashion")
     whole, narrow = (build(lists, n_retain=8, only=only) for only in ((), ("pullover", "shirt")))
     assert set(narrow.retain) == {"pullover", "shirt"}
     assert len(narrow.retain) == 8
     assert narrow.tests == whole.tests
+    alone = build(resolve(["coat"], [], "fashion"), n_retain=8, only=("pullover", "shirt"))
+    assert set(alone.retain) == {"pullover", "shirt"}
     for odd in ("coat", "cat"):
         with pytest.raises(Refusal, match="is no other word of the kind"):
             build(lists, only=(odd,))
