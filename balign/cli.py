@@ -5,6 +5,7 @@ A refusal or an error of the disk is one sentence on standard error and exit cod
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict, get_args, get_origin
@@ -21,6 +22,7 @@ from balign.runs.config import MAX_KEEP, Options, RunConfig
 from balign.runs.folder import Run, runs_root
 from balign.runs.own_entries import MAX_TESTS, TestPrompt
 from balign.runs.picture_lists import own_pictures_of
+from balign.runs.tryout.exports import FOLDER
 from balign.runs.tryout.store import DrawingFailed
 from balign.terminal import Terminal, complain, gentle_interrupt, show
 
@@ -178,14 +180,16 @@ def export(
     from balign.runs.engine import exporting
 
     opened, say = _open(folder), Terminal().sentence
-    if lora is None:
-        return _wrote(exporting.export(opened, out and expanded(out), form or "pipeline", strength, say))
-    if form is not None:
+    if lora is not None and form is not None:
         raise Refusal(f"form is {form!r} and --lora is given; a LoRA is a form of its own, so give one of the two.")
-    target = expanded(out or opened.path / "lora.safetensors")
-    share = exporting.export_lora(opened, target, lora, strength, say)
-    say(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
-    return _wrote(target)
+    target = expanded(out) if out else None
+    with _shown(opened, "export", target is not None and target.parent == opened.path / FOLDER):
+        if lora is None:
+            return _wrote(exporting.export(opened, target, form or "pipeline", strength, say))
+        target = target or opened.path / "lora.safetensors"
+        share = exporting.export_lora(opened, target, lora, strength, say)
+        say(f"Rank {lora} holds {100 * share:.1f} % of the change; the rest is not in the file.")
+        return _wrote(target)
 
 
 def push(
@@ -196,10 +200,11 @@ def push(
     strength: float = 1.0,
     rank: int = 8,
     private: bool = False,
+    token_stdin: bool = False,
 ) -> int:
     """Put the erased model on the Hugging Face hub with its card, or the report as a page (a static Space).
 
-    The token is that of HF_TOKEN or `hf auth login`, or else is asked for; balign stores it nowhere.
+    The token is that of HF_TOKEN or `hf auth login`, or is asked for or read as told; balign stores it nowhere.
 
     Args:
         name: the repository, owner/name; it is made if there is none.
@@ -207,19 +212,35 @@ def push(
         strength: how much of the erasure to apply: 0 none, 1 all.
         rank: of the LoRA.
         private: whether a repository that is made is private.
+        token_stdin: read the token, and no other, from a line of standard input, as the studio gives it.
     """
     from balign.models import upload
     from balign.runs.engine import push as pushing
+    from balign.runs.tryout.exports import note_push
 
     opened, terminal = _open(folder), Terminal()
-    token = upload.token() or (getpass("Token of the hub, with write access: ") if sys.stdin.isatty() else "")
+    if token_stdin:
+        token = sys.stdin.readline()
+    else:
+        token = upload.token() or (getpass("Token of the hub, with write access: ") if sys.stdin.isatty() else "")
     if not token.strip():
         raise Refusal("No token of the hub was found; set HF_TOKEN, or log in with `hf auth login`.")
-    page = pushing.push(
-        opened, name, what, token.strip(), strength=strength, rank=rank, private=private, say=terminal.sentence
-    )
+    with _shown(opened, "push", token_stdin):
+        page = pushing.push(
+            opened, name, what, token.strip(), strength=strength, rank=rank, private=private, say=terminal.sentence
+        )
+        note_push(opened, what, page)
     terminal.sentence(f"Pushed to {page}")
     return 0
+
+
+def _shown(opened: Run, verb: str, asked: bool) -> AbstractContextManager[object]:
+    """Within it the page shows that this is done, and why it failed; for what it asked for."""
+    if not asked:
+        return nullcontext()
+    from balign.runs.tryout import redraw
+
+    return redraw.drawing(opened, verb)
 
 
 def try_(folder: Folder, /, prompt: str, seed: int = 0, images: int = 4) -> int:

@@ -62,15 +62,17 @@ def build(
     keep_pictures: Sequence[tuple[str, str]] = (),
     grammar: Grammar | None = None,
     n_trained: int = 0,
+    only: Sequence[str] = (),
 ) -> PromptSets:
     """All prompts of a run that erases and keeps what is on these lists.
 
     uniform: one wording a concept on each side, as the paper's `rg` (the images differ by seed alone). n_test: prompts
     in each of the three test groups. forget_pictures, keep_pictures: caption and sha256 of somebody's own; the first
     stand for all that would be drawn to forget. grammar: what the prompts are made by, not the lexicon's wordings.
-    n_trained: retain prompts that are tested as well. Raises Refusal where the lists leave too little to make prompts.
+    n_trained: retain prompts that are tested as well. only: the words that alone are guarded in training. Raises
+    Refusal where the lists leave too little to make prompts of.
     """
-    plan, warnings, concepts = Plan(lists, seed), list(lists.warnings), len(lists.targets)
+    plan, warnings, concepts = Plan(lists, seed, only), list(lists.warnings), len(lists.targets)
     most = n_retain // 2
     if len(lists.keep) > most and not uniform:
         warnings.append(f"Only {most} of {len(lists.keep)} texts to keep are trained on; more retain images make room.")

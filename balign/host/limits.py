@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from balign.measure import scorer_names
 from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
 from balign.models.model_names import hub_id, looks_local
@@ -65,7 +66,9 @@ class Limits:
     images_each: int = 8_000
     """Drawn by these runs."""
     drawings: int = 60
-    """Drawn with finished runs in the Try tab within an hour."""
+    """Drawn with finished runs in the Try tab, exported or pushed within an hour."""
+    rank: int = 128
+    """Of a LoRA."""
     attack_drawings: int = 10
     """So many of these an attack counts as."""
     attack_pictures: int = 24
@@ -130,9 +133,7 @@ def check(config: RunConfig) -> None:
     if not public():
         return
     check_model(config.model)
-    scorers = list(dict.fromkeys(entry.scorer for entry in CATALOGUE))
-    if config.scorer is not None and config.scorer not in scorers:
-        raise Refusal(f"The scorer {config.scorer[:80]!r} is not used here; accepted are {', '.join(scorers)}.")
+    _check_scorer(config.scorer)
     if config.device != "auto":
         raise Refusal(f"The device is {config.device!r}; accepted on a shared instance is auto.")
     settings = settle(config)
@@ -154,6 +155,22 @@ def check(config: RunConfig) -> None:
     ):
         if count > most:
             raise Refusal(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")
+
+
+def _check_scorer(name: str | None) -> None:
+    """Raise Refusal unless a public instance has the scorer, or may fetch it; a folder is never looked at.
+
+    It may fetch those of the catalogue; with BALIGN_OPEN_MODELS=1 those of papers, too.
+    """
+    known = list(dict.fromkeys(entry.scorer for entry in CATALOGUE))
+    if name is None or name in known:
+        return
+    meant = scorer_names.paper_scorer(name)
+    fetched = os.environ.get("BALIGN_OPEN_MODELS") == "1"
+    if not meant or not (meant in known or fetched or scorer_names.on_this_machine(meant)):
+        here = [each for each in scorer_names.PAPERS if fetched or scorer_names.on_this_machine(each)]
+        accepted = ", ".join(dict.fromkeys([*known, *here]))
+        raise Refusal(f"The scorer {name[:80]!r} is not used here; accepted are {accepted}.")
 
 
 def check_model(name: str) -> None:

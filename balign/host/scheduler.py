@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from balign import locks, telemetry
-from balign.host import borrowing, charges, disk, limits, processes, waitlist
+from balign.host import borrowing, charges, disk, limits, processes, visitors, waitlist
 from balign.host import discard as discarding
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
@@ -19,6 +19,7 @@ from balign.plain_file import SHORTAGES
 from balign.refusal import Refusal
 from balign.runs import leftovers
 from balign.runs.config import RunConfig
+from balign.runs.engine import more_steps
 from balign.runs.folder import Run, runs_root
 
 LEAVING = 10.0
@@ -83,6 +84,26 @@ def begin_all(
     return runs
 
 
+def go_on(run: Run, steps: int, visitor: Visitor = NOBODY) -> Run:
+    """Queue a new run that gives a finished one so many steps more. Raises Refusal if that one has none to give."""
+    config = more_steps.planned(run, steps)
+    limits.check(config)
+    with _alone():
+        waitlist.admit(1, visitor, _free())
+        _sweep()
+        disk.check()
+        charges.count_runs(visitor, [config])
+        new = more_steps.begin(run, steps)
+        try:
+            visitors.sign(new, visitor)
+            waitlist.join(new, "run", visitor)
+        except OSError:
+            new.delete()
+            raise
+        _begin_next()
+    return new
+
+
 def resume(
     run: Run,
     verb: waitlist.Verb = "run",
@@ -123,6 +144,27 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY, charge: 
         charges.count_drawing(visitor, charge)
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
+
+
+def take_away(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY, secret: str = "") -> None:
+    """Export or push a finished run's weights in a process that leaves the run as it is; it needs no device.
+
+    secret: a line for its standard input, which stands nowhere else. Raises Refusal while anything else is done here.
+    """
+    limits.check(run.config)
+    _let_leave()
+    with _alone():
+        at_work = processes.working()
+        if run in at_work or (
+            at_work if not inline() else any(p.drawing for r in at_work for p in processes.living(r))
+        ):
+            raise Refusal("This machine is being used; try again when that has ended.")
+        if waitlist.queue() and not inline():
+            raise Refusal("Another run waits for this machine; try again when it has finished.")
+        disk.check()
+        charges.count_drawing(visitor)
+        run.clear_stop()
+        processes.start(run, verb, *options, drawing=True, secret=secret)
 
 
 def _ask_to_draw(run: Run, verb: str, *options: str, visitor: Visitor, charge: int) -> None:

@@ -131,6 +131,8 @@ class Options(BaseModel):
     """How many images of the erased concepts the base model draws to train on."""
     n_retain: Annotated[int, Field(ge=1, le=2_000)] = 128
     """How many images of everything else the base model draws to train on."""
+    retain_words: Annotated[str, Field(max_length=2_000)] = ""
+    """Words that alone are guarded in training, with commas, to see what a narrow retain set costs; left out, all."""
     sampling_steps: Annotated[int, Field(ge=1, le=200)] | None = None
     """Denoising steps for every image; left out, the model's."""
     guidance: Annotated[float, Field(ge=0, le=50)] | None = None

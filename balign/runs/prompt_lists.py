@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from balign.data import targets
+from balign.data.lists import split
 from balign.data.meaning import Meaning, understand
 from balign.data.prompts import PromptSets, build
 from balign.data.targets import Lists, clash
@@ -127,6 +128,7 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
         keep_pictures=[(picture.caption or "", picture.sha256) for picture in config.keep_pictures],
         grammar=config.grammar,
         n_trained=config.n_trained,
+        only=split(config.retain_words),
     )
     unlisted = [target for target in lists.targets if target.word.name not in target.lexicon.listed]
     typed = [*lists.keep, *(sets.forget[: len(lists.targets)] if unlisted else ())]

@@ -18,6 +18,7 @@ from balign.runs.folder import Run, find
 from balign.runs.outcome import bundle
 from balign.runs.outcome.link_card import link_card
 from balign.runs.tryout import ballots
+from balign.runs.tryout.exports import MADE
 from balign.stored_zip import Pieces
 from balign.ui import run_title
 
@@ -71,7 +72,7 @@ def allowed(name: str) -> bool:
 
 def private(name: str) -> bool:
     """Whether only the owner may have a file of this name: weights, zip, and whatever was drawn in the Try tab."""
-    return name in (WEIGHTS, BUNDLE, VOTES) or any(kind.fullmatch(name) for kind in (DRAWN, EXPORTED))
+    return name in (WEIGHTS, BUNDLE, VOTES) or any(kind.fullmatch(name) for kind in (DRAWN, EXPORTED, MADE))
 
 
 def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
@@ -133,11 +134,12 @@ async def serve(request: Request) -> FileResponse:
         raise HTTPException(*MISSING)
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED}
     headers |= KEPT if "v" in request.query_params and IMAGES.fullmatch(name) else RECHECKED
-    exported = EXPORTED.fullmatch(name) is not None
-    if exported or name in (WEIGHTS, VOTES):  # what a browser saves rather than shows
-        saved = path.name if name == VOTES else f"{path.stem}-changed-weights{path.suffix}"  # and no whole model
+    exported, made = EXPORTED.fullmatch(name) is not None, MADE.fullmatch(name) is not None
+    if exported or made or name in (WEIGHTS, VOTES):  # what a browser saves rather than shows
+        told = made or name == VOTES
+        saved = path.name if told else f"{path.stem}-changed-weights{path.suffix}"  # and no whole model
         headers["Content-Disposition"] = f'attachment; filename="{saved}"'
-    kind = DOWNLOADS.get(WEIGHTS if exported else name, "image/png")
+    kind = DOWNLOADS.get(WEIGHTS if exported or made else name, "image/png")
     return FileResponse(path, media_type=kind, headers=headers)
 
 

@@ -25,6 +25,7 @@ from balign.host.visitors import NOT_YOURS, Visitor
 from balign.markup.render import macro
 from balign.refusal import Refusal
 from balign.runs.folder import Run, find
+from balign.ui import hub_login
 
 log = logging.getLogger(__name__)
 Answer = dict[str, Any]
@@ -57,6 +58,10 @@ class Caller(NamedTuple):
     visitor: Visitor
     run: Run | None
     link: str | None = None
+    account: str = ""
+    """The name on the hub of who is signed in, as on a Space."""
+    token: str = ""
+    """And their token, for one call; it is kept and logged nowhere."""
 
     @property
     def owned(self) -> Run | None:
@@ -76,7 +81,9 @@ def caller(store: object, request: Any = None) -> Caller:
     """The caller with this browser's store, into which anything may have been written."""
     shown = store.get("run") if isinstance(store, Mapping) else None
     link = getattr(request, "query_params", {}).get("run")
-    return Caller(visitors.visitor(store, request), find(shown), link)
+    known = hub_login.signed_in(request)
+    account = str(known.get("userinfo", {}).get("preferred_username", ""))
+    return Caller(visitors.visitor(store, request), find(shown), link, account, str(known.get("access_token", "")))
 
 
 def notice(message: str, kind: str) -> Markup:

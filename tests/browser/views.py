@@ -102,6 +102,9 @@ def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     page.wait_for_selector(".pair")
     page.locator("#judge-again button.label-wrap").click()
     yield "results", page
+    page.get_by_text("Take it away").click()
+    page.wait_for_selector("#push-name")
+    yield "taken", page
     page.locator(".pair").first.click()
     for key, name in (("w", "wipe"), ("s", "side"), ("b", "blink"), ("d", "difference")):
         page.keyboard.press(key)

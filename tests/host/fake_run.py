@@ -215,7 +215,9 @@ def _evaluate(run: Run) -> dict[str, dict[str, object]]:
 def weights(run: Run, step: int = 0) -> bytes:
     """A safetensors file of one tensor that follows from the config, and the step it is of."""
     tensor = {"dtype": "U8", "shape": [32], "data_offsets": [0, 32]}
-    header = json.dumps({"__metadata__": {"step": str(step)}, "w": tensor}).encode()
+    state = {"pairs": [["settings", {"pairs": [["steps", step]]}], ["outcome", None]]}  # as a training is saved
+    about = {"step": str(step), "fingerprint": "f" * 64, "state": json.dumps(state)}
+    header = json.dumps({"__metadata__": about, "w": tensor}).encode()
     return len(header).to_bytes(8, "little") + header + hashlib.sha256(run.config.to_json().encode()).digest()
 
 

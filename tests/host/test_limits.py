@@ -52,6 +52,42 @@ def test_the_defaults_fit() -> None:
     limits.check(RunConfig.parse({**SMALL, "steps": 500, "scorer": "emoji", "model": "CompVis/stable-diffusion-v1-4"}))
 
 
+NAMES = ("ViT-B/32", "CLIP ViT-L/14", "clip-ViT-L-14", "ViT-L-14/laion2b_s32b_b82k", "openai/clip-vit-large-patch14")
+
+
+@pytest.mark.usefixtures("public")
+def test_a_scorer_is_named_as_papers_do_and_fetched_where_that_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def check(name: str) -> None:
+        limits.check(RunConfig.parse({**SMALL, "n_eval": 4, "scorer": name}))
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    check("laion/CLIP-ViT-B-32-laion2B-s34B-b79K")  # the catalogue's own, otherwise written
+    for name in NAMES:
+        with pytest.raises(Refusal, match="is not used here; accepted are emoji, ViT-B-32/laion2b_s34b_b79k"):
+            check(name)
+    _cached(tmp_path, "timm/vit_large_patch14_clip_224.openai")
+    check("CLIP ViT-L/14")
+    with pytest.raises(Refusal, match="ViT-L-14/openai"):
+        check("ViT-B/32")
+    monkeypatch.setenv("BALIGN_OPEN_MODELS", "1")
+    for name in NAMES:
+        check(name)
+    for name in ("hf-hub:someone/clip", "/etc", ".", "assets/models/emoji-clip", "RN50", "ViT-H/14"):
+        with pytest.raises(Refusal, match="is not used here"):
+            check(name)
+
+
+def _cached(cache: Path, repository: str) -> None:
+    """What the hub's client keeps of a scorer."""
+    folder = cache / f"models--{repository.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0" * 40)
+    (folder / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    (folder / "snapshots" / ("0" * 40) / "open_clip_model.safetensors").touch()
+
+
 def test_other_models_of_the_hub_are_opened_and_folders_never(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BALIGN_PUBLIC", "1")
     monkeypatch.setenv("BALIGN_OPEN_MODELS", "1")

@@ -13,7 +13,7 @@ from torch import Tensor
 from balign import machine, models
 from balign.data.prompts import PromptSets
 from balign.markup.formats import counted
-from balign.measure import nudity
+from balign.measure import nudity, scorers
 from balign.measure.clip import Scorer, ScorerAbsent
 from balign.measure.evaluation import Shot, own_shots, reference_shots, shots
 from balign.measure.judges import NUDITY
@@ -129,7 +129,7 @@ def load_job(run: Run, scorer: str | None = None, tests: Sequence[TestPrompt] | 
 def _load_scorer(run: Run, name: str) -> tuple[Scorer | None, str]:
     """The scorer; one that cannot be fetched now stops no run, since scores can be added later."""
     try:
-        return Scorer.load(name, device(run.config)), ""
+        return scorers.load(name, device(run.config)), ""
     except ScorerAbsent as absent:
         later = "`balign evaluate` with the run's folder adds the scores once it is there, or with --scorer and another"
         return None, f"{UNSCORED} {absent}; {later}."

@@ -14,7 +14,7 @@ from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.folder import find
 from balign.ui import form
-from balign.ui.erase_tab import judge_again, next_steps, own_uploads, panels, previews, results
+from balign.ui.erase_tab import judge_again, next_steps, own_uploads, panels, previews, results, take_away
 from balign.ui.page import Answer, Caller, Sent, changed, notice
 
 GONE = "The run in this link is not here any more; it may have been deleted."
@@ -126,7 +126,8 @@ def method_info(caller: Caller, name: object) -> Answer:
 
 def parts_of(view: RunView | None) -> dict[str, Any]:
     """Every part of the page that follows the run."""
-    return {name: draw(view) for name, draw in PARTS.items()} | next_steps.shown(view) | judge_again.shown(view)
+    followed = next_steps.shown(view) | judge_again.shown(view) | take_away.shown(view)
+    return {name: draw(view) for name, draw in PARTS.items()} | followed
 
 
 def nothing_shown() -> Sent:
@@ -153,7 +154,7 @@ PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "resume": lambda view: gr.update(value=_resume_label(view), visible=_can_resume(view)),
     "compare": lambda view: gr.update(visible=_can_compare(view)),
     "discard": lambda view: gr.update(visible=bool(view and view.own and view.discardable)),
-    "timer": lambda view: gr.Timer(active=bool(view and view.live)),
+    "timer": lambda view: gr.Timer(active=bool(view and view.live) or take_away.working(view)),
 }
 """The parts of the page that follow the run, and how each is made."""
 

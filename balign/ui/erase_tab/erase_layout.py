@@ -8,7 +8,7 @@ import gradio as gr
 
 from balign.host import scheduler
 from balign.ui import form, zerogpu
-from balign.ui.erase_tab import erase_handlers, judge_again, keep_assistant, next_steps, own_uploads, panels
+from balign.ui.erase_tab import erase_handlers, judge_again, keep_assistant, next_steps, own_uploads, panels, take_away
 from balign.ui.page import Answer, bind, plain
 
 TICK = 3.0
@@ -66,6 +66,7 @@ def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], An
             parts["verdict"] = plain("", "verdict", visible=False)
             with gr.Row(elem_classes="acts next", visible=False) as parts["next"]:
                 next_steps.build(parts)
+            take_away.build(parts)
             parts["previews"] = plain("", "previews", visible=False)
             parts["outcome"] = plain("", "outcome", visible=False)
             judge_again.build(parts)
@@ -140,7 +141,7 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     on = partial(bind, parts["browser"], parts | fields, say="notice")
 
     def look(event: Any) -> Any:
-        followed = [*erase_handlers.PARTS, *next_steps.SHOWN, *judge_again.SHOWN, "sent"]
+        followed = [*erase_handlers.PARTS, *next_steps.SHOWN, *judge_again.SHOWN, *take_away.SHOWN, "sent"]
         return on(event, erase_handlers.refresh, "The run cannot be shown", ["sent"], followed)
 
     def begin(event: Any) -> Any:
@@ -170,7 +171,12 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
 
     failure, asked = "The run could not be judged again", parts["judge_go"].click
     begin(on(asked, judge_again.ask, failure, judge_again.FIELDS, ["judge_tests"], say="judged"))
-    next_steps.bind_to(on, parts, fields)
+    next_steps.bind_to(parts)
+    failure, asked = "The run could not be gone on with", parts["go_on"].click
+    begin(on(asked, next_steps.go_on, failure, ["more"], ["browser", *fields])).then(
+        None, parts["browser"], None, js=SHOW_RUN
+    )
+    take_away.bind_to(on, look, page, parts)
     typed = [field.change for field in fields.values()]
     shown = ("understood", "assist", "prompts", "estimate", "command")
     on(typed, keep_assistant.follow, "The form could not be read", fields, shown, trigger_mode="always_last")

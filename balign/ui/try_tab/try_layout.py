@@ -31,6 +31,8 @@ WORKING = {
     "strength": "Drawing the strengths",
     "probe": "Drawing the probes",
     "attack": "Trying to bring it back",
+    "export": "Writing a file",
+    "push": "Pushing to the Hub",
 }
 ENDED = "The drawing ended early; log.txt in the run's folder may say why."
 UNLOGGED = "The drawing ended early and could not write why, as on a full disk; free some room and draw again."

@@ -143,7 +143,7 @@ def test_a_bug_on_a_lent_device_is_no_refusal(
 ) -> None:
     monkeypatch.setattr(zerogpu, "borrowed", broken(bug))
     streams = [event for event in on_zerogpu.fns.values() if event.fn and event.fn.__qualname__.endswith("stream")]
-    assert len(streams) == 5  # after opening, Erase, Resume, Compare now and Judge it again
+    assert len(streams) == 6  # after opening, Erase, Resume, Compare now, Judge it again and Some more steps
     for event in streams:
         waitlist.join(finished)
         answer = call(event, finished)
