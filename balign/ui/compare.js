@@ -54,6 +54,7 @@
       shown?.focus();
     });
     document.addEventListener("keydown", (event) => dialog.open && keys(event));
+    window.balignTold(dialog);
     document.body.append(dialog);
   }
 

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from balign import machine
 from balign.data import lists
 from balign.host import limits
-from balign.method.objectives import DEFAULT_METHOD, METHODS
+from balign.method.objectives import DEFAULT_METHOD, METHODS, settle
 from balign.models.catalogue import CATALOGUE, find
-from balign.refusal import Refusal
+from balign.refusal import Refusal, about
 from balign.runs import typed_lists
-from balign.runs.config import Concept, Options, RunConfig, explain
+from balign.runs.config import Concept, Options, RunConfig, refusal
 from balign.runs.prompt_lists import resolve, settled
 
 MAX_SEEDS = 20
@@ -51,6 +52,8 @@ SETTINGS = (
     Setting("micro_batch", "Pictures at a time", "Parts of a batch. Fewer take less memory.", "as many as fit"),
     Setting("seed", "Seeds", "All that is random follows from it. 0, 1, 2 or 0-2 makes a run of each."),
 )
+FIRST = tuple(setting for setting in SETTINGS if setting.name in ("steps", "learning_rate", "seed"))
+"""The settings that are not for experts."""
 TRAIN = (
     ("the method's own", ""),
     ("cross-attention keys and values", "cross_attention_kv"),
@@ -85,8 +88,23 @@ COMBINING = (
     ("keep, subject to forgetting", "bilevel"),
     ("keep only", "retain_only"),
 )
+OF_MODEL = ("sampling_steps", "size", "guidance")
+"""Settings whose value is the model's own when they are left empty."""
 SIZES = ("batch_forget", "batch_retain", "micro_batch")
 """Settings that a run may be resumed with other values of."""
+FIELDS = {"erase": "Erase", "replace": "Replace with", "keep": "Keep", "model": "Model", "method": "Method"}
+FIELDS |= {"forget": "How to forget", "combine": "How the gradients combine", "train": "Which weights change"}
+FIELDS |= {setting.name: setting.label for setting in SETTINGS}
+"""The fields of the form and their labels."""
+FOLDS = {
+    **dict.fromkeys(("model", "method"), "model-and-method"),
+    **dict.fromkeys((setting.name for setting in SETTINGS), "settings expert-settings"),
+    **dict.fromkeys(("forget", "combine", "train"), "settings expert-settings"),
+    **dict.fromkeys((setting.name for setting in FIRST), "settings"),
+}
+"""The ids of what a field is folded into, the outer one first."""
+REPLACING = ("anchor", "hellinger", "chi_squared", "hinge")
+"""The forget losses that aim at the replacement."""
 CHOICES = ("model", "method", "forget", "combine", "train")
 """The fields of the config that are chosen from a list; an empty one is left to the method."""
 
@@ -103,7 +121,8 @@ def written(value: Any) -> str:
 
 def models() -> list[tuple[str, str]]:
     """The base models on offer: what is shown, and the id."""
-    return [(f"{entry.name}{' · bundled' if entry.bundled else ' · from the hub'}", entry.id) for entry in CATALOGUE]
+    needs = "" if machine.cards_free() else ", needs a graphics card"
+    return [(f"{e.name} · {'bundled' if e.bundled else f'from the hub{needs}'}", e.id) for e in CATALOGUE]
 
 
 def methods() -> list[tuple[str, str]]:
@@ -130,12 +149,26 @@ def about_model(name: str) -> str:
     return " · ".join(str(fact) for fact in facts if fact)
 
 
+def numbers_of(model: str) -> dict[str, str]:
+    """What an empty setting means with this model. Raises Refusal for a model that there is not."""
+    entry = find(model)
+    height, width = entry.size
+    size = written(width) if width == height else f"{width} x {height}"
+    return dict(zip(OF_MODEL, (written(entry.steps), size, written(entry.guidance)), strict=True))
+
+
 def about_method(name: str) -> str:
     """What a method does in plain words, and whose it is."""
     row = METHODS.get(name)
     if row is None:
         return ""
     return f"{'Recommended. ' if name == DEFAULT_METHOD else ''}{row.note} ({row.cite.split(',')[0]})"
+
+
+def replaces(config: RunConfig) -> bool:
+    """Whether the run draws something in the place of what it erases."""
+    settings = settle(config)
+    return bool(settings.objective.edit) or settings.forget in REPLACING
 
 
 def left_empty(setting: Setting, method: str) -> str:
@@ -157,16 +190,18 @@ def lines(text: object, what: str, parted: Callable[[str], list[str]] = lists.sp
 
 def concepts(erase: object, replace: object, kind: object = None, model: str = "emoji") -> list[Concept]:
     """The concepts to erase with their replacements and kinds; `cat=dog` in the first box says both."""
-    whole = lines(erase, "the concepts to erase", lambda text: [text])
-    erased = typed_lists.concepts(whole, lines(kind, "the kind", lists.split), model)
-    replacements = lines(replace, "the replacement", lists.split)
-    if not erased:
-        raise Refusal("Nothing to erase was given; name at least one concept, such as cat.")
-    if len(replacements) not in (0, 1, len(erased)):
-        raise Refusal(
-            f"{len(replacements)} replacements were given for {len(erased)} concepts; "
-            "give one for all, or one for each."
-        )
+    with about("erase"):
+        whole = lines(erase, "the concepts to erase", lambda text: [text])
+        erased = typed_lists.concepts(whole, lines(kind, "the kind", lists.split), model)
+        if not erased:
+            raise Refusal("Nothing to erase was given; name at least one concept, such as cat.")
+    with about("replace"):
+        replacements = lines(replace, "the replacement", lists.split)
+        if len(replacements) not in (0, 1, len(erased)):
+            raise Refusal(
+                f"{len(replacements)} replacements were given for {len(erased)} concepts; "
+                "give one for all, or one for each."
+            )
     if not replacements:
         return erased
     each = replacements if len(replacements) == len(erased) else replacements * len(erased)
@@ -184,17 +219,30 @@ def config(values: Mapping[str, Any]) -> RunConfig:
     filled_in |= {name: values[name] for name in CHOICES if values.get(name)}
     try:
         model = str(values.get("model") or default("model"))
-        limits.check_model(model)  # one that this instance does not offer is not even looked for
+        with about("model"):
+            limits.check_model(model)  # one that this instance does not offer is not even looked for
         listed = concepts(values.get("erase"), values.get("replace"), values.get("kind"), model)
         erase = [concept.model_dump() for concept in listed]
     except ValidationError as error:
-        raise Refusal(explain(error)) from None
-    return RunConfig.parse({**filled_in, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
+        raise refusal(error) from None
+    with about("keep"):
+        keep = lines(values.get("keep"), "the prompts to keep")
+    return RunConfig.parse({**filled_in, "erase": erase, "keep": keep})
+
+
+def in_words(refused: Refusal) -> str:
+    """A refusal as the page says it: a setting by its label, and not by its name in the config."""
+    text, name = str(refused), f"{refused.field} is "
+    return (
+        f"{FIELDS[refused.field]}: {text.removeprefix(name)}" if name in text[: len(name)] and name[0] != " " else text
+    )
 
 
 def configs(values: Mapping[str, Any]) -> list[RunConfig]:
     """The configs the page asks for, one per seed."""
-    return [config({**values, "seed": seed}) for seed in _seeds(values.get("seed"))]
+    with about("seed"):
+        seeds = _seeds(values.get("seed"))
+    return [config({**values, "seed": seed}) for seed in seeds]
 
 
 def sizes(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,6 +259,8 @@ def _seeds(text: Any) -> list[Any]:
         first, last = (int(end) for end in ends.groups()) if ends else (0, 0)
         if ends and first > last:
             raise Refusal(f"The seeds {part.strip()} run backwards; {last}-{first} is accepted.")
+        if not ends and part.strip() and not re.fullmatch(r"\d{1,10}", part.strip(), re.ASCII):
+            raise Refusal(f"{part.strip()[:40]!r} is no seed; a whole number such as 1, or a range such as 0-2, is.")
         seeds += map(str, range(first, min(last, first + MAX_SEEDS) + 1)) if ends else [part.strip()]
         if len(seeds) > MAX_SEEDS:
             raise Refusal(f"More than {MAX_SEEDS} seeds were given; at most {MAX_SEEDS} are accepted.")

@@ -22,6 +22,8 @@ from markupsafe import Markup
 
 from balign.host import visitors
 from balign.host.visitors import NOT_YOURS, Visitor
+from balign.markup import languages
+from balign.markup.languages import LANGUAGE
 from balign.markup.render import macro
 from balign.refusal import Refusal
 from balign.runs.folder import Run, find
@@ -79,16 +81,40 @@ def caller(store: object, request: Any = None) -> Caller:
     return Caller(visitors.visitor(store, request), find(shown), link)
 
 
+def language(request: Any) -> str:
+    """The language of a visitor, by what their browser asks for."""
+    headers = getattr(request, "headers", None) or {}
+    return languages.preferred(headers.get("accept-language") or "")
+
+
 def notice(message: str, kind: str) -> Markup:
     """A sentence in the page, read out by screen readers. kind: "remark", "refused", or "failed" for a bug of ours."""
     return macro("notice", message, kind)
 
 
-def plain(value: str, name: str, **more: Any) -> gr.HTML:
-    """A piece of the page as html of ours, without gradio's own look; `part-` and the name find it."""
-    return gr.HTML(
-        value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more
-    )
+def plain(value: str | Callable[[], str], name: str, **more: Any) -> gr.HTML:
+    """A piece of the page as html of ours, without gradio's own look; `part-` and the name find it.
+
+    One that is built once and for all is given as what makes it, so that it can be told in another language.
+    """
+    text = value() if callable(value) else value
+    part = gr.HTML(text, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more)
+    part.told_by = value if callable(value) else None
+    return part
+
+
+def told_again(blocks: gr.Blocks, browser: gr.BrowserState) -> None:
+    """Tell, to who opens the page in another language, what was built in English. Inside the page's blocks, at last."""
+    followed = {part._id for event in blocks.fns.values() for part in event.outputs}
+    ours = {part.elem_id: part for part in blocks.blocks.values() if isinstance(part, gr.HTML) and part.value}
+    parts = {name: part for name, part in ours.items() if part.told_by or part._id not in followed}
+
+    def tell(caller: Caller) -> Answer:
+        words = languages.table(LANGUAGE.get())
+        told = {n: p.told_by() if p.told_by else languages.Template(p.value).told(words) for n, p in parts.items()}
+        return told if words else {}
+
+    bind(browser, parts, blocks.load, tell, "The page cannot be told in this language", (), parts, say="part-header")
 
 
 @contextlib.contextmanager
@@ -169,10 +195,14 @@ def bind(
     guarded = answering(many if streaming else one, failure, say)
 
     def handle(request: gr.Request, store: object, *values: Any) -> dict[Any, Any]:
+        LANGUAGE.set(language(request))
         return by_part(guarded(request, store, *values))
 
     def stream(request: gr.Request, store: object, *values: Any) -> Iterator[dict[Any, Any]]:
-        yield from map(by_part, guarded(request, store, *values))
+        LANGUAGE.set(language(request))
+        for answer in guarded(request, store, *values):
+            yield by_part(answer)
+            LANGUAGE.set(language(request))  # each answer is asked for in a context of its own
 
     targets = [parts[name] for name in dict.fromkeys([say, *outputs])]
     on = triggers.then if isinstance(triggers, Dependency) else functools.partial(gr.on, triggers)

@@ -156,8 +156,8 @@ def test_every_seed_is_a_run(typed: object, seeds: list[int]) -> None:
         ("0-20", "at most 20"),
         ("0-9999999999", "at most 20"),
         (",".join(map(str, range(21))), "at most 20"),
-        ("0, x", "seed is 'x'"),
-        ("-1", "seed is '-1'"),
+        ("0, x", "'x' is no seed"),
+        ("-1", "'-1' is no seed"),
     ],
 )
 def test_seeds_that_cannot_be_are_one_sentence(typed: str, sentence: str) -> None:

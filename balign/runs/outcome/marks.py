@@ -60,16 +60,21 @@ class MarkedGroup(NamedTuple):
 
 def marked(config: RunConfig, report: RunReport) -> list[MarkedGroup]:
     """The groups in their usual order. All pairs of what was erased stand open, else a few and all failures."""
+    groups = []
+    for name, title, _ in report.named():
+        pairs = sorted(of_group(config, report, name), key=lambda pair: not pair.failed)
+        failures = sum(pair.failed for pair in pairs)
+        groups.append(MarkedGroup(name, title, pairs, len(pairs) if name == "erased" else max(FOLDED, failures)))
+    return groups
+
+
+def of_group(config: RunConfig, report: RunReport, name: GroupName) -> list[MarkedPair]:
+    """The pairs of a group in the report's order."""
     try:
         erased = erased_words(resolve(config).targets)
     except Refusal:  # a model that is not here any more: what counted is not known
         erased = {}
-    groups = []
-    for name, title, group in report.named():
-        pairs = sorted(_marked(name, group.images, erased), key=lambda pair: not pair.failed)
-        failures = sum(pair.failed for pair in pairs)
-        groups.append(MarkedGroup(name, title, pairs, len(pairs) if name == "erased" else max(FOLDED, failures)))
-    return groups
+    return list(_marked(name, report.groups[name].images, erased))
 
 
 def _marked(name: GroupName, pairs: Sequence[Pair], erased: Mapping[str, Sequence[str]]) -> Iterator[MarkedPair]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
-from markupsafe import escape
 
 from balign.host import limits, processes, scheduler, visitors, waitlist
 from balign.host.discard import DISCARDED
@@ -14,7 +13,7 @@ from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.folder import find
 from balign.ui import form
-from balign.ui.erase_tab import next_steps, own_uploads, panels, previews, results
+from balign.ui.erase_tab import keep_assistant, next_steps, own_uploads, panels, previews, results
 from balign.ui.page import Answer, Caller, Sent, changed, notice
 
 GONE = "The run in this link is not here any more; it may have been deleted."
@@ -103,11 +102,13 @@ def attach(caller: Caller) -> Answer:
 
 
 def model_info(caller: Caller, name: object) -> Answer:
-    """What the page says of the chosen model, or why it is refused."""
+    """What the page says of the chosen model, the words to choose from, its numbers as what empty settings mean."""
     try:
-        return {"model": gr.update(info=form.about_model(str(name)))}
-    except Refusal as refusal:
-        return {"model": gr.update(info=escape(str(refusal)))}
+        about, numbers = form.about_model(str(name)), form.numbers_of(str(name))
+    except Refusal:  # which is said at the field
+        about, numbers = "", {}
+    shown = {setting: gr.update(placeholder=number) for setting, number in numbers.items()}
+    return {"model": gr.update(info=about), "words": keep_assistant.words(name), **shown}
 
 
 def choose_way(caller: Caller, way: object) -> Answer:
@@ -120,7 +121,8 @@ def method_info(caller: Caller, name: object) -> Answer:
     """The description of a method, and its numbers as what empty settings mean."""
     method = str(name)
     way, about = form.way(method), form.about_method(method)
-    numbers = {s.name: gr.update(placeholder=form.left_empty(s, method)) for s in form.SETTINGS if s.none}
+    own = [setting for setting in form.SETTINGS if setting.none and setting.name not in form.OF_MODEL]
+    numbers = {s.name: gr.update(placeholder=form.left_empty(s, method)) for s in own}
     return {"method": gr.update(visible=not way), "way": gr.update(value=way, info=about), **numbers}
 
 
