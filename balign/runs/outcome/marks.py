@@ -68,13 +68,14 @@ def marked(config: RunConfig, report: RunReport) -> list[MarkedGroup]:
     return groups
 
 
-def of_group(config: RunConfig, report: RunReport, name: GroupName) -> list[MarkedPair]:
+def of_group(config: RunConfig, report: RunReport, name: str) -> list[MarkedPair]:
     """The pairs of a group in the report's order."""
     try:
         erased = erased_words(resolve(config).targets)
     except Refusal:  # a model that is not here any more: what counted is not known
         erased = {}
-    return list(_marked(name, report.groups[name].images, erased))
+    named = next(each for each, _, _ in report.named() if each == name)
+    return list(_marked(named, report.groups[named].images, erased))
 
 
 def _marked(name: GroupName, pairs: Sequence[Pair], erased: Mapping[str, Sequence[str]]) -> Iterator[MarkedPair]:

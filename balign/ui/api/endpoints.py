@@ -72,7 +72,8 @@ def status(run: str) -> dict[str, Any]:
         run: The id that start returned.
 
     Returns:
-        A sentence, state, place in the queue, phase and its progress, step, fraction of the whole, seconds left if known, message.
+        A sentence, state, place in the queue, phase and its progress, step, fraction of the whole, seconds left if
+        known, message.
     """
     view = look(arguments.run(run))
     phase = view.working
@@ -146,7 +147,8 @@ def pair(run: str, group: str = "erased", number: int = 0) -> dict[str, Any]:
         number: Which image of the group, counted from 0.
 
     Returns:
-        A sentence of what the scorer sees, prompt, seed, each image's address relative to the studio's and its alignment, and how many the group has.
+        What the scorer sees as a sentence, prompt, seed, each image's address relative to the studio's and its
+        alignment, and how many the group has.
     """
     known = arguments.run(run)
     told = arguments.report(known)
@@ -176,7 +178,8 @@ def score(run: str, group: str = "erased") -> dict[str, Any]:
         group: "erased", "kept", "neighbours" or "own".
 
     Returns:
-        The verdict as a sentence, the group's numbers as in report.json with the verdict on its change, and the scorer they are by.
+        The verdict as a sentence, the group's numbers as in report.json with the verdict on its change, and the scorer
+        they are by.
     """
     known = arguments.report(arguments.run(run))
     said = arguments.group(known, group).verdict
@@ -214,7 +217,8 @@ def report(run: str) -> dict[str, Any]:
         run: The id that start returned.
 
     Returns:
-        What came of it in sentences, the page's address relative to the studio's, and report.json without its images, which `pair` gives one by one.
+        What came of it in sentences, the page's address relative to the studio's, and report.json without its images,
+        which `pair` gives one by one.
     """
     known = arguments.run(run)
     numbers = _numbers(arguments.report(known))
