@@ -81,6 +81,19 @@ def caller(store: object, request: Any = None) -> Caller:
     return Caller(visitors.visitor(store, request), find(shown), link)
 
 
+def translatable(blocks: gr.Blocks) -> None:
+    """Mark what gradio's own parts say for a lookup in the tables of the visitor's language.
+
+    Unmarked it is looked up as well, but only by what is drawn after the tables have come.
+    """
+    known = {text for name in languages.languages() for text in languages.table(name)}
+    for part in blocks.blocks.values():
+        pressed = isinstance(part, gr.Button | gr.UploadButton | gr.Markdown)
+        for name in ("label", "info", "placeholder", *(["value"] if pressed else [])):
+            if (text := getattr(part, name, None)) in known:
+                setattr(part, name, str(gr.i18n.I18nData(text)))
+
+
 def language(request: Any) -> str:
     """The language of a visitor, by what their browser asks for."""
     headers = getattr(request, "headers", None) or {}

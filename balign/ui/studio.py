@@ -27,7 +27,7 @@ from balign.ui.erase_tab import erase_layout
 from balign.ui.files import ROUTES
 from balign.ui.frontpage import Frontpage
 from balign.ui.glossary import foot
-from balign.ui.page import Page, plain, told_again
+from balign.ui.page import Page, plain, told_again, translatable
 from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
 from balign.ui.try_tab import try_layout
@@ -71,6 +71,7 @@ def build() -> gr.Blocks:
                 runs_layout.build(page)
         plain(lambda: foot(_space()), "foot")
         told_again(blocks, browser)
+    translatable(blocks)
     events.queue(blocks)
     return blocks
 

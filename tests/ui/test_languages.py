@@ -1,6 +1,7 @@
 """Every language says all of the page: no text of it is missing in a table, and none is left over."""
 
 import ast
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ def from_code() -> set[str]:
     return {*names, *tables, *form.FIELDS.values(), *glossary.TERMS, *glossary.TERMS.values(), *glossary.LINKS}
 
 
+def choices() -> set[str]:
+    """What is chosen among in the form, but for models and methods."""
+    return {text for among in (form.WAYS, form.FORGETTING, form.COMBINING, form.TRAIN) for text, _ in among}
+
+
 def constants() -> set[str]:
     """Every text in the page's Python, some of which templates look up: the titles of the progress bar."""
     files = PACKAGE.glob("ui/**/*.py")
@@ -88,6 +94,7 @@ def from_components(page: gr.Blocks) -> set[str]:
         data = ("field-model", "field-way") if isinstance(part, gr.Dropdown | gr.Radio) else ()
         for name in shown if not isinstance(part, gr.HTML | gr.State | gr.BrowserState) else ():
             text: Any = getattr(part, name, None)
+            text = json.loads(text.removeprefix("__i18n__"))["key"] if str(text).startswith("__i18n__") else text
             if (
                 isinstance(text, str)
                 and re.search("[A-Za-z]{2}", text)
@@ -105,7 +112,7 @@ STATIC = ("part-try-probes", "part-try-own", "part-try-strength", "part-try-atta
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_text_is_missing_and_none_is_left_over(language: str, page: gr.Blocks) -> None:
-    said = from_templates() | from_code() | from_scripts() | from_components(page) | set(dict(form.WAYS))
+    said = from_templates() | from_code() | from_scripts() | from_components(page) | choices()
     table = languages.table(language)
     assert said - set(table) == set()
     assert set(table) - said - constants() == set()

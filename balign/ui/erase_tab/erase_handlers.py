@@ -9,6 +9,7 @@ import gradio as gr
 from balign.host import limits, processes, scheduler, visitors, waitlist
 from balign.host.discard import DISCARDED
 from balign.host.status import RunView, look
+from balign.markup.languages import said
 from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.folder import find
@@ -152,7 +153,7 @@ PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "outcome": lambda view: gr.update(value=(text := results.outcome(view)), visible=bool(text)),
     "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
     "stop": lambda view: _stop_button(view),
-    "resume": lambda view: gr.update(value=_resume_label(view), visible=_can_resume(view)),
+    "resume": lambda view: gr.update(value=said(_resume_label(view)), visible=_can_resume(view)),
     "compare": lambda view: gr.update(visible=_can_compare(view)),
     "discard": lambda view: gr.update(visible=bool(view and view.own and view.discardable)),
     "timer": lambda view: gr.Timer(active=bool(view and view.live)),

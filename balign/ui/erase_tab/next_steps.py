@@ -7,6 +7,7 @@ import gradio as gr
 
 from balign.host.status import RunView
 from balign.markup.formats import duration
+from balign.markup.languages import said
 from balign.measure.headline import headline
 from balign.method.objectives import settle
 from balign.runs.tryout import attack_store
@@ -66,5 +67,5 @@ def shown(view: RunView | None) -> dict[str, Any]:
         "next": gr.update(visible=True),
         "go_on": gr.update(visible=not gone and trains, variant="primary"),
         "attack_it": gr.update(variant="primary" if gone and not tried else "secondary"),
-        "duel": gr.update(value=f"Compare methods (about {time})" if time else "Compare methods"),
+        "duel": gr.update(value=said("Compare methods (about {0})").format(time) if time else said("Compare methods")),
     }
