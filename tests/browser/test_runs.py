@@ -163,7 +163,6 @@ def test_nothing_sticks_out(studio: Serve, tab: Open, width: int) -> None:
 @pytest.mark.slow
 def test_with_the_bundled_model_weights_come_out_bit_for_bit(studio: Serve, tab: Open, tmp_path: Path) -> None:
     page = tab(studio(real=True).url)
-    page.get_by_text("Settings", exact=True).click()
     for name, value in TINY.items():
         field(page, name).fill(value)
     first = finished(page)
