@@ -1,7 +1,8 @@
 """The page in another language: a table each in `languages/`, from the English text to its translation.
 
-The English stands where it is used, in templates and in Python; nothing there is a key of its own. In a template every
-text between tags and every attribute that is read out or shown is looked up, with `{0}`, `{1}` where values stand.
+A table has two parts: what gradio and the scripts look up in the browser, and what the server says. The English stands
+where it is used, in templates and in Python; nothing there is a key of its own. In a template every text between tags
+and every attribute that is read out or shown is looked up, with `{0}`, `{1}` where values stand.
 """
 
 import contextlib
@@ -31,12 +32,15 @@ def languages() -> tuple[str, ...]:
 
 
 @cache
-def table(language: str) -> Mapping[str, str]:
-    """The texts of a language by the English; empty for English."""
+def table(language: str, part: str = "") -> Mapping[str, str]:
+    """The texts of a language by the English; empty for English.
+
+    part: only those that are "sent" to the browser, which looks them up itself, or that the server has "told".
+    """
     if language not in languages() or language == ENGLISH:
         return {}
-    texts: dict[str, str] = json.loads((TABLES / f"{language}.json").read_text(encoding="utf-8"))
-    return texts
+    parts: dict[str, dict[str, str]] = json.loads((TABLES / f"{language}.json").read_text(encoding="utf-8"))
+    return parts[part] if part else parts["sent"] | parts["told"]
 
 
 def said(text: str) -> str:

@@ -86,9 +86,9 @@ def translatable(blocks: gr.Blocks) -> None:
 
     Unmarked it is looked up as well, but only by what is drawn after the tables have come.
     """
-    known = {text for name in languages.languages() for text in languages.table(name)}
+    known = {text for name in languages.languages() for text in languages.table(name, "sent")}
     for part in blocks.blocks.values():
-        pressed = isinstance(part, gr.Button | gr.UploadButton | gr.Markdown)
+        pressed = isinstance(part, gr.Button | gr.UploadButton)
         for name in ("label", "info", "placeholder", *(["value"] if pressed else [])):
             if (text := getattr(part, name, None)) in known:
                 setattr(part, name, str(gr.i18n.I18nData(text)))

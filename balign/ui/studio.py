@@ -112,7 +112,7 @@ def options(host: str | None = None, port: int | None = None, share: bool | None
         "theme": theme(),
         "head": head(),
         "favicon_path": str(Path(__file__).with_name("icon.svg")),
-        "i18n": gr.I18n(**{name: dict(languages.table(name)) for name in languages.languages()[1:]}),
+        "i18n": gr.I18n(**{name: dict(languages.table(name, "sent")) for name in languages.languages()[1:]}),
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

@@ -42,6 +42,7 @@ def drawn(text: str) -> dict[str, Markup]:
     mark = MarkedPair(image, text, True)
     return {
         "notice": render.macro("notice", text, "refused"),
+        "lead": render.macro("lead", text),
         "key": render.macro("key", "kept", text, text),
         "heading": render.macro("heading", text, text),
         "table": inside("table", text, (text, (text, text)), text),

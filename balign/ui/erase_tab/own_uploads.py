@@ -10,10 +10,11 @@ import gradio as gr
 
 from balign.data import prompt_file
 from balign.host import limits
+from balign.markup.render import macro
 from balign.runs.config import RunConfig
 from balign.runs.own_entries import MAX_PICTURES, MAX_TESTS
 from balign.runs.picture_lists import own_pictures_of
-from balign.ui.page import Answer
+from balign.ui.page import Answer, plain
 
 UPLOADS = {
     "forget_zip": ("Pictures to forget", [".zip"], "forget-pictures"),
@@ -30,7 +31,7 @@ ABOUT = (
 
 def build(parts: dict[str, Any]) -> None:
     """The three of them, inside what is being built."""
-    gr.Markdown(ABOUT, elem_classes="soft")
+    plain(macro("lead", ABOUT), "own-about")
     for name, (label, kinds, element) in UPLOADS.items():
         parts[name] = gr.File(label=label, file_types=kinds, height=110, elem_id=element)
 
