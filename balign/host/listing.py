@@ -14,7 +14,7 @@ from balign.method.objectives import settle
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.file_cache import until_changed
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, example_runs, list_runs
 from balign.runs.outcome import bundle, reproduce
 from balign.runs.tryout import attack_store
 
@@ -122,6 +122,11 @@ def entries(visitor: Visitor = NOBODY) -> list[ListedRun]:
     """Every run, newest first, wherever it was started; on a public instance those of the visitor."""
     runs = [run for run in list_runs() if visitors.owns(run, visitor)]
     return list(map(ListedRun, runs, status.states(runs)))
+
+
+def examples() -> list[ListedRun]:
+    """The finished runs that ship with the project."""
+    return [ListedRun(run, "done") for run in example_runs()]
 
 
 def entry(run: Run) -> ListedRun:

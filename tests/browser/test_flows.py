@@ -104,7 +104,7 @@ def test_defaults_then_two_concepts_stopped_compared_and_deleted(studio: Serve, 
 
 def untouched_defaults(page: Page, server: Studio) -> Run:
     """Press Erase on a page nobody wrote anything into, see it draw what it will learn from, and stop it."""
-    expect(page.locator(".explainer")).to_be_visible()
+    expect(page.locator(".welcome")).to_be_visible()
     page.click("#erase")
     expect(title(page)).to_have_text("Drawing pictures to learn from")
     expect(page.locator(".progress .detail").first).to_contain_text("picture")
@@ -166,4 +166,4 @@ def deleted(page: Page, server: Studio, run: Run, other: Run) -> None:
     assert [path.name for path in server.runs.glob("[0-9]*")] == [other.id]
     expect(card(page, other.id)).to_contain_text("Stopped")
     page.get_by_role("tab", name="Erase", exact=True).click()
-    expect(page.locator(".explainer")).to_be_visible()
+    expect(page.locator(".welcome")).to_be_visible()

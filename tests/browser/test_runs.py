@@ -114,7 +114,7 @@ def test_deleting_asks_first(studio: Serve, tab: Open) -> None:
     expect(page.locator(".card")).to_have_count(1)
     assert [path.name for path in server.runs.glob("[0-9]*")] == [other.id]
     page.get_by_role("tab", name="Erase").click()
-    expect(page.locator(".explainer")).to_be_visible()  # the run that was on the page is gone
+    expect(page.locator(".welcome")).to_be_visible()  # the run that was on the page is gone
 
 
 def test_methods_end_on_one_plot_and_in_one_table(studio: Serve, tab: Open) -> None:

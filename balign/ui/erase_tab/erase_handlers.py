@@ -15,6 +15,7 @@ from balign.runs import resizing
 from balign.runs.folder import find
 from balign.ui import form
 from balign.ui.erase_tab import next_steps, own_uploads, panels, previews, results
+from balign.ui.erase_tab.first_pictures import first_pictures
 from balign.ui.page import Answer, Caller, Sent, changed, notice
 
 GONE = "The run in this link is not here any more; it may have been deleted."
@@ -145,6 +146,7 @@ def refresh(caller: Caller, sent: Sent | None) -> Answer:
 PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "progress": panels.progress,
     "live": panels.live,
+    "first_pictures": lambda view: gr.update(value=(text := first_pictures(view)), visible=bool(text)),
     "previews": lambda view: gr.update(value=(text := previews.strip(view)), visible=bool(text)),
     "verdict": lambda view: gr.update(value=(text := results.verdict(view)), visible=bool(text)),
     "outcome": lambda view: gr.update(value=(text := results.outcome(view)), visible=bool(text)),

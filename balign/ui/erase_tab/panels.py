@@ -12,6 +12,7 @@ from balign.markup.render import render
 from balign.measure import conflict_map, training_charts
 from balign.method.objectives import settle
 from balign.ui import run_title
+from balign.ui.erase_tab.welcome import welcome
 from balign.ui.files import STEPS_CSV, url
 
 PHASES = {
@@ -24,7 +25,6 @@ PHASES = {
 }
 LOGGED = "The process ended before it could say why; log.txt in the run's folder has the details."
 UNLOGGED = "The process ended and could not write why, as on a full disk; free some room, then press Resume."
-EXAMPLES = {"erased": "cat, erased", "kept": "the rest, kept"}
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
 
 
@@ -103,9 +103,9 @@ def _resuming(view: RunView) -> str:
 
 
 def live(view: RunView | None) -> Markup:
-    """Charts, ledger and conflict map of a run, or for a first visitor what will happen."""
+    """Charts, ledger and conflict map of a run, or for a first visitor an example."""
     if view is None:
-        return render("ui/erase_tab/explainer.html", examples=EXAMPLES)
+        return welcome()
     cells = training_charts.cells(view.steps)
     return render(
         "ui/erase_tab/live.html",

@@ -111,7 +111,7 @@ def show(caller: Caller, shown: int = 0) -> Answer:
 
 def refreshed(caller: Caller, values: Mapping[str, Any]) -> Answer:
     """The list and the comparison, as far as they differ from what this page was sent, and whether to look again."""
-    listed = listing.entries(caller.visitor)
+    listed = listing.entries(caller.visitor) + listing.examples()
     matching = listing.matching(listed, values["search"], values["state"], values["method"])
     shown = matching[: values["shown"]]
     compared = run_actions.selected(values["compared"], caller.visitor)
