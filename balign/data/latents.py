@@ -78,8 +78,9 @@ def make(
     own: those of somebody's own pictures, by their place in both lists together; they are never in the cache.
 
     Both sides are drawn at the same pace. on_drawn is called with the places, in both lists together, and latents of
-    what was in the cache, then of each batch. on_progress is called with how many are done and how many there are; an exception it raises ends the work, and every
-    finished batch stays in the cache. Raises OSError if the cache cannot be written.
+    what was in the cache, then of each batch. on_progress is called with how many are done and how many there are; an
+    exception it raises ends the work, and every finished batch stays in the cache. Raises OSError if the cache cannot
+    be written.
     """
     folder = _folder(model, cache_dir)
     texts = [*prompts.forget, *prompts.retain]

@@ -5,9 +5,7 @@ from pathlib import Path
 from balign.plain_file import is_file
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
-READ_ONLY = (
-    "{} is a finished example; it can be looked at, not changed. Erase something yourself for a run of your own."
-)
+READ_ONLY = "{} is a finished example, to be looked at and not changed; erase something yourself to have your own run."
 
 
 def paths() -> list[Path]:

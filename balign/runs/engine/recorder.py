@@ -63,7 +63,8 @@ class Recorder:
     def follow(self, name: str, work: Callable[[Callable[..., None]], Result]) -> Generator[Record, None, Result]:
         """Do work that reports its progress to a callback, and yield that progress as phases; return its result.
 
-        The callback takes how much is done and how much there is, and records to be told before. The work runs in a thread; if this generator is closed, or the run is stopped, it ends at its next report.
+        The callback takes how much is done and how much there is, and records to be told before. The work runs in a
+        thread; if this generator is closed, or the run is stopped, it ends at its next report.
         """
         reports: queue.SimpleQueue[tuple[int, int, tuple[Record, ...]] | None] = queue.SimpleQueue()
         abandoned = threading.Event()

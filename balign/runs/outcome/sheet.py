@@ -26,7 +26,7 @@ def _sheets(run: Run) -> dict[Side, bytes]:
 
 def _drawn(run: Run, side: Side) -> bytes:
     step = CELL + GAP
-    whole = Image.new("RGB", (COLUMNS * step - GAP, len(ROWS) * step - GAP), "#f1eeea")
+    whole = Image.new("RGBA", (COLUMNS * step - GAP, len(ROWS) * step - GAP))
     report = run.report()
     for row, name in enumerate(ROWS):
         pairs = report.groups[name].images[:COLUMNS] if report and name in report.groups else ()

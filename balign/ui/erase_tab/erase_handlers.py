@@ -91,14 +91,21 @@ def discard(caller: Caller, doomed: object) -> Answer:
 
 
 def attach(caller: Caller) -> Answer:
-    """Show the run in the page's address, else the one this browser showed last, with the form as it was."""
+    """Show the run in the page's address, else the one this browser showed last, with the form as it was.
+
+    An example leaves the form as it is.
+    """
     visitor = visitors.with_secret(caller.visitor)
     nothing = {"browser": visitors.stored("", visitor), "notice": ""}
     run = caller.run if caller.link is None else find(caller.link)
     if run is None:
         return nothing | ({"notice": notice(GONE, "refused")} if caller.link else {})
     try:
-        return {"browser": visitors.stored(run.id, visitor), "notice": "", **form.filled(run.config)}
+        return {
+            "browser": visitors.stored(run.id, visitor),
+            "notice": "",
+            **({} if run.example else form.filled(run.config)),
+        }
     except Refusal:
         return nothing | {"notice": notice("The run in this link has a config that cannot be read.", "refused")}
 

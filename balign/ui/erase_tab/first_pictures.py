@@ -1,4 +1,4 @@
-"""The first pictures of a run as they are drawn: to forget, to keep, then the first pairs, before any result is there."""
+"""The first pictures of a run as they are drawn: to forget, to keep, then the first pairs."""
 
 from collections.abc import Sequence
 

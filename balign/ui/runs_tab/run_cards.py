@@ -27,9 +27,9 @@ def run_list(shown: Sequence[ListedRun], total: int) -> Markup:
     cards = []
     for entry in shown:
         method = METHODS[entry.method].title if entry.method in METHODS else ""
-        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.made))
+        made = "" if entry.run.example else time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.made))
         card = answering(run_card, f"Run {entry.run.id} cannot be shown", "card")(entry, method, made)["card"]
-        cards.append((entry, f"{entry.title}, {method}, {made}", card))
+        cards.append((entry, f"{entry.title}, {method}, {made or 'example'}", card))
     return render("ui/runs_tab/run_list.html", cards=cards, total=total, public=limits.public(), remarks=remarks())
 
 
