@@ -9,7 +9,7 @@ from markupsafe import Markup
 from balign.data import cache_contents
 from balign.host import limits
 from balign.host.listing import ListedRun
-from balign.host.status import STATES
+from balign.host.status import LIVE, STATES, look
 from balign.markup.render import render
 from balign.method.objectives import METHODS, settle
 from balign.runs.folder import runs_root
@@ -61,8 +61,10 @@ def run_card(entry: ListedRun, method: str, made: str) -> Answer:
         "report.html": "Report" if entry.report else "",
         WEIGHTS: "Weights" if run.file(WEIGHTS) else "",
     }
+    view = look(run) if entry.state in LIVE else None
     card = render(
         "ui/runs_tab/run_card.html",
+        view=view,
         entry=entry,
         run=run,
         method=method,

@@ -15,7 +15,7 @@ from balign.markup.formats import duration
 from balign.markup.render import macro, render
 from balign.refusal import Refusal
 from balign.runs.accepted_text import MAX_PROMPT
-from balign.runs.folder import Run
+from balign.runs.folder import Run, example_runs
 from balign.runs.prompt_lists import BATCH
 from balign.runs.tryout import store
 from balign.runs.tryout.store import MOST_IMAGES
@@ -71,6 +71,7 @@ def _own_prompts(parts: dict[str, Any]) -> None:
         images = f"Images, 1 to {MOST_IMAGES}"
         parts["images"] = gr.Textbox("4", label=images, scale=1, min_width=110, elem_id="try-images")
         parts["draw"] = gr.Button("Draw", variant="primary", scale=0, min_width=90, elem_id="try-draw")
+    parts["ideas"] = plain("", "ideas", visible=False)
     parts["own_prompts"] = plain("", "own-prompts")
 
 
@@ -97,7 +98,7 @@ def _events(page: Page, tab: Any, parts: dict[str, Any], fields: Set[str]) -> No
         if scheduler.inline():
             refresh(on(seen, zerogpu.draw, "The drawing could not go on with the device"))
 
-    refresh([tab.select, parts["timer"].tick])
+    refresh([tab.select, parts["timer"].tick, page.browser.change])
     failure = "The drawing could not be started"
     submitted = [parts["draw"].click, parts["prompt"].submit]
     begin(on(submitted, try_actions.draw_prompt, failure, ["prompt", "seed", "images"]))
@@ -134,6 +135,7 @@ def shown(caller: Caller) -> dict[str, Any]:
         "progress": progress,
         "stop": gr.update(visible=working),
         **{name: gr.update(visible=drawable) for name in ("asking", "choosing", "voting")},
+        "ideas": gr.update(value=own_prompts.ideas(run) if run else "", visible=drawable),
         "draw": gr.update(interactive=not working),
         "own_prompts": own_prompts.own_prompts(run) if run else "",
         "strength": no_strengths or (strength.strength(run, strengths) if run else ""),
@@ -177,7 +179,7 @@ def _about(caller: Caller) -> str:
         return render("ui/try_tab/about.html", run=try_actions.ready(caller))
     except Refusal as refusal:
         offers = str(refusal) != visitors.NOT_YOURS
-        return render("ui/try_tab/about.html", run=None, why=str(refusal), offers=offers)
+        return render("ui/try_tab/about.html", run=None, why=str(refusal), offers=offers, examples=example_runs()[:1])
 
 
 def _progress(run: Run, working: bool) -> str:
