@@ -1,47 +1,17 @@
 """Which words of a prompt a model never learnt, where everything it knows is listed."""
 
+import re
 from functools import cache
 
 from balign.data.lexicon import load
 from balign.data.spelling import tokens
 
 JOINING = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "behind",
-        "beside",
-        "between",
-        "by",
-        "for",
-        "from",
-        "has",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "near",
-        "next",
-        "of",
-        "on",
-        "one",
-        "or",
-        "over",
-        "some",
-        "that",
-        "the",
-        "this",
-        "to",
-        "two",
-        "under",
-        "with",
-        "without",
-    ]
+    re.findall(
+        "[a-z]+",
+        "a an and are as at behind beside between by for from has in into is it its near next of on one or over some "
+        "that the this to two under with without",
+    )
 )
 """Words that join others and mean nothing to be drawn."""
 

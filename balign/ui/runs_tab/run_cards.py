@@ -69,7 +69,7 @@ def run_card(entry: ListedRun, method: str, made: str) -> Answer:
         run=run,
         method=method,
         made=made,
-        title=STATES[entry.state],
+        title="Example" if run.example else STATES[entry.state],
         steps=settle(entry.config).steps if entry.config else 0,
         unreadable=entry.unreadable if entry.config else NO_CONFIG,
         pictures=[url(run, picture) for picture in (pair.before, pair.after)] if pair else [],

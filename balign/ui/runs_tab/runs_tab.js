@@ -2,7 +2,11 @@
 (() => {
   "use strict";
   const LIST = "part-run-list";
-  const ACTS = [["compare", 2, 8], ["use", 1, 1], ["delete", 1, 200]]; // and of how many runs each can be asked
+  const ACTS = [
+    ["compare", 2, 8],
+    ["use", 1, 1],
+    ["delete", 1, 200],
+  ]; // and of how many runs each can be asked
   const selected = new Set();
   let watched = null;
   const boxes = () => document.querySelectorAll(`#${LIST} input.choose`);
