@@ -22,6 +22,8 @@ BATCH = 8
 """Pictures drawn at once. Test pictures are drawn in fixed groups of this many."""
 PREVIEWED = 4
 """Pictures of each group in a preview."""
+FIRST = 12
+"""Pictures of each side, to forget and to keep, that are shown as they are drawn, and as many pairs."""
 
 
 class Pictures(NamedTuple):

@@ -40,7 +40,7 @@
     if (copy) copied(copy);
     if (!closest(event, "details.menu")) fold("details.menu[open]");
     const way = closest(event, "[data-go]");
-    if (way) window.balignGo(way.dataset.go, "[role=tabpanel]");
+    if (way) window.balignGo(way.dataset.go, way.dataset.place || "[role=tabpanel]");
   });
   document.addEventListener("keydown", (event) => event.key === "Escape" && fold("details.menu[open]"));
 

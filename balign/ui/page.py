@@ -26,6 +26,7 @@ from balign.markup import languages
 from balign.markup.languages import LANGUAGE
 from balign.markup.render import macro
 from balign.refusal import Refusal
+from balign.runs.examples import READ_ONLY
 from balign.runs.folder import Run, find
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ Sent = dict[str, str]
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a full disk, which is no place in the code to look at."""
 NO_RUN = "This page shows no run; start one, or open one in the Runs tab."
+EXAMPLE = READ_ONLY.format("This")
 BUG = "Something went wrong in balign itself; it is not your input. The server's log has the details."
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 
@@ -65,12 +67,17 @@ class Caller(NamedTuple):
         """The run, if the caller may change it."""
         return self.run if self.run is not None and visitors.owns(self.run, self.visitor) else None
 
+    @property
+    def open(self) -> Run | None:
+        """The run, if all that was drawn with it is open to the caller: their own, or an example."""
+        return self.run if self.run is not None and self.run.example else self.owned
+
     def own(self) -> Run:
         """The run, which the caller may change. Raises Refusal if there is none, or if it is somebody else's."""
         if self.run is None:
             raise Refusal(NO_RUN)
         if self.owned is None:
-            raise Refusal(NOT_YOURS)
+            raise Refusal(EXAMPLE if self.run.example else NOT_YOURS)
         return self.run
 
 

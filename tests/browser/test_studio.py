@@ -56,7 +56,7 @@ def curve(page: Page) -> str:
 def test_erase_watch_reload_and_compare(studio: Serve, tab: Open) -> None:
     server = studio(pause=0.25)
     page = tab(server.url)
-    expect(page.locator(".explainer")).to_be_visible()
+    expect(page.locator(".welcome")).to_be_visible()
     name = erase(page)
     expect(page.locator("#stop")).to_be_visible()
     expect(page.locator("#erase")).to_be_disabled()

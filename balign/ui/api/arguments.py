@@ -11,6 +11,7 @@ from balign.host import visitors
 from balign.host.visitors import Visitor
 from balign.measure.report import Group, RunReport
 from balign.refusal import Refusal
+from balign.runs.examples import READ_ONLY
 from balign.runs.folder import Run, find
 from balign.ui import form
 from balign.ui.page import BUG, FULL
@@ -75,6 +76,8 @@ def run(run_id: object) -> Run:
 def owned(run_id: object, secret: object) -> Run:
     """The run with this id, if the secret is its owner's. Raises Refusal if it is not."""
     known = run(run_id)
+    if known.example:
+        raise Refusal(READ_ONLY.format(known.id))
     if not visitors.owns(known, Visitor(visitors.valid(secret))):
         raise Refusal("This run is somebody else's; give the owner_secret that start returned with it.")
     return known

@@ -15,6 +15,7 @@ from balign.runs import resizing
 from balign.runs.folder import find
 from balign.ui import form
 from balign.ui.erase_tab import keep_assistant, next_steps, own_uploads, panels, previews, results
+from balign.ui.erase_tab.first_pictures import first_pictures
 from balign.ui.page import Answer, Caller, Sent, changed, notice
 
 GONE = "The run in this link is not here any more; it may have been deleted."
@@ -90,14 +91,21 @@ def discard(caller: Caller, doomed: object) -> Answer:
 
 
 def attach(caller: Caller) -> Answer:
-    """Show the run in the page's address, else the one this browser showed last, with the form as it was."""
+    """Show the run in the page's address, else the one this browser showed last, with the form as it was.
+
+    An example leaves the form as it is.
+    """
     visitor = visitors.with_secret(caller.visitor)
     nothing = {"browser": visitors.stored("", visitor), "notice": ""}
     run = caller.run if caller.link is None else find(caller.link)
     if run is None:
         return nothing | ({"notice": notice(GONE, "refused")} if caller.link else {})
     try:
-        return {"browser": visitors.stored(run.id, visitor), "notice": "", **form.filled(run.config)}
+        return {
+            "browser": visitors.stored(run.id, visitor),
+            "notice": "",
+            **({} if run.example else form.filled(run.config)),
+        }
     except Refusal:
         return nothing | {"notice": notice("The run in this link has a config that cannot be read.", "refused")}
 
@@ -148,6 +156,7 @@ def refresh(caller: Caller, sent: Sent | None) -> Answer:
 PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "progress": panels.progress,
     "live": panels.live,
+    "first_pictures": lambda view: gr.update(value=(text := first_pictures(view)), visible=bool(text)),
     "previews": lambda view: gr.update(value=(text := previews.strip(view)), visible=bool(text)),
     "verdict": lambda view: gr.update(value=(text := results.verdict(view)), visible=bool(text)),
     "outcome": lambda view: gr.update(value=(text := results.outcome(view)), visible=bool(text)),

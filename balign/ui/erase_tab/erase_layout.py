@@ -65,6 +65,7 @@ def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], An
             parts["verdict"] = plain("", "verdict", visible=False)
             with gr.Row(elem_classes="acts next", visible=False) as parts["next"]:
                 next_steps.build(parts)
+            parts["first_pictures"] = plain("", "first-pictures", visible=False)
             parts["previews"] = plain("", "previews", visible=False)
             parts["outcome"] = plain("", "outcome", visible=False)
             parts["live"] = plain(panels.live(None), "live")

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from balign.data import cache_contents
 from balign.host import limits
 from balign.host.listing import ListedRun
-from balign.host.status import STATES
+from balign.host.status import LIVE, STATES, look
 from balign.markup.render import render
 from balign.method.objectives import METHODS, settle
 from balign.runs.folder import runs_root
@@ -27,9 +27,9 @@ def run_list(shown: Sequence[ListedRun], total: int) -> Markup:
     cards = []
     for entry in shown:
         method = METHODS[entry.method].title if entry.method in METHODS else ""
-        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.made))
+        made = "" if entry.run.example else time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.made))
         card = answering(run_card, f"Run {entry.run.id} cannot be shown", "card")(entry, method, made)["card"]
-        cards.append((entry, f"{entry.title}, {method}, {made}", card))
+        cards.append((entry, f"{entry.title}, {method}, {made or 'example'}", card))
     return render("ui/runs_tab/run_list.html", cards=cards, total=total, public=limits.public(), remarks=remarks())
 
 
@@ -61,13 +61,15 @@ def run_card(entry: ListedRun, method: str, made: str) -> Answer:
         "report.html": "Report" if entry.report else "",
         WEIGHTS: "Weights" if run.file(WEIGHTS) else "",
     }
+    view = look(run) if entry.state in LIVE else None
     card = render(
         "ui/runs_tab/run_card.html",
+        view=view,
         entry=entry,
         run=run,
         method=method,
         made=made,
-        title=STATES[entry.state],
+        title="Example" if run.example else STATES[entry.state],
         steps=settle(entry.config).steps if entry.config else 0,
         unreadable=entry.unreadable if entry.config else NO_CONFIG,
         pictures=[url(run, picture) for picture in (pair.before, pair.after)] if pair else [],
