@@ -52,10 +52,6 @@ def build() -> gr.Blocks:
     logging.getLogger("uvicorn.error").addFilter(_said_once)
     gradio.routes.CustomCORSMiddleware = GuardedCors
     gradio.route_utils.GradioMultiPartParser = OneFile
-    if find_spec("mcp") is not None:
-        from balign.ui.api.assistants import Assistants
-
-        gradio.mcp.GradioMCPServer = Assistants
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import gradio.mcp
+from mcp.types import ImageContent, TextContent
 from PIL import Image
 
 from balign.refusal import Refusal
@@ -26,19 +26,12 @@ SMALLEST = 256
 """Pixels of a picture's side below which it is enlarged."""
 
 
-class Assistants(gradio.mcp.GradioMCPServer):
-    """Gradio's tools for assistants, answering with text and picture."""
-
-    def postprocess_output_data(self, data: Any, root_url: str) -> list[Any]:
-        """The contents of an answer."""
-        told = [output for output in data if isinstance(output, dict) and READING in output]
-        sentences = [self.types.TextContent(type="text", text=output[READING]) for output in told]
-        pictures = [
-            self.types.ImageContent(type="image", data=base64.b64encode(png).decode(), mimeType="image/png")
-            for output in told
-            if (png := picture(output))
-        ]
-        return [*sentences, *pictures, *super().postprocess_output_data(data, root_url)]
+def contents(data: Any) -> list[TextContent | ImageContent]:
+    """The sentences and pictures of an answer, to stand before its values."""
+    told = [output for output in data if isinstance(output, dict) and READING in output]
+    sentences = [TextContent(type="text", text=output[READING]) for output in told]
+    pictures = [base64.b64encode(png).decode() for output in told if (png := picture(output))]
+    return [*sentences, *(ImageContent(type="image", data=png, mimeType="image/png") for png in pictures)]
 
 
 def picture(answer: dict[str, Any]) -> bytes | None:
