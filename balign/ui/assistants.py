@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mcp.types import ImageContent, TextContent
 from PIL import Image
 
 from balign.refusal import Refusal
@@ -26,12 +25,12 @@ SMALLEST = 256
 """Pixels of a picture's side below which it is enlarged."""
 
 
-def contents(data: Any) -> list[TextContent | ImageContent]:
-    """The sentences and pictures of an answer, to stand before its values."""
+def contents(data: Any, types: Any) -> list[Any]:
+    """The sentences and pictures of an answer, to stand before its values; types: the module ``mcp.types``."""
     told = [output for output in data if isinstance(output, dict) and READING in output]
-    sentences = [TextContent(type="text", text=output[READING]) for output in told]
+    sentences = [types.TextContent(type="text", text=output[READING]) for output in told]
     pictures = [base64.b64encode(png).decode() for output in told if (png := picture(output))]
-    return [*sentences, *(ImageContent(type="image", data=png, mimeType="image/png") for png in pictures)]
+    return [*sentences, *(types.ImageContent(type="image", data=png, mimeType="image/png") for png in pictures)]
 
 
 def picture(answer: dict[str, Any]) -> bytes | None:

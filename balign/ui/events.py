@@ -69,4 +69,4 @@ class DirectTools(gradio.mcp.GradioMCPServer):
 
     def postprocess_output_data(self, data: Any, root_url: str) -> list[Any]:
         """An answer in words and pictures first, and then its values as gradio gives them."""
-        return [*assistants.contents(data), *super().postprocess_output_data(data, root_url)]
+        return [*assistants.contents(data, self.types), *super().postprocess_output_data(data, root_url)]

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from balign.runs.folder import Run
 from balign.telemetry import Step
-from balign.ui import form
+from balign.ui import form_fields
 from tests.browser.conftest import PATIENCE, Studio
 
 pytestmark = pytest.mark.browser
@@ -45,7 +45,7 @@ def unfold(page: Page, *ids: str) -> None:
 
 def field(page: Page, name: str) -> Locator:
     """The box in which a field of the form is typed, taken out of what it is folded into."""
-    unfold(page, *form.FOLDS.get(name, "").split())
+    unfold(page, *form_fields.FOLDS.get(name, "").split())
     return page.locator(f"#field-{name}").locator("input, textarea")
 
 

@@ -15,7 +15,7 @@ from balign.host.status import STATES
 from balign.markup import languages
 from balign.markup.languages import LANGUAGE, Template
 from balign.markup.render import macro, render
-from balign.ui import form, glossary, studio
+from balign.ui import form_fields, glossary, studio
 from balign.ui.erase_tab import panels
 from balign.ui.erase_tab.keep_assistant import MANY
 
@@ -52,12 +52,16 @@ def from_code() -> set[str]:
         *kinds.KINDS,
         *MANY.values(),
     ]
-    return {*names, *tables, *form.FIELDS.values(), *glossary.TERMS, *glossary.TERMS.values(), *glossary.LINKS}
+    return {*names, *tables, *form_fields.FIELDS.values(), *glossary.TERMS, *glossary.TERMS.values(), *glossary.LINKS}
 
 
 def choices() -> set[str]:
     """What is chosen among in the form, but for models and methods."""
-    return {text for among in (form.WAYS, form.FORGETTING, form.COMBINING, form.TRAIN) for text, _ in among}
+    return {
+        text
+        for among in (form_fields.WAYS, form_fields.FORGETTING, form_fields.COMBINING, form_fields.TRAIN)
+        for text, _ in among
+    }
 
 
 def constants() -> set[str]:

@@ -13,7 +13,7 @@ from balign.measure.report import Group, RunReport
 from balign.refusal import Refusal
 from balign.runs.examples import READ_ONLY
 from balign.runs.folder import Run, find
-from balign.ui import form
+from balign.ui import form_fields
 from balign.ui.page import BUG, FULL
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def settings(values: object) -> Mapping[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise Refusal(f"The settings are {str(values)[:40]!r}; names with their numbers are accepted.")
-    known = [*(setting.name for setting in form.SETTINGS), "forget", "combine", "train"]
+    known = [*(setting.name for setting in form_fields.SETTINGS), "forget", "combine", "train"]
     for name in values:
         if name not in known:
             raise Refusal(f"{str(name)[:40]!r} is not a setting; the settings are {', '.join(known)}.")

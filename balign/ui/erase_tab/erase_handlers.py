@@ -13,7 +13,7 @@ from balign.markup.languages import said
 from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.folder import find
-from balign.ui import form
+from balign.ui import form, form_fields
 from balign.ui.erase_tab import keep_assistant, next_steps, own_uploads, panels, previews, results
 from balign.ui.erase_tab.first_pictures import first_pictures
 from balign.ui.page import Answer, Caller, Sent, changed, notice
@@ -130,7 +130,7 @@ def method_info(caller: Caller, name: object) -> Answer:
     """The description of a method, and its numbers as what empty settings mean."""
     method = str(name)
     way, about = form.way(method), form.about_method(method)
-    own = [setting for setting in form.SETTINGS if setting.none and setting.name not in form.OF_MODEL]
+    own = [setting for setting in form_fields.SETTINGS if setting.none and setting.name not in form_fields.OF_MODEL]
     numbers = {s.name: gr.update(placeholder=form.left_empty(s, method)) for s in own}
     return {"method": gr.update(visible=not way), "way": gr.update(value=way, info=about), **numbers}
 

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from balign.host import scheduler
-from balign.ui import form, zerogpu
+from balign.ui import form, form_fields, zerogpu
 from balign.ui.erase_tab import erase_handlers, keep_assistant, next_steps, own_uploads, panels
 from balign.ui.page import Answer, bind, plain
 
@@ -106,20 +106,28 @@ def _more(parts: dict[str, Any]) -> dict[str, Any]:
             elem_id="field-model",
         )
         parts["way"] = gr.Radio(
-            list(form.WAYS), value=form.way(method), label="How", info=form.about_method(method), elem_id="field-way"
+            list(form_fields.WAYS),
+            value=form.way(method),
+            label="How",
+            info=form.about_method(method),
+            elem_id="field-way",
         )
         fields["method"] = gr.Dropdown(
             form.methods(), value=method, label="Method", visible=not form.way(method), elem_id="field-method"
         )
     with gr.Accordion("Settings", open=False, elem_id="settings"):
-        for first in form.FIRST:
+        for first in form_fields.FIRST:
             fields[first.name] = _setting(first, method)
         with gr.Accordion("For experts", open=False, elem_id="expert-settings"):
-            rest = [setting for setting in form.SETTINGS if setting not in form.FIRST]
+            rest = [setting for setting in form_fields.SETTINGS if setting not in form_fields.FIRST]
             fields |= {setting.name: _setting(setting, method) for setting in rest}
-            for name, choices in (("forget", form.FORGETTING), ("combine", form.COMBINING), ("train", form.TRAIN)):
+            for name, choices in (
+                ("forget", form_fields.FORGETTING),
+                ("combine", form_fields.COMBINING),
+                ("train", form_fields.TRAIN),
+            ):
                 fields[name] = gr.Dropdown(
-                    list(choices), value="", label=form.FIELDS[name], filterable=False, elem_id=f"field-{name}"
+                    list(choices), value="", label=form_fields.FIELDS[name], filterable=False, elem_id=f"field-{name}"
                 )
     with gr.Accordion("The prompts this gives", open=False, elem_id="keep-prompts"):
         parts["prompts"] = plain("", "prompts")
@@ -145,7 +153,7 @@ def _more(parts: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _setting(setting: form.Setting, method: str) -> gr.Textbox:
+def _setting(setting: form_fields.Setting, method: str) -> gr.Textbox:
     """The box of a number; gr.Number would show 0 where nothing was given."""
     value, empty = form.written(form.default(setting.name)), form.left_empty(setting, method)
     empty = form.numbers_of(form.default("model")).get(setting.name, empty)
@@ -183,7 +191,7 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     question = ["sure", "question", "doomed"]
     for name, (_, _, work, done) in BUTTONS.items():
         follow = begin if name in ("resume", "compare") else look
-        sizes = {size: fields[size] for size in form.SIZES} if name == "resume" else ()
+        sizes = {size: fields[size] for size in form_fields.SIZES} if name == "resume" else ()
         follow(on(parts[name].click, work, f"The run could not be {done}", sizes, question))
     failure = "The run could not be discarded"
     on(parts["keep"].click, erase_handlers.keep, failure, outputs=question)
@@ -199,9 +207,11 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     lists = dict.fromkeys(("file", "keep", "erase", "replace", "kind", "model"))
     on(parts["file"].upload, keep_assistant.from_file, failure, lists, ["keep"], say="added")
     failure = "The model could not be looked up"
-    on(fields["model"].change, erase_handlers.model_info, failure, ["model"], ["model", "words", *form.OF_MODEL])
+    on(fields["model"].change, erase_handlers.model_info, failure, ["model"], ["model", "words", *form_fields.OF_MODEL])
     on(parts["way"].input, erase_handlers.choose_way, "The method could not be chosen", ["way"], ["method"])
-    numbers = [setting.name for setting in form.SETTINGS if setting.none and setting.name not in form.OF_MODEL]
+    numbers = [
+        setting.name for setting in form_fields.SETTINGS if setting.none and setting.name not in form_fields.OF_MODEL
+    ]
     methods = ["method", "way", *numbers]
     on(fields["method"].change, erase_handlers.method_info, "The method could not be looked up", ["method"], methods)
     return look

@@ -23,7 +23,7 @@ from balign.refusal import Refusal
 from balign.runs import prompt_lists
 from balign.runs.config import MAX_KEEP, RunConfig
 from balign.runs.estimate import forecast
-from balign.ui import form
+from balign.ui import form, form_fields
 from balign.ui.page import Answer, Caller, notice, uploaded
 
 EXAMPLES = 3
@@ -185,12 +185,12 @@ def estimate(draft: Draft) -> Markup:
         "ui/erase_tab/estimate.html",
         words=forecast.sentence(expected) if expected else "",
         choice=f"{find(config.model).name}, {METHODS[settle(config).method].title.lower()}" if config else "",
-        folds=form.FOLDS.get(draft.field, ""),
+        folds=form_fields.FOLDS.get(draft.field, ""),
         expected=expected,
         runs=len(draft.configs),
         hurdle=hurdle,
-        field=draft.field if draft.field in form.FIELDS else "",
-        label=form.FIELDS.get(draft.field, ""),
+        field=draft.field if draft.field in form_fields.FIELDS else "",
+        label=form_fields.FIELDS.get(draft.field, ""),
         warning=warning,
     )
 
