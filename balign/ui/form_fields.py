@@ -65,6 +65,8 @@ COMBINING = (
     ("keep, subject to forgetting", "bilevel"),
     ("keep only", "retain_only"),
 )
+CHOSEN = {"forget": FORGETTING, "combine": COMBINING, "train": TRAIN}
+"""What an expert chooses among: what is shown, and the value; an empty one is left to the method."""
 OF_MODEL = ("sampling_steps", "size", "guidance")
 """Settings whose value is the model's own when they are left empty."""
 SIZES = ("batch_forget", "batch_retain", "micro_batch")

@@ -121,11 +121,7 @@ def _more(parts: dict[str, Any]) -> dict[str, Any]:
         with gr.Accordion("For experts", open=False, elem_id="expert-settings"):
             rest = [setting for setting in form_fields.SETTINGS if setting not in form_fields.FIRST]
             fields |= {setting.name: _setting(setting, method) for setting in rest}
-            for name, choices in (
-                ("forget", form_fields.FORGETTING),
-                ("combine", form_fields.COMBINING),
-                ("train", form_fields.TRAIN),
-            ):
+            for name, choices in form_fields.CHOSEN.items():
                 fields[name] = gr.Dropdown(
                     list(choices), value="", label=form_fields.FIELDS[name], filterable=False, elem_id=f"field-{name}"
                 )
