@@ -17,7 +17,7 @@ Serve = Callable[..., Studio]
 
 def test_a_word_is_chosen_and_erased(studio: Serve, tab: Open) -> None:
     page = tab(studio(pause=0).url)
-    box, near = field(page, "erase"), page.locator(".vocabulary .near .word")
+    box, near = field(page, "erase"), page.locator(".vocabulary .near button")
     expect(near).to_have_text(["penguin", "pizza", "watercolor", "blue"])
     near.first.click()
     expect(box).to_have_value("penguin")
@@ -31,14 +31,14 @@ def test_a_word_is_chosen_and_erased(studio: Serve, tab: Open) -> None:
 
     page.get_by_text("All 122 words this model knows").click()
     page.locator(".vocabulary .find").fill("hous")
-    expect(page.locator(".vocabulary .all .word:visible")).to_have_text(["house"])
-    page.locator(".vocabulary .all .word:visible").click()
+    expect(page.locator(".vocabulary .all button:visible")).to_have_text(["house"])
+    page.locator(".vocabulary .all button:visible").click()
     expect(box).to_have_value("penguin, house")
-    page.locator(".vocabulary .all .word:visible").click()
+    page.locator(".vocabulary .all button:visible").click()
     page.locator(".vocabulary .find").fill("cat")
-    page.locator(".vocabulary .all .word[data-word=cat]").click()
+    page.locator(".vocabulary .all button:text-is(\"cat\")").click()
     page.locator(".vocabulary .find").fill("penguin")
-    page.locator(".vocabulary .all .word[data-word=penguin]").click()
+    page.locator(".vocabulary .all button:text-is(\"penguin\")").click()
     expect(box).to_have_value("cat")
     page.click("#erase")
     expect(page.locator(".verdict h2")).to_have_text("cat: no longer drawn when asked by name")
@@ -68,7 +68,7 @@ def test_a_mistake_is_told_at_its_field_and_nothing_begins(studio: Serve, tab: O
 
 def test_from_arrival_to_a_download_by_the_keyboard_alone(studio: Serve, tab: Open) -> None:
     page = tab(studio(pause=0).url)
-    expect(page.locator(".vocabulary .near .word").first).to_be_visible()
+    expect(page.locator(".vocabulary .near button").first).to_be_visible()
     reach(page, "#field-erase textarea")
     page.keyboard.press("Control+A")
     page.keyboard.type("pizza")

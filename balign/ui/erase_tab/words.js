@@ -5,8 +5,8 @@
   const MOST = 6;
   const clean = (text) => text.trim().toLowerCase();
   const box = () => document.querySelector("#field-erase :is(textarea, input)");
-  const all = () => [...document.querySelectorAll(".vocabulary .all .word")];
-  const names = (word) => [word.dataset.word, ...(word.dataset.also ?? "").split("|")].filter(Boolean).map(clean);
+  const all = () => [...document.querySelectorAll(".vocabulary .all button")];
+  const names = (word) => [word.textContent, ...(word.dataset.also ?? "").split("|")].filter(Boolean).map(clean);
   const parts = (text) => text.split(/[,;\uff0c\u3001]/).map((part) => part.trim());
 
   /* How many letters differ: put in, left out, changed, or swapped with the next. */
@@ -36,7 +36,7 @@
   function near(typed) {
     const ranked = all().map((word) => {
       const ranks = names(word).map((name) => rank(typed, name));
-      return { word: word.dataset.word, rank: Math.min(...ranks.filter((each) => each !== undefined)) };
+      return { word: word.textContent, rank: Math.min(...ranks.filter((each) => each !== undefined)) };
     });
     return ranked
       .filter((each) => Number.isFinite(each.rank))
@@ -60,8 +60,7 @@
       group.dataset.shown = key;
       const chips = offered.map((word) => {
         const chip = document.createElement("button");
-        Object.assign(chip, { type: "button", className: "word", textContent: word });
-        chip.dataset.word = word;
+        Object.assign(chip, { type: "button", textContent: word });
         return chip;
       });
       const lead = document.createElement("span");
@@ -70,7 +69,7 @@
       group.replaceChildren(...(chips.length ? [lead, ...chips] : []));
     }
     for (const word of all()) {
-      const on = String(listed.includes(clean(word.dataset.word)));
+      const on = String(listed.includes(clean(word.textContent)));
       if (word.getAttribute("aria-pressed") !== on) word.setAttribute("aria-pressed", on);
     }
   }
@@ -79,7 +78,7 @@
      what was typed of it. */
   function press(word, byKey) {
     const field = box();
-    const name = word.dataset.word;
+    const name = word.textContent;
     const listed = parts(field.value).filter(Boolean);
     const group = word.closest(".near");
     let left = [name];
@@ -97,7 +96,7 @@
     let found = 0;
     for (const section of field.closest("details").querySelectorAll("section")) {
       const whole = typed.length > 2 && clean(section.querySelector("h4").textContent).includes(typed);
-      const words = [...section.querySelectorAll(".word")];
+      const words = [...section.querySelectorAll("button")];
       for (const word of words) word.hidden = !(whole || names(word).some((name) => rank(typed, name) < 2));
       section.hidden = words.every((word) => word.hidden);
       found += !section.hidden;
@@ -106,7 +105,7 @@
   }
 
   document.addEventListener("click", (event) => {
-    const word = event.target instanceof Element ? event.target.closest(".vocabulary .word") : null;
+    const word = event.target instanceof Element ? event.target.closest(".vocabulary :is(.near, .all) button") : null;
     if (word && box()) press(word, !event.detail);
   });
   document.addEventListener("input", (event) => {
@@ -115,7 +114,7 @@
     if (event.target.closest("#field-erase")) show();
   });
   document.addEventListener("keydown", (event) => {
-    const first = document.querySelector(".vocabulary .near .word");
+    const first = document.querySelector(".vocabulary .near button");
     if (event.key !== "ArrowDown" || event.target !== box() || !first) return;
     event.preventDefault();
     first.focus();
