@@ -56,7 +56,7 @@ def test_a_mistake_is_told_at_its_field_and_nothing_begins(studio: Serve, tab: O
     expect(page.locator("#erase")).to_have_attribute("aria-disabled", "true")
     expect(page.locator("#command textarea")).to_have_value("")
     page.locator("#settings > button").click()
-    expect(box).to_have_count(0)
+    expect(box).to_be_hidden()
     page.locator("#erase").click(force=True)
     expect(box).to_be_focused()
     page.keyboard.press("Control+A")

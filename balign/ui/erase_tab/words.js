@@ -95,7 +95,7 @@
     const typed = clean(field.value);
     let found = 0;
     for (const section of field.closest("details").querySelectorAll("section")) {
-      const whole = typed.length > 2 && clean(section.querySelector("h4").textContent).includes(typed);
+      const whole = typed.length > 2 && clean(section.querySelector(".group-of").textContent).includes(typed);
       const words = [...section.querySelectorAll("button")];
       for (const word of words) word.hidden = !(whole || names(word).some((name) => rank(typed, name) < 2));
       section.hidden = words.every((word) => word.hidden);
