@@ -60,7 +60,7 @@ def run_card(entry: ListedRun, method: str, made: str) -> Answer:
     pair = erased.images[0] if erased and erased.images else None
     offers = {
         BUNDLE: "Everything as zip" if entry.ready else "",
-        "report.html": "Report" if entry.report else "",
+        "report.html": "Report" if entry.report and run.file("report.html") else "",
         WEIGHTS: "Weights" if run.file(WEIGHTS) else "",
     }
     view = look(run) if entry.state in LIVE else None
