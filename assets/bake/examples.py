@@ -28,9 +28,9 @@ MADE = {
         RunConfig(erase=(Concept(name="cat", kind="thing"),), n_eval=12),
         ("a pixel cat on a pink background", "a cat and a dog", "a golden kitten", "a lion in watercolor style"),
     ),
-    "example-watercolor": (
-        RunConfig(erase=(Concept(name="watercolor", kind="style"),), n_eval=12),
-        ("a fox in watercolor style", "a watercolor castle on a blue background", "an ink fox", "a porcelain rose"),
+    "example-ink": (
+        RunConfig(erase=(Concept(name="ink", kind="style"),), n_eval=12),
+        ("a fox in ink style", "an ink castle on a blue background", "a watercolor fox", "a porcelain rose"),
     ),
 }
 """The examples by name: the run, and own prompts to draw with it."""

@@ -64,7 +64,7 @@ def test_find_name_open_and_take_over(studio: Serve, tab: Open) -> None:
     server = studio(pause=0)
     page = tab(server.url)
     runs_tab(page)
-    expect(page.locator("#part-run-list")).to_contain_text("No runs yet")
+    expect(page.locator("#part-run-list")).to_contain_text("No runs of your own yet")
     mine = finished_after_tab(page)
     from_a_terminal = Run.create(RunConfig.parse({"erase": ["dog"], "keep": ["horse"], "seed": 5}), server.runs)
     runs_tab(page)

@@ -71,4 +71,6 @@ def _save(recorder: Recorder, name: str, pictures: Tensor) -> None:
     whole = Image.fromarray(torch.cat(list(pictures), dim=1).contiguous().numpy())
     cell = (round(width * shrunk), round(height * shrunk))
     whole = whole.resize((cell[0] * len(pictures), cell[1]), Image.Resampling.BOX)
-    write(recorder.run.path / name, images.png(whole.quantize(256, dither=Image.Dither.NONE)))
+    path = recorder.run.path / name
+    path.parent.mkdir(exist_ok=True)
+    write(path, images.png(whole.quantize(256, dither=Image.Dither.NONE)))

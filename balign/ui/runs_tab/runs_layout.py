@@ -124,7 +124,7 @@ def refreshed(caller: Caller, values: Mapping[str, Any]) -> Answer:
     """The list and the comparison, as far as they differ from what this page was sent, and whether to look again."""
     listed = listing.entries(caller.visitor) + listing.examples()
     matching = listing.matching(listed, values["search"], values["state"], values["method"])
-    matching = listing.ordered(matching, values["order"])
+    matching = listing.ordered(matching, values.get("order"))
     shown = matching[: values["shown"]]
     compared = run_actions.selected(values["compared"], caller.visitor)
     panel = answering(lambda: {"panel": comparison_panel.panel(compared)}, "These runs cannot be compared", "panel")

@@ -211,7 +211,7 @@ def test_failure_shows_its_sentence_escaped(new_run: Callable[..., Run]) -> None
 )
 def test_nothing_is_believed_that_a_browser_says(browser: object) -> None:
     who = caller(browser)
-    assert "What will happen" in erase_handlers.refresh(who, None)["live"]
+    assert "What happens when you press Erase" in erase_handlers.refresh(who, None)["live"]
     assert "Nothing is running here." in erase_handlers.stop(who)["notice"]
     for work in (erase_handlers.resume, erase_handlers.compare, erase_handlers.ask_discard):
         with pytest.raises(Refusal, match=NO_RUN[:20]):
