@@ -14,7 +14,7 @@ from balign.measure import scorer_names
 from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
 from balign.models.model_names import hub_id, looks_local
-from balign.refusal import Refusal
+from balign.refusal import Refusal, about
 from balign.runs.config import RunConfig
 from balign.runs.prompt_lists import pictures
 
@@ -102,6 +102,10 @@ class Limits:
 LIMITS = Limits()
 
 
+class NotHere(Refusal):
+    """A run that is possible, but more than this instance does."""
+
+
 def public() -> bool:
     """Whether strangers use this instance: as BALIGN_PUBLIC says, and without it unless only this machine reaches it.
 
@@ -132,29 +136,32 @@ def check(config: RunConfig) -> None:
     """Raise Refusal for a run that a public instance does not do; on your own machine all are possible."""
     if not public():
         return
-    check_model(config.model)
-    _check_scorer(config.scorer)
+    with about("model"):
+        check_model(config.model)
+    with about("scorer"):
+        _check_scorer(config.scorer)
     if config.device != "auto":
         raise Refusal(f"The device is {config.device!r}; accepted on a shared instance is auto.")
     settings = settle(config)
     drawn = pictures(config)
     images = drawn.training + drawn.compared + drawn.reference
-    for count, most, what in (
-        (len(config.erase), LIMITS.concepts, "concepts to erase"),
-        (len(config.keep), LIMITS.keep, "prompts to keep"),
-        (len(config.forget_pictures) + len(config.keep_pictures), LIMITS.own_pictures, "own pictures"),
-        (settings.steps, LIMITS.steps, "steps"),
-        (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps"),
-        (config.size or 0, LIMITS.size, "pixels of width and height"),
-        (settings.batch_forget, LIMITS.batch, "forget images in one step"),
-        (settings.batch_retain, LIMITS.batch, "retain images in one step"),
-        (drawn.previews, LIMITS.previews, "previews"),
-        (config.n_forget + config.n_retain, LIMITS.images, "prompts to learn from"),
-        (settings.buffer, LIMITS.buffer, "earlier gradients to heed"),
-        (images, LIMITS.images, "images to draw, for training and comparing,"),
+    for count, most, what, field in (
+        (len(config.erase), LIMITS.concepts, "concepts to erase", "erase"),
+        (len(config.keep), LIMITS.keep, "prompts to keep", "keep"),
+        (len(config.forget_pictures) + len(config.keep_pictures), LIMITS.own_pictures, "own pictures", ""),
+        (settings.steps, LIMITS.steps, "steps", "steps"),
+        (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps", "sampling_steps"),
+        (config.size or 0, LIMITS.size, "pixels of width and height", "size"),
+        (settings.batch_forget, LIMITS.batch, "forget images in one step", "batch_forget"),
+        (settings.batch_retain, LIMITS.batch, "retain images in one step", "batch_retain"),
+        (drawn.previews, LIMITS.previews, "previews", "preview_every"),
+        (config.n_forget + config.n_retain, LIMITS.images, "prompts to learn from", "n_retain"),
+        (settings.buffer, LIMITS.buffer, "earlier gradients to heed", "method"),
+        (images, LIMITS.images, "images to draw, for training and comparing,", "n_eval"),
     ):
         if count > most:
-            raise Refusal(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")
+            with about(field):
+                raise NotHere(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")
 
 
 def _check_scorer(name: str | None) -> None:

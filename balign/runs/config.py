@@ -227,10 +227,30 @@ class RunConfig(Options):
         try:
             return cls.model_validate_json(data) if isinstance(data, str | bytes) else cls.model_validate(data)
         except ValidationError as error:
-            raise Refusal(explain(error)) from None
+            raise refusal(error) from None
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=2) + "\n"
+
+
+ACCEPTED = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a number"),
+    "greater_than": "more than {gt:,}",
+    "greater_than_equal": "at least {ge:,}",
+    "less_than": "less than {lt:,}",
+    "less_than_equal": "at most {le:,}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "literal_error": "{expected}",
+}
+"""What a number or a choice may be, by pydantic's name of the error."""
+
+
+def refusal(error: ValidationError) -> Refusal:
+    """The refusal of a config, which knows the field that it is about."""
+    refused, place = Refusal(explain(error)), error.errors(include_url=False)[0]["loc"]
+    refused.field = "replace" if "replace_with" in place else str(place[0]) if place else ""
+    return refused
 
 
 def explain(error: ValidationError) -> str:
@@ -249,4 +269,8 @@ def explain(error: ValidationError) -> str:
         return f"The config is not readable json: {message.removeprefix('Invalid JSON: ')}."
     if first["type"] == "string_pattern_mismatch":
         return f"{field} is {SHORT.repr(first['input'])}; auto, cpu, mps, cuda or cuda:N is accepted."
-    return f"{field} is {SHORT.repr(first['input'])[:60]}: {message[0].lower()}{message[1:]}."
+    said = f"{field} is {SHORT.repr(first['input'])[:60]}"
+    accepted = ACCEPTED.get(first["type"])
+    if accepted is None:
+        return f"{said}: {message[0].lower()}{message[1:]}."
+    return f"{said}; {accepted.format_map(first.get('ctx', {}))} is accepted."

@@ -16,7 +16,6 @@ FEWER = {"n_forget": "24", "n_retain": "48", "n_eval": "4"}
 def test_erase_a_cat(studio: Callable[..., Studio], tab: Callable[..., Page]) -> None:
     page = tab(studio(real=True).url)
     page.set_default_timeout(3 * PATIENCE)  # all pictures are drawn before the first step
-    page.get_by_text("Settings", exact=True).click()
     for name, value in FEWER.items():
         field(page, name).fill(value)
     run = erase(page)

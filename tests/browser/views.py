@@ -83,13 +83,16 @@ def theme(page: Page, scheme: str) -> None:
 def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     """The Erase tab, before, while and after."""
     yield "first", page
-    page.get_by_text("Settings", exact=True).click()
-    page.get_by_text("The prompts this gives").click()
-    page.locator("#own-files button.label-wrap").click()
+    page.locator(".vocabulary summary").click()
+    for name in ("model-and-method", "settings", "expert-settings", "keep-prompts", "own-files", "terminal"):
+        page.locator(f"#{name} > button.label-wrap").click()
     page.locator("#field-keep textarea").fill("dog\na gryphon")
     page.wait_for_selector(".remarks p")
     page.wait_for_selector(".prompts li")
     yield "form", page
+    page.locator("#field-steps textarea").fill("many")
+    page.wait_for_selector("#mistake")
+    yield "mistake", page
     page.goto(f"{url}?run={runs.working.id}")
     page.wait_for_selector("#stop")
     page.wait_for_selector(".frames li.shown img")

@@ -86,6 +86,9 @@ def main(folder: str) -> bool:
                 phase(name, 0, 1)
                 phase(name, 1, 1)
             for done in range(0, 97, 16):
+                if done < 48:
+                    for side, kind in (("forget", "erased"), ("keep", "kept")):
+                        say(telemetry.Drawn(side, _strip(run, f"{side}-{done:02d}", kind, 0.0), 4))
                 phase("data", done, 96)
             reached = begun
             for reached in _steps(run, begun, steps, phase, say):
@@ -100,6 +103,11 @@ def main(folder: str) -> bool:
                 run.begin_last_comparison()
             phase("evaluate", 0, 96)
             groups = _evaluate(run)
+            for side, kind in (("forget", "erased"), ("keep", "kept")):
+                strips = [
+                    _strip(run, f"{side}-pairs-00{end}", kind, gone) for end, gone in (("", 0.0), ("-after", 1.0))
+                ]
+                say(telemetry.Drawn(side, strips[0], 4, strips[1]))
             phase("evaluate", 48, 96)
             phase("evaluate", 96, 96)
             phase("save", 1, 1)
@@ -162,6 +170,16 @@ def _steps(run, begun, steps, phase, say):  # type: ignore[no-untyped-def]
                 say(telemetry.Conflict(step, {place: noise.uniform(-1, 0.5) for place in places}, k))
         phase("unlearn", step, steps)
         yield step
+
+
+def _strip(run: Run, name: str, kind: str, gone: float) -> str:
+    """A strip of four pictures; its path in the run's folder."""
+    (run.path / "drawn").mkdir(exist_ok=True)
+    strip = Image.new("RGB", (SIDE * 4, SIDE))
+    for k in range(4):
+        strip.paste(picture(kind, k, gone), (k * SIDE, 0))
+    strip.save(run.path / "drawn" / f"{name}.png")
+    return f"drawn/{name}.png"
 
 
 def _evaluate(run: Run) -> dict[str, dict[str, object]]:

@@ -63,16 +63,22 @@ class MarkedGroup(NamedTuple):
 
 def marked(config: RunConfig, report: RunReport) -> list[MarkedGroup]:
     """The groups in their usual order. All pairs of what was erased stand open, else a few and all failures."""
+    groups = []
+    for name, title, _ in report.named():
+        pairs = sorted(of_group(config, report, name), key=lambda pair: not pair.failed)
+        failures = sum(pair.failed for pair in pairs)
+        groups.append(MarkedGroup(name, title, pairs, len(pairs) if name == "erased" else max(FOLDED, failures)))
+    return groups
+
+
+def of_group(config: RunConfig, report: RunReport, name: str) -> list[MarkedPair]:
+    """The pairs of a group in the report's order."""
     try:
         erased = erased_words(resolve(config).targets)
     except Refusal:  # a model that is not here any more: what counted is not known
         erased = {}
-    groups = []
-    for name, title, group in report.named():
-        pairs = sorted(_marked(name, group.images, erased), key=lambda pair: not pair.failed)
-        failures = sum(pair.failed for pair in pairs)
-        groups.append(MarkedGroup(name, title, pairs, len(pairs) if name == "erased" else max(FOLDED, failures)))
-    return groups
+    named = next(each for each, _, _ in report.named() if each == name)
+    return list(_marked(named, report.groups[named].images, erased))
 
 
 @until_changed("config.json", most=64)

@@ -10,7 +10,6 @@ from markupsafe import Markup
 from balign.host.status import RunView
 from balign.markup.render import render
 from balign.measure.report import GROUPS, TESTED
-from balign.method.objectives import settle
 from balign.runs.outcome.marks import veiled
 from balign.telemetry import Preview
 from balign.ui.files import url
@@ -20,8 +19,8 @@ FRAMES = 40
 
 
 def strip(view: RunView | None) -> Markup:
-    """The strip, or what will be there; empty without a run, and for one whose method takes no steps."""
-    if view is None or not settle(view.run.config).steps:
+    """The strip; empty as long as there is none, as without a run."""
+    if view is None or not view.previews:
         return Markup()
     frames = [(f"step {shot.step:,}" if shot.step else "before", shot) for shot in thinned(view.previews)]
     return render(

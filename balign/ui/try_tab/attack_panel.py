@@ -37,6 +37,15 @@ def build(parts: dict[str, Any]) -> set[str]:
     plain(macro("heading", "Try to bring it back", LEAD), "try-attacks")
     fields: dict[str, Any] = {}
     titles = [(ATTACKS[name].title, name) for name in CHOICES]
+    with gr.Column(elem_classes="tryout") as parts["choosing"]:
+        _choice(parts, fields, titles)
+    parts["attacked"] = plain("", "attacked")
+    parts |= fields
+    return set(fields)
+
+
+def _choice(parts: dict[str, Any], fields: dict[str, Any], titles: list[tuple[str, str]]) -> None:
+    """Which attacks to make, with what budget, and the button that begins them."""
     fields["attacks"] = gr.CheckboxGroup(titles, value=list(QUICK.attacks), label="Attacks", elem_id="attack-which")
     with gr.Row(elem_classes="finder"):
         tokens = " ".join(map(str, QUICK.tokens))
@@ -58,9 +67,6 @@ def build(parts: dict[str, Any]) -> set[str]:
             elem_id="attack-control",
         )
         parts["attack"] = gr.Button("Attack", variant="primary", scale=0, min_width=90, elem_id="try-attack")
-    parts["attacked"] = plain("", "attacked")
-    parts |= fields
-    return set(fields)
 
 
 def shown(run: Run | None, working: bool) -> dict[str, Any]:
