@@ -62,7 +62,7 @@ def test_under_a_sub_path_and_through_a_restart(
 
     other = tab(f"{nginx.url}/balign/?run={name}")
     other.wait_for_selector(".pair")
-    report = other.locator(".downloads a", has_text="Report").get_attribute("href") or ""
+    report = other.locator(".verdict .menu a", has_text="Report").get_attribute("href") or ""
     assert httpx.get(f"{nginx.url}/balign/{report}").status_code == 200
     assert httpx.get(f"{nginx.url}/balign/config").json()["root"] == f"{nginx.url}/balign"  # for programs
     failed = [line for line in nginx.requests().splitlines() if '" 404 ' in line]

@@ -99,7 +99,7 @@ def test_a_shared_run_is_watched_resumed_outlives_the_server_and_is_tried(
 
 def watches_only(stranger: Page) -> None:
     """Nothing with which the run could be changed, nor its weights."""
-    for button in ("#stop", "#resume", "#discard", "#compare-now", ".downloads a[href*='safetensors']"):
+    for button in ("#stop", "#resume", "#discard", "#compare-now", ".menu a[href*='safetensors']"):
         expect(stranger.locator(button)).to_have_count(0)
 
 
