@@ -35,7 +35,7 @@ def test_there_is_something_to_play_with_before_anything_is_pressed(size: str, s
     page = tab(studio().url, viewport=SIZES[size])
     wipe = page.locator(".wipe")
     expect(wipe.locator("img").first).to_be_in_viewport(ratio=0.9)
-    page.wait_for_function("[...document.querySelectorAll('.wipe img')].every((image) => image.naturalWidth === 524)")
+    page.wait_for_function("[...document.querySelectorAll('.wipe img')].every((image) => image.naturalWidth === 396)")
     cut = "(wipe) => wipe.style.getPropertyValue('--cut')"
     wipe.locator("input").focus()
     page.keyboard.press("ArrowLeft")

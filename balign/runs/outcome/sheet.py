@@ -8,7 +8,7 @@ from PIL import Image
 from balign.runs.file_cache import until_changed
 from balign.runs.folder import Run
 
-COLUMNS, CELL, GAP = 4, 128, 4
+COLUMNS, CELL, GAP = 4, 96, 4
 """Pictures in a row, and pixels."""
 ROWS = ("erased", "kept")
 Side = Literal["before", "after"]
@@ -37,5 +37,5 @@ def _drawn(run: Run, side: Side) -> bytes:
                     cell = picture.convert("RGB").resize((CELL, CELL), Image.Resampling.BICUBIC)
                 whole.paste(cell, (column * step, row * step))
     buffer = io.BytesIO()
-    whole.save(buffer, "WEBP", quality=70, method=6)
+    whole.save(buffer, "WEBP", quality=60, method=6)
     return buffer.getvalue()

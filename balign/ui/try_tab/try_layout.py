@@ -100,7 +100,7 @@ def _events(page: Page, tab: Any, parts: dict[str, Any], fields: Set[str]) -> No
         if scheduler.inline():
             refresh(on(seen, zerogpu.draw, "The drawing could not go on with the device"))
 
-    refresh([tab.select, parts["timer"].tick, page.browser.change])
+    refresh([tab.select, parts["timer"].tick])
     failure = "The drawing could not be started"
     submitted = [parts["draw"].click, parts["prompt"].submit]
     begin(on(submitted, try_actions.draw_prompt, failure, ["prompt", "seed", "images"]))
