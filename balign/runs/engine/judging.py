@@ -11,7 +11,7 @@ from balign.measure import nudity
 from balign.measure.distances import Compared, distances
 from balign.measure.evaluation import evaluate as score
 from balign.measure.report import GroupName, Scores
-from balign.runs.engine import first_pictures, images
+from balign.runs.engine import images, strips
 from balign.runs.engine.comparing import Comparing
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
@@ -34,7 +34,7 @@ def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, Scores]:
                     comparing.drawn(done + drawn)
                     if not done:
                         newest = range(images.BATCH * ((drawn - 1) // images.BATCH), drawn)
-                        yield from map(recorder.record, first_pictures.of_test(job, recorder, newest, pairs=True))
+                        yield from map(recorder.record, strips.of_test(job, recorder, newest, pairs=True))
                     yield recorder.phase("evaluate", done + drawn, total)
                 recorder.obey()
         done += len(shots)

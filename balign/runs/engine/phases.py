@@ -31,7 +31,7 @@ from balign.models import weight_file
 from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs import weights
-from balign.runs.engine import checkpoint, first_pictures, images
+from balign.runs.engine import checkpoint, images, strips
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
 from balign.runs.folder import PICTURES, Run
@@ -53,7 +53,7 @@ def check(job: Job, recorder: Recorder) -> Generator[Record, None, images.Paint]
     for paint in (images.recall, images.render):
         for _ in images.draw(job.model, few, job.sampling, folder, again=True, paint=paint):  # one batch
             recorder.obey()
-            yield from map(recorder.record, first_pictures.of_test(job, recorder, range(len(few))))
+            yield from map(recorder.record, strips.of_test(job, recorder, range(len(few))))
             yield recorder.phase("check", 1, 2)
         same = _load_unchanged(job)
         if same and torch.equal(images.load(folder, range(len(few))), images.render(job.model, few, job.sampling)):
@@ -96,7 +96,7 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
             guidance=sampling.guidance,
             own=own,
             on_progress=tell,
-            on_drawn=lambda places, drawn: told.extend(first_pictures.of_training(job, recorder, places, drawn)),
+            on_drawn=lambda places, drawn: told.extend(strips.of_training(job, recorder, places, drawn)),
         )
 
     drawn, compared = latents.none(job.model), len(job.shots) + len(job.own) + len(job.reference)
@@ -109,7 +109,7 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
     for done in base_pictures(job, paint):
         if images.BATCH < done <= len(job.shots):  # the first are told of by the check
             newest = range(images.BATCH * ((done - 1) // images.BATCH), done)
-            yield from map(recorder.record, first_pictures.of_test(job, recorder, newest))
+            yield from map(recorder.record, strips.of_test(job, recorder, newest))
         yield recorder.phase("data", total + done, total + compared)
         recorder.obey()
     data = latents.training_data(job.model, prompts, drawn)
