@@ -30,14 +30,17 @@
     if (!box) return;
     box.setAttribute("aria-invalid", "true");
     box.setAttribute("aria-describedby", "mistake");
-    const said = Object.assign(document.createElement("p"), { id: "mistake", className: "mistake", textContent: words });
+    const said = document.createElement("p");
+    Object.assign(said, { id: "mistake", className: "mistake", textContent: words });
     box.closest(".block").append(said);
   }
 
   /* to a field, out of what it is folded into; what is folded is not there before it is opened */
   async function go({ field, folds }) {
     for (const id of folds.split(" ").filter(Boolean)) {
-      for (let tries = 20; tries && !document.getElementById(id); tries--) await new Promise((on) => setTimeout(on, 50));
+      for (let tries = 20; tries && !document.getElementById(id); tries--) {
+        await new Promise((on) => setTimeout(on, 50));
+      }
       document.querySelector(`#${id} > button.label-wrap:not(.open)`)?.click();
     }
     window.balignGo("Erase", `#field-${field} :is(textarea, input)`);

@@ -120,7 +120,9 @@
     first.focus();
   });
   new MutationObserver((changes) => {
-    const ours = changes.some(({ target }) => target instanceof Element && target.closest("#part-words, #part-understood"));
+    const ours = changes.some(
+      ({ target }) => target instanceof Element && target.closest("#part-words, #part-understood"),
+    );
     if (ours || !document.querySelector(".vocabulary .near[data-shown]")) show();
   }).observe(document, { subtree: true, childList: true });
 })();
