@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 ROUTES = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login(/huggingface|/callback)?|logout)/?"
     r"|/pwa_icon(/\d+)?|/(assets|static|svelte|files)/.+"
-    r"|/gradio_api/((info|app_id|user|login_check|token|startup-events|theme\.css|cancel|reset|upload|upload_progress|queue/join|queue/data)/?|heartbeat/[\w-]+|call/(v2/)?\w+(/\w+)?/?|file=.+"
+    r"|/gradio_api/((info|app_id|user|login_check|token|startup-events|theme\.css|cancel|reset|upload|upload_progress"
+    r"|queue/join|queue/data)/?|heartbeat/[\w-]+|call/(v2/)?\w+(/\w+)?/?|file=.+"
     r"|mcp(/.*)?)"
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
