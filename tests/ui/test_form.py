@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balign import cli
+from balign.cli import run_commands
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.runs.config import Options, RunConfig
 from balign.ui import form, form_fields
@@ -109,8 +110,8 @@ def test_the_command_gives_the_same_config(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "x y").symlink_to(tiny_model_path)
     began: list[RunConfig] = []
-    monkeypatch.setattr(cli.Run, "create", lambda made, pictures: made)
-    monkeypatch.setattr(cli, "_follow", lambda made: began.append(made) or 0)
+    monkeypatch.setattr(run_commands.Run, "create", lambda made, pictures: made)
+    monkeypatch.setattr(run_commands, "follow", lambda made: began.append(made) or 0)
     made = RunConfig.parse({"erase": erase, "keep": keep, "model": "~/x y"})
     things = tuple(concept.model_copy(update={"kind": "thing"}) for concept in made.erase)
     made = made.model_copy(update={"erase": things})
