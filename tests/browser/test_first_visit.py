@@ -70,7 +70,7 @@ def test_an_example_is_open_and_unchangeable_on_a_public_instance(studio: Serve,
     page = tab(f"{server.url}?run=example-cat")
     expect(page.locator(".verdict h2")).to_contain_text("cat")
     page.get_by_role("tab", name="Try", exact=True).click()
-    expect(page.locator("section.strength input")).to_be_visible()
+    expect(page.locator("section.strength input[type=range]")).to_be_visible()
     expect(page.locator(".probing table")).to_be_visible()
     expect(page.locator(".attacking").first).to_be_visible()
     expect(page.locator(".group.own").first).to_be_visible()

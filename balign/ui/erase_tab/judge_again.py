@@ -7,6 +7,7 @@ import gradio as gr
 from balign.data import prompt_file
 from balign.host import limits, processes, scheduler, waitlist
 from balign.host.status import RunView
+from balign.markup.render import macro
 from balign.models.catalogue import CATALOGUE
 from balign.refusal import Refusal
 from balign.runs import judged_again
@@ -28,7 +29,7 @@ def build(parts: dict[str, Any]) -> None:
     with gr.Accordion(
         "Judge it again", open=False, visible=False, elem_id="judge-again", elem_classes="judge"
     ) as parts["judge"]:
-        gr.Markdown(ABOUT, elem_classes="soft")
+        plain(macro("lead", ABOUT), "judge-about")
         with gr.Row():
             parts["judge_scorer"] = gr.Dropdown(
                 [("the same as before", ""), *((name, name) for name in scorers)],
