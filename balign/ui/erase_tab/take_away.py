@@ -28,6 +28,7 @@ SHOWN = ("take", "take_files", "take_state", "push_row", "push", "make_lora", "m
 FIELDS = ("take_rank", "take_strength")
 PUSH_FIELDS = (*FIELDS, "push_what", "push_name", "push_private", "push_token")
 TITLES: dict[Made, str] = {"lora": "LoRA", "checkpoint": "Checkpoint"}
+LABELS: dict[Made, str] = {"lora": "Make the LoRA", "checkpoint": "Make the checkpoint"}
 PUSHED = {"pipeline": "Model", "lora": "LoRA", "checkpoint": "Checkpoint", "report": "Report"}
 VERBS = {"export": "The file is being written", "push": "It is being pushed to the Hub"}
 ENDED = "It ended early; log.txt in the run's folder may say why. Do the same again."
@@ -45,11 +46,8 @@ def build(parts: dict[str, Any]) -> None:
         with gr.Row(elem_classes="acts next filled"):
             parts["take_rank"] = _box("16", "Rank", "take-rank")
             parts["take_strength"] = _box("1", "Strength", "take-strength")
-            for form, title in TITLES.items():
-                name = f"make_{form}"
-                parts[name] = gr.Button(
-                    f"Make the {title.replace('C', 'c')}", size="sm", scale=0, elem_id=f"make-{form}"
-                )
+            for form, label in LABELS.items():
+                parts[f"make_{form}"] = gr.Button(label, size="sm", scale=0, elem_id=f"make-{form}")
         way = hub_login.way()
         with gr.Row(elem_classes="acts next filled", visible=bool(way)) as parts["push_row"]:
             what = [(title, name) for name, title in PUSHED.items()]
