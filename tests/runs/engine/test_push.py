@@ -11,6 +11,7 @@ from huggingface_hub.utils import _http
 from safetensors.torch import load
 
 from balign import cli
+from balign.cli import file_commands
 from balign.refusal import Refusal
 from balign.runs.engine import push
 from balign.runs.folder import Run
@@ -114,7 +115,7 @@ def test_without_a_token_it_is_asked_for_in_a_terminal_only(
     assert cli.main(["push", str(run.path), "me/x", "--what", "report"]) == 2
     assert "set HF_TOKEN" in " ".join(capsys.readouterr().err.split())
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr(cli, "getpass", lambda _: TOKEN)
+    monkeypatch.setattr(file_commands, "getpass", lambda _: TOKEN)
     assert cli.main(["push", str(run.path), "me/x", "--what", "report"]) == 0
     assert TOKEN not in capsys.readouterr().out
 
