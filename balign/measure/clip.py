@@ -25,11 +25,12 @@ class Scorer:
     (N, D) have length 1 and are on the CPU. Every text is encoded once and cached.
     """
 
+    told = ""
+    """How it judges, in words, where that is no matter of the kind of a word."""
+
     def __init__(self, name: str, model: Any, preprocess: Any, tokenizer: Any, device: str = "cpu") -> None:
         self.name = name
         self.device = device
-        self.told = ""
-        """How it judges, in words, where that is no matter of the kind of a word."""
         self._model = model.eval().requires_grad_(False)
         self._preprocess = preprocess
         self._tokenizer = tokenizer
