@@ -260,6 +260,8 @@ def explain(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "value_error":
         return f"{message[0].upper()}{message[1:]}."
+    if first["type"] == "extra_forbidden" and error.title != RunConfig.__name__:
+        return f"{field} is not known; nothing of this name is accepted."
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(RunConfig.model_fields))
         return f"{field} is not a setting; the settings are {known}."

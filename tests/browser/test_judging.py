@@ -11,7 +11,7 @@ from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from tests.browser.conftest import PATIENCE, Studio
 from tests.browser.test_runs import runs_tab
-from tests.browser.test_studio import erase, field
+from tests.browser.test_studio import erase, field, unfold
 from tests.browser.test_tryout import trying
 from tests.host import fake_run, fake_tryout
 
@@ -24,6 +24,7 @@ SD14 = "CompVis/stable-diffusion-v1-4"
 
 def test_the_form_follows_the_kind_beside_a_concept(studio: Serve, tab: Open) -> None:
     page = tab(studio().url)
+    unfold(page, "model-and-method")
     model = page.locator("#field-model input")
     model.fill(SD14)
     model.press("Enter")
@@ -32,7 +33,7 @@ def test_the_form_follows_the_kind_beside_a_concept(studio: Serve, tab: Open) ->
     question = page.get_by_role("group", name="What is Jane Doe?")
     question.get_by_role("button", name="person", exact=True).click()
     expect(command).to_have_value(re.compile(r"erase 'Jane Doe' --kind person"))
-    page.get_by_text("The prompts this gives").click()
+    unfold(page, "keep-prompts")
     expect(page.locator("#part-prompts")).to_contain_text("Jane Doe")
     page.get_by_label("Kind of Jane Doe").select_option("style")
     expect(command).to_have_value(re.compile("--kind style"))
@@ -58,7 +59,7 @@ def test_a_finished_run_is_judged_again(studio: Serve, tab: Open, tmp_path: Path
     expect(page.locator(".group.own h3")).to_contain_text("Own prompts")
     expect(page.locator(".group.own button.pair")).to_have_count(2)
     expect(page.locator("#part-outcome")).to_contain_text("judged by the scorer ViT-L-14/openai")
-    expect(page.locator(".progress h2, .progress .title").first).to_contain_text("Done")
+    expect(page.get_by_role("region", name="Progress").get_by_role("status")).to_have_text("Done")
 
 
 def test_what_is_sensitive_is_blurred_in_the_try_tab_until_asked_for(
