@@ -1,5 +1,6 @@
 """What the machine has free, and how much memory this process has taken."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -21,14 +22,19 @@ class Free(NamedTuple):
     memory: float
     disk: float
     gpu: bool
+    total: float = math.inf
+    """The memory there is in all; a card's is not known, since others may hold it."""
 
 
 def free(device: str, root: Path) -> Free:
     """What is free now for a run on this device whose files go below `root`. A container's limits are not seen."""
     existing = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists())
     cards, card = cards_free(), chosen_card(device)
-    memory = psutil.virtual_memory().available / GB if card is None else cards[card]
-    return Free(memory, shutil.disk_usage(existing).free / GB, card is not None)
+    disk = shutil.disk_usage(existing).free / GB
+    if card is not None:
+        return Free(cards[card], disk, True)
+    memory = psutil.virtual_memory()
+    return Free(memory.available / GB, disk, False, memory.total / GB)
 
 
 def chosen_card(device: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The five records a run leaves behind, and the file of json lines they are kept in.
+"""The six records a run leaves behind, and the file of json lines they are kept in.
 
 A run appends, anyone may read along: the studio, the command line, a test. Nothing here knows torch, or what a run
 does; it knows only how a record becomes a line and a line becomes a record.
@@ -21,7 +21,7 @@ LARGEST = 1e12
 
 
 class _Record:
-    """What the five records share: to a dictionary and back."""
+    """What the six records share: to a dictionary and back."""
 
     kind: ClassVar[str]
 
@@ -84,6 +84,21 @@ class Preview(_Record):
 
 
 @dataclass(frozen=True)
+class Drawn(_Record):
+    """A strip of the first pictures that were drawn, for who watches: ``count`` of them, to forget or to keep.
+
+    ``image`` is a path inside the run's folder; ``after`` one of what the same words and noise give with the weights
+    of the run, if they are pairs.
+    """
+
+    kind: ClassVar[str] = "drawn"
+    side: str
+    image: str
+    count: int
+    after: str = ""
+
+
+@dataclass(frozen=True)
 class Conflict(_Record):
     """Where erasing and keeping pulled against each other at a step: the gradients' cosine in each group of weights.
 
@@ -104,9 +119,9 @@ class Report(_Record):
     summary: dict[str, Any] = field(default_factory=dict)
 
 
-Record = Phase | Step | Preview | Report | Conflict
+Record = Phase | Step | Preview | Report | Conflict | Drawn
 
-KINDS: dict[str, type[Record]] = {record.kind: record for record in (Phase, Step, Preview, Report, Conflict)}
+KINDS: dict[str, type[Record]] = {record.kind: record for record in (Phase, Step, Preview, Report, Conflict, Drawn)}
 
 
 def from_dict(values: Mapping[str, Any]) -> Record:

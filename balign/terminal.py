@@ -74,7 +74,7 @@ def show(run: Run, events: Iterator[Record]) -> int:
     if report is not None:
         console.print(table(report))
         erased = ", ".join(concept.name for concept in run.config.erase)
-        console.sentence(f"{erased}: {headline(report, attack_store.attacked(run))}.")
+        console.sentence(headline(report, attack_store.attacked(run)).whole(erased))
         for warning in report.warnings if not report.scorer else ():
             console.sentence(warning)
         console.sentence(f"Report: {run.path / 'report.html'}")

@@ -40,6 +40,16 @@ XL2 = {
     "patch_size": 2,
     "num_embeds_ada_norm": 1000,
 }
+PATCH4 = {
+    "num_attention_heads": 6,
+    "attention_head_dim": 32,
+    "in_channels": 1,
+    "out_channels": 1,
+    "num_layers": 6,
+    "sample_size": 32,
+    "patch_size": 4,
+    "num_embeds_ada_norm": 1000,
+}
 
 
 Family = TypeVar("Family", bound=DiffusersModel)
@@ -75,11 +85,14 @@ def shapes() -> dict[str, tuple[BaseModel, Tensor]]:
             unet = diffusers.UNet2DConditionModel(**shape).eval()
         return around(StableDiffusion, unet), torch.empty(1, 77, shape["cross_attention_dim"])
 
-    with torch.device("meta"):
-        classes = around(DiT, diffusers.DiTTransformer2DModel(**XL2).eval())
+    def transformer(shape: dict[str, Any]) -> tuple[BaseModel, Tensor]:
+        with torch.device("meta"):
+            denoiser = diffusers.DiTTransformer2DModel(**shape).eval()
+        return around(DiT, denoiser), torch.zeros(1, 1, 1, dtype=torch.long)
+
     bundled = models.load(catalogue.EMOJI)
     found = {catalogue.EMOJI.id: (bundled.hollow(), bundled.encode_text([""]))}
     for entry in catalogue.CATALOGUE:
         if entry.family == catalogue.SD14.family and not entry.bundled:
             found[entry.id] = stable(SD2 if entry.size_px == 768 else SD1)
-    return found | {catalogue.DIT.id: (classes, torch.zeros(1, 1, 1, dtype=torch.long))}
+    return found | {catalogue.DIT.id: transformer(XL2), catalogue.FASHION.id: transformer(PATCH4)}

@@ -1,13 +1,15 @@
 """How far the two gradients and the step are from those in fp64, in every number format: the table of docs/measured.md.
 
-    python -m benchmarks.precision
+    python -m benchmarks.precision --only bundled --seeds 4
+    python -m benchmarks.precision --only sd14 --width 1 --pixels 128 --seeds 2  # 860 M weights: 12 GB, an hour or two
 
 The gradients are those of the default's losses: ascent on the noise, and the distance to what the base predicts in the
 same format. Drift is how far every trained weight was moved before, at random: 1e-4 is about one step of Adam, 3e-3
-about a whole run. The step is Adam's first along the restricted gradient, projected. The second model is Stable
-Diffusion 1.4's shape at a quarter of its width and 256 px, with random weights, since fp64 at full size takes hours.
-TF32, which no processor has, is imitated: what goes into a product is rounded to its 10 bits. Autocast is told to keep
-no weights that it cast: they would be those before the drift.
+about a whole run. The step is Adam's first along the restricted gradient, projected. A seed is another draw of latents,
+noise, conditions, timesteps and drift, and the lowest cosine of all seeds is shown. The second model is Stable
+Diffusion 1.4's shape with random weights, a quarter as wide unless told otherwise. TF32, which no processor has, is
+imitated: what goes into a product is rounded to its 10 bits. Autocast is told to keep no weights that it cast: they
+would be those before the drift.
 """
 
 import argparse
@@ -80,12 +82,14 @@ FORMATS: dict[str, tuple[torch.dtype, Callable[[], AbstractContextManager[Any]],
 }
 
 
-def gradients(model: DiffusersModel, name: str, drift: float, pictures: int) -> tuple[list[Tensor], list[Tensor]]:
+def gradients(
+    model: DiffusersModel, name: str, drift: float, pictures: int, seed: int
+) -> tuple[list[Tensor], list[Tensor]]:
     """The forget and the retain gradient in this format, as fp64."""
     dtype, arithmetic, scale = FORMATS[name]
     denoiser: Any = model.denoiser.to(dtype)
     chosen: list[Tensor] = list(select(denoiser, "cross_attention").values())
-    g = torch.Generator().manual_seed(0)
+    g = torch.Generator().manual_seed(seed)
     noise, noisy = (torch.randn(2, pictures, *model.latent_shape, generator=g).to(dtype) for _ in range(2))
     width = denoiser.config.cross_attention_dim
     conditions = torch.randn(2, pictures, 77, width, generator=g).to(dtype)
@@ -123,14 +127,18 @@ def step(f: list[Tensor], r: list[Tensor]) -> list[Tensor]:
     return taken
 
 
-def rows(name: str, model: DiffusersModel, pictures: int) -> Iterator[str]:
+def rows(name: str, model: DiffusersModel, pictures: int, seeds: int) -> Iterator[str]:
     for drift in DRIFTS:
-        reference = gradients(model, "fp64", drift, pictures)
-        reference_step = step(*reference)
-        for form in list(FORMATS)[1:]:
-            found = gradients(model, form, drift, pictures)
-            cosines = [gram(ours, theirs).cosine for ours, theirs in zip(found, reference, strict=True)]
-            cosines.append(gram(step(*found), reference_step).cosine)
+        lowest: dict[str, list[float]] = {}
+        for seed in range(seeds):
+            reference = gradients(model, "fp64", drift, pictures, seed)
+            reference_step = step(*reference)
+            for form in list(FORMATS)[1:]:
+                found = gradients(model, form, drift, pictures, seed)
+                cosines = [gram(ours, theirs).cosine for ours, theirs in zip(found, reference, strict=True)]
+                cosines.append(gram(step(*found), reference_step).cosine)
+                lowest[form] = list(map(min, cosines, lowest.get(form, cosines)))
+        for form, cosines in lowest.items():
             shown = " | ".join(f"{cosine:.5f}" for cosine in cosines)
             yield f"| {name} | {drift:g} | {form} | {shown} | {'yes' if min(cosines[:2]) >= 0.99 else 'no'} |"
 
@@ -140,17 +148,20 @@ def main() -> None:
     parser.add_argument("--only", choices=("bundled", "sd14"))
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--pixels", type=int, default=256)
+    parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     print("| model | drift | format | forget | retain | step | both at least 0.99 |\n|---|---|---|---|---|---|---|")
     if options.only != "sd14":
         bundled = models.load(catalogue.EMOJI)
         assert isinstance(bundled, DiffusersModel)
-        print(*rows("bundled", bundled, 4), sep="\n", flush=True)
+        for row in rows("bundled", bundled, 4, options.seeds):
+            print(row, flush=True)
     if options.only != "bundled":
         with tempfile.TemporaryDirectory() as folder:
             torch.manual_seed(0)
             model = StableDiffusion.load(sd14(Path(folder), options.width, options.pixels))
-            print(*rows(f"SD 1.4, width {options.width:g}", model, 2), sep="\n", flush=True)
+            for row in rows(f"SD 1.4, width {options.width:g}", model, 2, options.seeds):
+                print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from balign.runs import examples
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from tests.measure.tiny_clip import tiny_clip
@@ -56,7 +57,8 @@ def claim() -> Iterator[Claim]:
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test writes into the user's cache or runs."""
+    """No test writes into the user's cache or runs, and the examples that ship are there only for who asks for them."""
+    monkeypatch.setattr(examples, "FOLDER", tmp_path / "examples")
     monkeypatch.setenv("BALIGN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("BALIGN_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from balign import cli
+from balign.cli import run_commands
 from balign.host import status
 from balign.runs.folder import Run, list_runs
 
@@ -43,7 +44,7 @@ def test_errors_are_one_sentence_and_code_2(arguments, words, capsys, tmp_path, 
 
 
 def test_a_bug_of_ours_is_no_sentence_but_a_traceback(monkeypatch):
-    monkeypatch.setattr(cli, "_open", lambda folder: list(zip([1], [], strict=True)))
+    monkeypatch.setattr(run_commands, "opened_run", lambda folder: list(zip([1], [], strict=True)))
     with pytest.raises(ValueError, match="zip"):
         cli.main(["evaluate", "run"])
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 KNOWN = {"title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file", "pinned"} | {
     *("short_description", "license", "suggested_hardware", "startup_duration_timeout", "models", "tags"),
+    *("hf_oauth", "hf_oauth_scopes"),
 }
 """Those of the reference, https://huggingface.co/docs/hub/spaces-config-reference, that are used here."""
 
@@ -42,6 +43,8 @@ def test_the_front_matter_is_what_a_space_reads(front: dict[str, Any]) -> None:
     assert re.fullmatch(r"\d+[mh]", front["startup_duration_timeout"])
     assert front["license"] == "apache-2.0"
     assert (ROOT / front["app_file"]).is_file()
+    assert front["hf_oauth"] is True
+    assert front["hf_oauth_scopes"] == ["contribute-repos"]  # to make repositories, and to write to these alone
     assert set(front["models"]) == {entry.id for entry in CATALOGUE if not entry.bundled}
 
 

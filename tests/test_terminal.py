@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from balign import cli
+from balign.cli import run_commands
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from balign.runs.outcome import bundle, reproduce
@@ -106,7 +107,7 @@ def test_the_sentence_at_the_end_of_a_reproduction_steers_no_terminal(
 ) -> None:
     run, path = made(), bundle.write(made(), tmp_path / "run.zip")
     monkeypatch.setattr(reproduce, "begin", lambda read: run)
-    monkeypatch.setattr(cli, "_follow", lambda opened: 0)
+    monkeypatch.setattr(run_commands, "follow", lambda opened: 0)
     assert cli.main(["reproduce", str(path)]) == 0
     told = capsys.readouterr().out
     assert told.startswith("same\\x1b[2J")

@@ -17,7 +17,7 @@ from balign.attack.subjects import Subject
 from balign.data import latents
 from balign.data.attack_prompts import LEARNED, SEEDS, AttackPrompts, attack_prompts
 from balign.data.latents import image_seeds
-from balign.measure.clip import Scorer
+from balign.measure import scorers
 from balign.measure.evaluation import Shot
 from balign.measure.recovery import ConceptJudge, ScorerJudge
 from balign.method.attacks.fitting import DenoisingFit
@@ -84,7 +84,7 @@ def open_bench(job: Job, request: AttackRequest, tick: Tick, on_point: OnPoint) 
         raise Refusal(f"An attack is counted by a scorer. {job.unscored}")
     judges = [ScorerJudge(job.scorer, job.prompts.choices)]
     if request.judge is not None:
-        judges.append(ScorerJudge(Scorer.load(request.judge, device(job.run.config)), job.prompts.choices))
+        judges.append(ScorerJudge(scorers.load(request.judge, device(job.run.config)), job.prompts.choices))
 
     def made(texts: list[str], seed: int) -> Tensor:
         if not texts:

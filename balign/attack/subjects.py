@@ -68,8 +68,8 @@ def subjects(job: Job, control: BaseModel | None) -> Iterator[Subject]:
 
 def load_control(job: Job, folder: str) -> BaseModel:
     """The control. Raises Refusal for one whose latents are not the base's: it could not be attacked the same way."""
-    size = job.run.config.size
-    other = models.load(catalogue.find(folder), str(job.model.device), job.model.drawn_in, size)
+    config = job.run.config
+    other = models.load(catalogue.find(folder), str(job.model.device), job.model.drawn_in, config.size, config.sampler)
     if other.fingerprint == job.model.fingerprint:
         raise Refusal(
             f"The control {Path(folder).name} is the run's own base model; name one that never knew the concept."

@@ -71,13 +71,16 @@ def make(
     batch: int = 8,
     own: Mapping[int, Tensor] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_drawn: Callable[[Sequence[int], Sequence[Tensor]], None] | None = None,
 ) -> Latents:
     """The latents of the forget and retain prompts, from the cache or else drawn in batches and put there.
 
     own: those of somebody's own pictures, by their place in both lists together; they are never in the cache.
 
-    on_progress is called with how many are done and how many there are; an exception it raises ends the work, and every
-    finished batch stays in the cache. Raises OSError if the cache cannot be written.
+    Both sides are drawn at the same pace. on_drawn is called with the places, in both lists together, and latents of
+    what was in the cache, then of each batch. on_progress is called with how many are done and how many there are; an
+    exception it raises ends the work, and every finished batch stays in the cache. Raises OSError if the cache cannot
+    be written.
     """
     folder = _folder(model, cache_dir)
     texts = [*prompts.forget, *prompts.retain]
@@ -89,7 +92,12 @@ def make(
     given = own or {}
     latents = [given.get(i, None) if i in given else _read(file, model.latent_shape) for i, file in enumerate(files)]
     missing = [i for i, latent in enumerate(latents) if latent is None]
+    n, m = len(prompts.forget), len(prompts.retain)
+    missing.sort(key=lambda i: i / n if i < n else (i - n) / m)
     done = len(texts) - len(missing)
+    if on_drawn is not None:
+        cached = [i for i, latent in enumerate(latents) if latent is not None and i not in given]
+        on_drawn(cached, [latent for i in cached if (latent := latents[i]) is not None])
     if on_progress is not None:
         on_progress(done, len(texts))
     for start in range(0, len(missing), batch):
@@ -104,10 +112,11 @@ def make(
             latents[i] = stored = latent
             _write(files[i], stored)
         done += len(chunk)
+        if on_drawn is not None:
+            on_drawn(chunk, list(drawn[: len(chunk)]))
         if on_progress is not None:
             on_progress(done, len(texts))
     whole = torch.stack([latent for latent in latents if latent is not None])
-    n = len(prompts.forget)
     manifest = [
         {"prompt": prompt, "side": "forget" if i < n else "retain"}
         | ({"sha256": prompts.own[i]} if i in given else {"seed": image_seed, "file": str(file)})

@@ -11,11 +11,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from balign.data.spelling import FOLDER, bare, names, same, tokens
+from balign.plain_text import harmless
 from balign.refusal import Refusal
 
+LONGEST_LABEL = 100
+"""Characters of a label that is taken for a word."""
 OPEN = ("objects", "styles", "people", "portraits", "themes", "places", "backgrounds")
 """Lexicons for hub models; a concept is looked for in all of them."""
 KINDS = {  # key of the file -> the kind of its words
@@ -110,9 +114,37 @@ class Lexicon:
         return [self.fill(template, {word.kind: word.name}) for template in self.zero_shot[word.kind]]
 
 
+def of_labels(index: Path) -> Lexicon:
+    """The labels of a class-conditional model, by its pipeline's index: each class's first word that is its alone.
+
+    A word of two classes means the later one, as to the stock pipeline. Raises Refusal if there is none.
+    """
+    try:
+        labels = json.loads(index.read_text(encoding="utf-8"))["id2label"]
+        said = {int(number): [word.strip() for word in str(words).split(",")] for number, words in labels.items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise Refusal(f"The labels in {index} cannot be read; accepted are numbers with words.") from None
+    meant = {word: number for number, words in said.items() for word in words if 0 < len(word) <= LONGEST_LABEL}
+    meant = {word: number for word, number in meant.items() if harmless(word) == word}
+    words: dict[str, Word] = {}
+    for number in said:
+        own = [word for word in said[number] if meant.get(word) == number]
+        if own:
+            words[own[0]] = Word(own[0], "object", synonyms=tuple(own[1:]))
+    if not words:
+        raise Refusal(f"The labels in {index} name no class; a pipeline whose id2label does is accepted.")
+    plain = {"object": words}
+    alone = {"train": ["{object}"], "test": ["{object}"]}
+    captions = {"object": ["a photo of a {object}"]}
+    listed = frozenset(name for word in words.values() for name in (word.name, *word.synonyms))
+    return Lexicon(str(index), True, plain, {}, alone, zero_shot=captions, index=_index(plain), listed=listed)
+
+
 @cache
 def load(name: str) -> Lexicon:
-    """The lexicon of this name in `assets/prompts`. Raises Refusal if there is none."""
+    """The lexicon of this name in `assets/prompts`, or of the labels of a pipeline's index. Raises Refusal for none."""
+    if name.endswith(".json"):
+        return of_labels(Path(name))
     file = FOLDER / f"{name}.json"
     known = sorted(path.stem for path in FOLDER.glob("*.json"))
     if name not in known:

@@ -11,6 +11,7 @@ from balign.data.lexicon import Lexicon
 from balign.data.scenes import Labelled, Scene, scenes, shuffled
 from balign.data.spelling import names
 from balign.data.targets import Lists, Target
+from balign.refusal import Refusal
 
 NEIGHBOURS_OUT = 4  # one close word in so many is held out from the twins
 PLAIN_TURN = 4  # one twin in so many has no such word at all, where the lexicon has wordings for that
@@ -21,8 +22,12 @@ KEEP_ROUNDS = 8  # most images of one entry of the keep list
 class Plan:
     """Streams of prompts for the two lists of a run and a seed."""
 
-    def __init__(self, lists: Lists, seed: int) -> None:
-        self.targets, self.seed, self.banned = lists.targets, seed, lists.forms
+    def __init__(self, lists: Lists, seed: int, only: Sequence[str] = ()) -> None:
+        """only: the words that alone are guarded in training; left out, all of the kind and the keep list."""
+        self.targets, self.seed, self.banned, self.only = lists.targets, seed, lists.forms, only
+        others = {word.name for target in self.targets for word in target.others}
+        if odd := [word for word in only if word not in others]:
+            raise Refusal(f"{odd[0]!r} is no other word of the kind; accepted are {', '.join(sorted(others)[:12])}.")
         lexicons = list({target.lexicon.name: target.lexicon for target in self.targets}.values())
         hits = {text: next(((x, word) for x in lexicons if (word := x.find(text))), None) for text in lists.keep}
         self.kept_words = [hit for hit in hits.values() if hit is not None]
@@ -38,7 +43,7 @@ class Plan:
     def _split(self, target: Target, anchor: str) -> tuple[list[str], list[str]]:
         """The other words of the target's kind: those for twins, and close ones held out for testing."""
         members = target.others
-        listed = {word.name for _, word in self.kept_words} | {anchor}
+        listed = {word.name for _, word in self.kept_words} | {anchor, *self.only}
         close = [word.name for word in members if word.name not in listed and word.category == target.word.category]
         if len(close) < 2:
             close = [word.name for word in members if word.name not in listed]
@@ -72,7 +77,8 @@ class Plan:
 
     def retain(self, count: int) -> tuple[int, list[str]]:
         """Prompts from the keep list, up to half of all, then twins; and how many come from the list."""
-        listed = [labelled.prompt for labelled in itertools.islice(self._listed("train"), count // 2)]
+        most = 0 if self.only else count // 2
+        listed = [labelled.prompt for labelled in itertools.islice(self._listed("train"), most)]
         return len(listed), [*listed, *itertools.islice(self._twins(), count - len(listed))]
 
     def uniform_retain(self, count: int) -> list[str]:
@@ -95,7 +101,8 @@ class Plan:
 
     def _other_words(self, index: int) -> Iterator[str]:
         target = self.targets[index]
-        others = self.trained[index] or [target.lexicon.generic.get(target.word.kind, "")]
+        trained = [word for word in self.trained[index] if not self.only or word in self.only]
+        others = trained or [target.lexicon.generic.get(target.word.kind, "")]
         stream = shuffled(others, self._rng(f"twins {target.word.name}"))
         if target.word.kind not in target.lexicon.optional:
             return stream

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from balign.data.prompts import PromptSets
 from balign.data.targets import Lists, Target
 
-OFFERED = 10
+OFFERED = 8
 """The most close words offered at once."""
 
 

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from balign.data.kinds import TITLES
 from balign.data.lexicon import Lexicon, Word
 from balign.data.meaning import understand
 from balign.data.readings import readings
 from balign.data.recognised import translated
 from balign.data.spelling import folded, names, places, same, spoken, tokens, vocabulary
-from balign.refusal import Refusal
+from balign.refusal import Refusal, about
 
 MENTIONED = 3
 """So many texts to keep are named that hold a word that is erased; the others are counted."""
@@ -73,16 +74,19 @@ def resolve(concepts: Sequence[ConceptLike | str], keep: Sequence[str] = (), lex
     """
     if not concepts:
         raise Refusal("Nothing to erase was given; name at least one concept.")
-    targets, warnings = _targets(concepts, lexicon)
+    with about("erase"):
+        targets, warnings = _targets(concepts, lexicon)
     forms = [form for target in targets for form in target.forms]
     for target in targets:
         clash = target.replacement and names(target.replacement, forms)
-        if clash:
-            raise Refusal(
-                f"{target.word.name!r} cannot be replaced with {target.replacement!r}, which is itself to be erased; "
-                "choose something that is kept."
-            )
-    clean, more = _kept(keep, forms, targets[0].lexicon)
+        with about("replace"):
+            if clash:
+                raise Refusal(
+                    f"{target.word.name!r} cannot be replaced with {target.replacement!r}, which is itself to be "
+                    "erased; choose something that is kept."
+                )
+    with about("keep"):
+        clean, more = _kept(keep, forms, targets[0].lexicon)
     targets = [target._replace(others=_others(target, forms)) for target in targets]
     for target in targets:
         if not clean and not target.others:
@@ -115,7 +119,8 @@ def _targets(concepts: Sequence[ConceptLike | str], lexicon: str) -> tuple[list[
         if replacement and any(same(replacement, word.name) for word in fresh):
             fresh = fresh if len(fresh) == 1 else [word for word in fresh if not same(replacement, word.name)]
         for word in fresh:
-            instead = _replacement(replacement, word, meant.lexicon)
+            with about("replace"):
+                instead = _replacement(replacement, word, meant.lexicon)
             found.append(Target(meant.lexicon, word, instead, alias=meant.alias, explicit=kind is not None))
     return found, warnings
 
@@ -129,11 +134,11 @@ def _replacement(name: str | None, word: Word, lexicon: Lexicon) -> str | None:
         return other.name
     if not lexicon.closed:
         return _without_article(name)
-    near = [close for close in lexicon.near(name) if close in lexicon.words[word.kind]]
+    near = [close for close in lexicon.near(name) if close in lexicon.words[word.kind] and close != word.name]
     example = near or [member for member in lexicon.words[word.kind] if member != word.name][:3]
     raise Refusal(
         f"{word.name!r} cannot be replaced with {name!r}; "
-        f"another {word.kind} is accepted, such as {', '.join(example)}."
+        f"another {TITLES[word.kind]} is accepted, such as {', '.join(example)}."
     )
 
 

@@ -89,6 +89,7 @@ class GridTarget(_Part):
     title: Title
     erase: Annotated[tuple[Concept, ...], Field(min_length=1)]
     keep: tuple[Prompt, ...] = ()
+    retain_words: Annotated[str, Field(max_length=2_000)] = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -235,6 +236,7 @@ class Grid(_Part):
         ):
             told = self.settings | method.options | (variant.options if variant else {})
             told |= {"model": model, "seed": seed, "erase": target.erase, "keep": target.keep}
+            told |= {"retain_words": target.retain_words} if target.retain_words else {}
             row = METHODS.get(told.get("method") or DEFAULT_METHOD)
             if row is not None and not row.steps:  # steps for all are meant for those that take any
                 told.pop("steps", None)

@@ -62,6 +62,7 @@ def _row(root: Path, cell: GridCell) -> Row:
         "seconds": {"run": report.seconds, **phase_seconds(records), "attack": attack.seconds if attack else 0.0},
         "stored": (path / ERASED).stat().st_size,
         "ledger": report.ledger._asdict(),
+        "distances": {each.features: each.model_dump(exclude={"features"}) for each in report.distances},
         **_attacks(attack),
     }
 

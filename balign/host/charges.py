@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from balign.host import limits
-from balign.host.limits import Charge
+from balign.host import limits, rates
+from balign.host.rates import Charge
 from balign.host.visitors import Visitor
 from balign.runs import prompt_lists
 from balign.runs.config import RunConfig
@@ -32,4 +32,4 @@ def _count(visitor: Visitor, *charges: Charge) -> None:
         {f"from {visitor.address}": limits.LIMITS.sharing} if visitor.address else {}
     )
     each = [(charge, who, times) for charge in charges for who, times in whose.items()]
-    limits.RATE.charge([c._replace(key=f"{c.key} {who}", most=c.most * times) for c, who, times in each])
+    rates.RATE.charge([c._replace(key=f"{c.key} {who}", most=c.most * times) for c, who, times in each])

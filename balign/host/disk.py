@@ -11,6 +11,7 @@ from pathlib import Path
 from balign.data import latent_cache
 from balign.host import limits, visitors
 from balign.host.idle import idle
+from balign.models import catalogue, hub
 from balign.plain_file import SHORTAGES, expanded, raise_shortage
 from balign.refusal import Refusal
 from balign.runs.folder import Run, list_runs, runs_root
@@ -131,6 +132,16 @@ def check_growth(run: Run, more: int) -> None:
     """Raise Refusal if this many bytes more would exceed the quota of one run of a visitor."""
     if limits.public() and size(run.path) + more > limits.LIMITS.run_bytes:
         raise Refusal("This run has as many files as a shared instance keeps; take its weights to another machine.")
+
+
+def model_bytes(name: str) -> int:
+    """Bytes of the weights of a model on this machine, about what a whole one of them takes; 0 if they are not here."""
+    where = catalogue.locate(catalogue.find(name))
+    folder = hub.cached(where) if isinstance(where, str) else where
+    if folder is None:
+        return 0
+    files = folder.rglob("*.safetensors") if folder.is_dir() else [folder]
+    return sum(file.stat().st_size for file in files)  # of the hub's cache, which has links
 
 
 def size(folder: Path) -> int:

@@ -1,28 +1,20 @@
-"""Whether this instance is public, what a visitor of a public one may request, and how often."""
+"""Whether this instance is public, and what a visitor of a public one may request."""
 
 import ipaddress
 import os
 import re
-import threading
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
+from balign.measure import scorer_names
 from balign.method.objectives import settle
 from balign.models.catalogue import CATALOGUE
 from balign.models.model_names import hub_id, looks_local
-from balign.refusal import Refusal
+from balign.refusal import Refusal, about
 from balign.runs.config import RunConfig
 from balign.runs.prompt_lists import pictures
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
-HOUR, MINUTE = 3600.0, 60.0
-MAX_KEYS = 10_000
-"""How many visitors a rate limit counts one by one."""
-SHARED = 1_000
-"""In how many counts those beyond them come together."""
 SAID = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
@@ -65,7 +57,9 @@ class Limits:
     images_each: int = 8_000
     """Drawn by these runs."""
     drawings: int = 60
-    """Drawn with finished runs in the Try tab within an hour."""
+    """Drawn with finished runs in the Try tab, exported or pushed within an hour."""
+    rank: int = 128
+    """Of a LoRA."""
     attack_drawings: int = 10
     """So many of these an attack counts as."""
     attack_pictures: int = 24
@@ -99,6 +93,10 @@ class Limits:
 LIMITS = Limits()
 
 
+class NotHere(Refusal):
+    """A run that is possible, but more than this instance does."""
+
+
 def public() -> bool:
     """Whether strangers use this instance: as BALIGN_PUBLIC says, and without it unless only this machine reaches it.
 
@@ -129,31 +127,48 @@ def check(config: RunConfig) -> None:
     """Raise Refusal for a run that a public instance does not do; on your own machine all are possible."""
     if not public():
         return
-    check_model(config.model)
-    scorers = list(dict.fromkeys(entry.scorer for entry in CATALOGUE))
-    if config.scorer is not None and config.scorer not in scorers:
-        raise Refusal(f"The scorer {config.scorer[:80]!r} is not used here; accepted are {', '.join(scorers)}.")
+    with about("model"):
+        check_model(config.model)
+    with about("scorer"):
+        _check_scorer(config.scorer)
     if config.device != "auto":
         raise Refusal(f"The device is {config.device!r}; accepted on a shared instance is auto.")
     settings = settle(config)
     drawn = pictures(config)
     images = drawn.training + drawn.compared + drawn.reference
-    for count, most, what in (
-        (len(config.erase), LIMITS.concepts, "concepts to erase"),
-        (len(config.keep), LIMITS.keep, "prompts to keep"),
-        (len(config.forget_pictures) + len(config.keep_pictures), LIMITS.own_pictures, "own pictures"),
-        (settings.steps, LIMITS.steps, "steps"),
-        (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps"),
-        (config.size or 0, LIMITS.size, "pixels of width and height"),
-        (settings.batch_forget, LIMITS.batch, "forget images in one step"),
-        (settings.batch_retain, LIMITS.batch, "retain images in one step"),
-        (drawn.previews, LIMITS.previews, "previews"),
-        (config.n_forget + config.n_retain, LIMITS.images, "prompts to learn from"),
-        (settings.buffer, LIMITS.buffer, "earlier gradients to heed"),
-        (images, LIMITS.images, "images to draw, for training and comparing,"),
+    for count, most, what, field in (
+        (len(config.erase), LIMITS.concepts, "concepts to erase", "erase"),
+        (len(config.keep), LIMITS.keep, "prompts to keep", "keep"),
+        (len(config.forget_pictures) + len(config.keep_pictures), LIMITS.own_pictures, "own pictures", ""),
+        (settings.steps, LIMITS.steps, "steps", "steps"),
+        (config.sampling_steps or 0, LIMITS.drawing_steps, "drawing steps", "sampling_steps"),
+        (config.size or 0, LIMITS.size, "pixels of width and height", "size"),
+        (settings.batch_forget, LIMITS.batch, "forget images in one step", "batch_forget"),
+        (settings.batch_retain, LIMITS.batch, "retain images in one step", "batch_retain"),
+        (drawn.previews, LIMITS.previews, "previews", "preview_every"),
+        (config.n_forget + config.n_retain, LIMITS.images, "prompts to learn from", "n_retain"),
+        (settings.buffer, LIMITS.buffer, "earlier gradients to heed", "method"),
+        (images, LIMITS.images, "images to draw, for training and comparing,", "n_eval"),
     ):
         if count > most:
-            raise Refusal(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")
+            with about(field):
+                raise NotHere(f"{count:,} {what} were asked for; this shared instance does at most {most:,}.")
+
+
+def _check_scorer(name: str | None) -> None:
+    """Raise Refusal unless a public instance has the scorer, or may fetch it; a folder is never looked at.
+
+    It may fetch those of the catalogue; with BALIGN_OPEN_MODELS=1 those of papers, too.
+    """
+    known = list(dict.fromkeys(entry.scorer for entry in CATALOGUE))
+    if name is None or name in known:
+        return
+    meant = scorer_names.paper_scorer(name)
+    fetched = os.environ.get("BALIGN_OPEN_MODELS") == "1"
+    if not meant or not (meant in known or fetched or scorer_names.on_this_machine(meant)):
+        here = [each for each in scorer_names.PAPERS if fetched or scorer_names.on_this_machine(each)]
+        accepted = ", ".join(dict.fromkeys([*known, *here]))
+        raise Refusal(f"The scorer {name[:80]!r} is not used here; accepted are {accepted}.")
 
 
 def check_model(name: str) -> None:
@@ -169,88 +184,3 @@ def check_model(name: str) -> None:
     name = hub_id(name)
     if not HUB_ID.fullmatch(name) or looks_local(name) or Path(name).exists():
         raise Refusal(f"The model {name[:80]!r} is no hub id of the form owner/name; one of those is accepted.")
-
-
-class Charge(NamedTuple):
-    """What is to be counted for one visitor, and how much within an hour is allowed."""
-
-    key: str
-    most: int
-    amount: int = 1
-    what: str = "runs were begun"
-    where: str = "from here"
-
-
-class Rate:
-    """A rate limit: how much each visitor began or sent within the last hour. A restart forgets it.
-
-    Nobody is forgotten before. Visitors beyond MAX_KEYS are counted together, SHARED counts for all of them, so that
-    however many come, the memory is bounded and none of them frees another.
-    """
-
-    def __init__(self) -> None:
-        self._seen: dict[str | int, list[tuple[float, int]]] = {}
-        self._tidied = float("-inf")
-        self._lock = threading.Lock()
-
-    def admit(
-        self, most: dict[str, int], what: str = "runs were begun", amount: int = 1, now: float | None = None
-    ) -> None:
-        """Count an amount for each of these visitors. Raises Refusal if one of them would have more than its number."""
-        self.charge([Charge(key, allowed, amount, what) for key, allowed in most.items()], now)
-
-    def charge(self, charges: Sequence[Charge], now: float | None = None) -> None:
-        """Count all of these, or raise Refusal and count none."""
-        now = time.monotonic() if now is None else now
-        with self._lock:
-            self._check(charges, now)
-            for charge in charges:
-                self._count(charge, now)
-
-    def check(self, charges: Sequence[Charge]) -> None:
-        """Raise Refusal if one of these could not be counted."""
-        with self._lock:
-            self._check(charges, time.monotonic())
-
-    def _check(self, charges: Sequence[Charge], now: float) -> None:
-        for key, most, amount, what, where in charges:
-            recent = sorted(self._recent(key, now) + self._recent(_shared(key), now))
-            over = sum(n for _, n in recent) + amount - most
-            if over > 0:
-                raise Refusal(f"{most:,} {what} {where} within an hour; {_later(recent, over, now)}.")
-
-    def _count(self, charge: Charge, now: float) -> None:
-        """What comes within a minute is one entry, so that many small amounts cost no more than few large ones."""
-        known: str | int = charge.key
-        if known not in self._seen and len(self._seen) >= MAX_KEYS:
-            self._tidy(now)
-            known = known if len(self._seen) < MAX_KEYS else _shared(charge.key)
-        recent = self._recent(known, now)
-        same = bool(recent) and now - recent[-1][0] < MINUTE
-        begun, before = recent.pop() if same else (now, 0)
-        self._seen[known] = [*recent, (begun, before + charge.amount)]
-
-    def _recent(self, key: str | int, now: float) -> list[tuple[float, int]]:
-        return [(at, n) for at, n in self._seen.get(key, ()) if at > now - HOUR]
-
-    def _tidy(self, now: float) -> None:
-        if now - self._tidied >= MINUTE:
-            self._seen = {key: recent for key in self._seen if (recent := self._recent(key, now))}
-            self._tidied = now
-
-
-def _shared(key: str) -> int:
-    """In which count a visitor beyond MAX_KEYS is; nobody outside can tell, since texts hash differently each time."""
-    return hash(key) % SHARED
-
-
-def _later(recent: Sequence[tuple[float, int]], over: int, now: float) -> str:
-    """When this much will have been forgotten."""
-    for at, amount in recent:
-        over -= amount
-        if over <= 0:
-            return f"try again in {max(1, round((at + HOUR - now) / 60))} min"
-    return "ask for less"
-
-
-RATE = Rate()

@@ -1,6 +1,8 @@
 """The list of runs: every run in the root with its state and what its files say, and the search in it."""
 
-from collections.abc import Sequence
+import calendar
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -14,8 +16,9 @@ from balign.method.objectives import settle
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
 from balign.runs.file_cache import until_changed
-from balign.runs.folder import Run, list_runs
+from balign.runs.folder import Run, example_runs, list_runs
 from balign.runs.outcome import bundle, reproduce
+from balign.runs.run_folders import MOMENT
 from balign.runs.tryout import attack_store
 
 MAX_SEARCH = 200
@@ -86,7 +89,9 @@ class ListedRun:
 
     @property
     def made(self) -> float:
-        """The date of the config, in seconds since 1970."""
+        """When it was begun, in seconds since 1970: by its name, or else the date of the config."""
+        if (said := MOMENT.match(self.run.id)) and said[3]:  # older names are in the time of a place
+            return calendar.timegm(time.strptime(said[1] + said[2], "%Y%m%d%H%M%S"))
         try:
             return (self.run.path / "config.json").stat().st_mtime
         except OSError:
@@ -124,6 +129,11 @@ def entries(visitor: Visitor = NOBODY) -> list[ListedRun]:
     return list(map(ListedRun, runs, status.states(runs)))
 
 
+def examples() -> list[ListedRun]:
+    """The finished runs that ship with the project."""
+    return [ListedRun(run, "done") for run in example_runs()]
+
+
 def entry(run: Run) -> ListedRun:
     """The run at this moment. Its state comes first: a run that ends in between is read to its end the next time."""
     return ListedRun(run, status.state(run))
@@ -139,6 +149,39 @@ def matching(listed: Sequence[ListedRun], search: object, state: object, method:
         and (method in (None, "") or method == entry.method)
         and (not words or all(word in entry.searched for word in words))
     ]
+
+
+def by_forgotten(entry: ListedRun) -> tuple[bool, float]:
+    """Where a run stands among those that forgot most; without a report last."""
+    share = entry.report.ua if entry.report else None
+    return share is None, -(share or 0.0)
+
+
+def by_kept(entry: ListedRun) -> tuple[bool, float]:
+    """Where a run stands among those whose kept pictures changed least for the worse."""
+    kept = entry.report.groups.get("kept") if entry.report else None
+    change = kept.change.mean if kept else None
+    return change is None, -(change or 0.0)
+
+
+def by_time(entry: ListedRun) -> tuple[bool, float]:
+    """Where a run stands among the quickest."""
+    return entry.report is None, entry.report.seconds if entry.report else 0.0
+
+
+ORDERS: dict[str, Callable[[ListedRun], tuple[bool, float]] | None] = {
+    "newest first": None,
+    "forgot most": by_forgotten,
+    "kept best": by_kept,
+    "quickest": by_time,
+}
+"""How a list may be sorted."""
+
+
+def ordered(listed: Sequence[ListedRun], order: object) -> list[ListedRun]:
+    """The entries in this order; as they are for one that is not known."""
+    key = ORDERS.get(order) if isinstance(order, str) else None
+    return sorted(listed, key=key) if key else list(listed)
 
 
 @until_changed("config.json", "label", reproduce.NOTE, most=REMEMBERED)

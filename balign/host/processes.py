@@ -4,6 +4,7 @@ Each is a session of its own, so closing the tab or stopping the server does not
 the run's folder and outlives the server; memory holds the children of this server alone, and only while they run.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -38,10 +39,11 @@ _children: list[_Child] = []
 _lock = threading.Lock()
 
 
-def start(run: Run, verb: str, *options: str, drawing: bool = False) -> None:
+def start(run: Run, verb: str, *options: str, drawing: bool = False, secret: str = "") -> None:
     """Start `balign VERB FOLDER OPTIONS` on the run. Raises OSError if the system starts no process.
 
-    drawing: whether it only draws with the run's weights and leaves the run as it is.
+    drawing: whether it only draws with the run's weights and leaves the run as it is. secret: a line that it reads from
+    its standard input, where nobody else sees it.
     """
     source = str(Path(balign.__file__).parents[1])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
@@ -58,7 +60,7 @@ def start(run: Run, verb: str, *options: str, drawing: bool = False) -> None:
             locks.lock(file)
             process = subprocess.Popen(
                 [*COMMAND, verb, str(run.path), *options],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if secret else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -68,6 +70,9 @@ def start(run: Run, verb: str, *options: str, drawing: bool = False) -> None:
             _children[:] = [child for child in _children if child.run != run or child.process.poll() is None]
             _children.append(_Child(run, drawing, process))
             RunProcess(note, process.pid, time.monotonic(), records_of(run.path), drawing).write(file)
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError), process.stdin:  # it has ended already
+                process.stdin.write(f"{secret}\n".encode())
     except OSError:
         if process is not None:  # nobody could see it at work
             process.kill()

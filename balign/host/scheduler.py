@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from balign import locks, telemetry
-from balign.host import borrowing, charges, disk, limits, processes, waitlist
+from balign.host import borrowing, charges, disk, limits, processes, visitors, waitlist
 from balign.host import discard as discarding
 from balign.host.status import ENDS
 from balign.host.visitors import NOBODY, Visitor
@@ -19,6 +19,7 @@ from balign.plain_file import SHORTAGES
 from balign.refusal import Refusal
 from balign.runs import leftovers
 from balign.runs.config import RunConfig
+from balign.runs.engine import more_steps
 from balign.runs.folder import Run, runs_root
 
 LEAVING = 10.0
@@ -83,17 +84,47 @@ def begin_all(
     return runs
 
 
-def resume(run: Run, verb: waitlist.Verb = "run", visitor: Visitor = NOBODY) -> None:
-    """Queue a run that was stopped or killed, to go on or to score the weights it has."""
-    limits.check(run.config)
+def go_on(run: Run, steps: int, visitor: Visitor = NOBODY) -> Run:
+    """Queue a new run that gives a finished one so many steps more. Raises Refusal if that one has none to give."""
+    config = more_steps.planned(run, steps)
+    limits.check(config)
+    with _alone():
+        waitlist.admit(1, visitor, _free())
+        _sweep()
+        disk.check()
+        charges.count_runs(visitor, [config])
+        new = more_steps.begin(run, steps)
+        try:
+            visitors.sign(new, visitor)
+            waitlist.join(new, "run", visitor)
+        except OSError:
+            new.delete()
+            raise
+        _begin_next()
+    return new
+
+
+def resume(
+    run: Run,
+    verb: waitlist.Verb = "run",
+    visitor: Visitor = NOBODY,
+    options: tuple[str, ...] = (),
+    config: RunConfig | None = None,
+) -> None:
+    """Queue a run that was stopped or killed, to go on or to score the weights it has.
+
+    options: of the command. config: what it then comes to, where that is not the run's own.
+    """
+    config = config or run.config
+    limits.check(config)
     with _alone():
         if waitlist.ticket(run) or (processes.alive(run) and not _leaving(run)):
             return
         waitlist.admit(1, visitor, _free())
         disk.check()
-        charges.count_runs(visitor, [run.config])
+        charges.count_runs(visitor, [config])
         run.clear_stop()
-        waitlist.join(run, verb, visitor)
+        waitlist.join(run, verb, visitor, options)
         _begin_next()
 
 
@@ -113,6 +144,27 @@ def draw(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY, charge: 
         charges.count_drawing(visitor, charge)
         run.clear_stop()
         processes.start(run, verb, *options, drawing=True)
+
+
+def take_away(run: Run, verb: str, *options: str, visitor: Visitor = NOBODY, secret: str = "") -> None:
+    """Export or push a finished run's weights in a process that leaves the run as it is; it needs no device.
+
+    secret: a line for its standard input, which stands nowhere else. Raises Refusal while anything else is done here.
+    """
+    limits.check(run.config)
+    _let_leave()
+    with _alone():
+        at_work = processes.working()
+        if run in at_work or (
+            at_work if not inline() else any(p.drawing for r in at_work for p in processes.living(r))
+        ):
+            raise Refusal("This machine is being used; try again when that has ended.")
+        if waitlist.queue() and not inline():
+            raise Refusal("Another run waits for this machine; try again when it has finished.")
+        disk.check()
+        charges.count_drawing(visitor)
+        run.clear_stop()
+        processes.start(run, verb, *options, drawing=True, secret=secret)
 
 
 def _ask_to_draw(run: Run, verb: str, *options: str, visitor: Visitor, charge: int) -> None:
@@ -255,7 +307,7 @@ def _start(run: Run) -> _Trouble | None:
         ticket = waitlist.ticket(run)
         if ticket is None:  # it left the queue meanwhile
             return None
-        processes.start(run, ticket.verb)
+        processes.start(run, ticket.verb, *ticket.options)
     except FileNotFoundError as error:  # the run has gone, or there is no Python to start: waiting helps neither
         log.exception("run %s cannot be started and leaves the queue", run.id)
         failed = telemetry.Phase("failed", 0, 1, 0.0, f"The run could not be started: {error.strerror}.")

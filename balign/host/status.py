@@ -63,6 +63,8 @@ class RunView:
     previews: list[telemetry.Preview]
     report: RunReport | None
     conflicts: list[telemetry.Conflict] = field(default_factory=list)
+    drawn: list[telemetry.Drawn] = field(default_factory=list)
+    """Strips of the first pictures, in the order in which they were drawn."""
     place: int = 0
     """Its place in the queue; 0 if it is not queued."""
     own: bool = True
@@ -83,6 +85,11 @@ class RunView:
     @property
     def live(self) -> bool:
         return self.state in LIVE
+
+    @property
+    def judging(self) -> bool:
+        """Whether it had finished, and is judged again."""
+        return self.state in ("starting", "stopping") and self.last is not None and self.last.name == "done"
 
     @property
     def partial(self) -> bool:
@@ -129,6 +136,7 @@ def look(run: Run) -> RunView:
         steps = [tail.steps[k] for k in sorted(tail.steps)]
         previews = [tail.previews[k] for k in sorted(tail.previews)]
         conflicts = [tail.conflicts[k] for k in sorted(tail.conflicts)]
+        drawn = list(tail.drawn.values())
         phases, last, working, fraction = dict(tail.phases), tail.last, tail.pace.last, tail.pace.fraction
         left, until_stopped, seconds = tail.pace.seconds_left(), tail.pace.seconds_left(stopping=True), tail.pace.spent
     current = _state(run, place > 0, process, last)
@@ -146,6 +154,7 @@ def look(run: Run) -> RunView:
         previews=previews,
         report=report,
         conflicts=conflicts,
+        drawn=drawn,
         place=place,
         unreadable=unreadable,
         fraction=1.0 if current == "done" else fraction,

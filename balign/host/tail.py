@@ -18,6 +18,7 @@ class Tail:
     steps: dict[int, telemetry.Step] = field(default_factory=dict)
     previews: dict[int, telemetry.Preview] = field(default_factory=dict)
     conflicts: dict[tuple[int, int], telemetry.Conflict] = field(default_factory=dict)
+    drawn: dict[str, telemetry.Drawn] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
 
     def read(self, run: Run) -> None:
@@ -32,5 +33,7 @@ class Tail:
                     self.steps[record.step] = record
                 case telemetry.Preview():
                     self.previews[record.step] = record
+                case telemetry.Drawn():
+                    self.drawn[record.image] = record
                 case telemetry.Conflict():
                     self.conflicts[record.step, record.quarter] = record

@@ -102,9 +102,9 @@ def sign(run: Run, known: Visitor) -> None:
 
 
 def owns(run: Run, known: Visitor) -> bool:
-    """Whether this visitor may change the run."""
-    if not public():
-        return True
+    """Whether this visitor may change the run. Nobody may change an example."""
+    if run.example or not public():
+        return not run.example
     noted = _noted(run)
     return bool(noted and known.secret) and hmac.compare_digest(noted, _hash(run, known.secret))
 
@@ -121,8 +121,8 @@ def key(run: Run) -> str:
 
 
 def opens(run: Run, candidate: object) -> bool:
-    """Whether what stands in the address of a download is the run's key."""
-    if not public():
+    """Whether what stands in the address of a download is the run's key; an example is open to everybody."""
+    if run.example or not public():
         return True
     right = key(run)
     return bool(right) and isinstance(candidate, str) and hmac.compare_digest(right.encode(), candidate.encode())

@@ -29,15 +29,18 @@ class Ticket(NamedTuple):
     """What is to be done: the run, or only its evaluation."""
     address: StrictStr = ""
     """The hash of the address that asked for it."""
+    options: tuple[StrictStr, ...] = ()
+    """What the command has beside the run's folder."""
 
 
 TICKET = TypeAdapter(Ticket)
 
 
-def join(run: Run, verb: Verb = "run", visitor: Visitor = NOBODY) -> None:
+def join(run: Run, verb: Verb = "run", visitor: Visitor = NOBODY, options: tuple[str, ...] = ()) -> None:
     """Put the run at the end of the queue. Whoever calls this holds the lock of the scheduler."""
     last = max((number for number, _ in _tickets()), default=0)
-    write(run.path / FILE, json.dumps(Ticket(min(last + 1, LAST), verb, visitors.hashed_address(run, visitor))))
+    marker = Ticket(min(last + 1, LAST), verb, visitors.hashed_address(run, visitor), options)
+    write(run.path / FILE, json.dumps(marker))
 
 
 def create(

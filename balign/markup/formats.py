@@ -54,8 +54,11 @@ def duration(seconds: Any) -> str:
     if known < 60:
         return f"{max(5 * round(known / 5), 5)} s"
     if known < 600:
-        return f"{int(known // 60)} min {int(known % 60) // 10 * 10:02d} s"
-    return f"{known / 60:.0f} min" if known < 5400 else f"{known / 3600:.1f} h"
+        minutes, rest = int(known // 60), int(known % 60) // 10 * 10
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    if known < 5400:
+        return f"{known / 60:.0f} min"
+    return f"{known / 3600:.1f} h" if known < 172_800 else f"{known / 86_400:.0f} days"
 
 
 def gigabytes(amount: float) -> str:

@@ -1,4 +1,7 @@
-"""Render a Jinja2 template that lies in this package. Every value is escaped, unless it is markup already."""
+"""Render a Jinja2 template that lies in this package. Every value is escaped, unless it is markup already.
+
+Its own texts are in the language of the visitor who is answered, as `languages` has them.
+"""
 
 import re
 from functools import cache
@@ -10,6 +13,7 @@ from jinja2.ext import Extension
 from markupsafe import Markup
 
 from balign.markup import formats
+from balign.markup.languages import LANGUAGE, Template, said, table
 from balign.plain_text import harmless
 
 PACKAGE = Path(__file__).parents[1]
@@ -20,17 +24,20 @@ class _OneLine(Extension):
     """A line break between two tags vanishes, any other becomes a space: the indentation of a file is not sent."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        source = Template(source).told(words) if (words := table(LANGUAGE.get())) else source
         return re.sub(r"\s*\n\s*", " ", re.sub(r"(?<=[>}])\s*\n\s*(?=<|\{[%#])|(?<=%\})\s*\n\s*(?=[<{])", "", source))
 
 
 def render(template: str, **values: Any) -> Markup:
     """The template at this path in the package, such as ``ui/try_tab/strength.html``, filled with the values."""
-    return Markup(_environment().get_template(template).render(values).strip())
+    return Markup(_environment(LANGUAGE.get()).get_template(template).render(values).strip())
 
 
 def macro(name: str, *values: Any, **named: Any) -> Markup:
     """One macro of ``markup/macros.html``."""
-    return Markup(getattr(_environment().get_template("markup/macros.html").module, name)(*values, **named))
+    return Markup(
+        getattr(_environment(LANGUAGE.get()).get_template("markup/macros.html").module, name)(*values, **named)
+    )
 
 
 def _shown(value: Any) -> Any:
@@ -39,7 +46,8 @@ def _shown(value: Any) -> Any:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(language: str) -> Environment:
+    """The templates in a language, which compiles each of them once, while its visitor is answered."""
     environment = Environment(
         loader=FileSystemLoader(PACKAGE),
         autoescape=True,
@@ -48,5 +56,5 @@ def _environment() -> Environment:
         finalize=_shown,
     )
     environment.filters |= {name: getattr(formats, name) for name in FILTERS}
-    environment.globals |= {"NONE": formats.NONE, "between": formats.between}
+    environment.globals |= {"NONE": formats.NONE, "between": formats.between, "said": said}
     return environment

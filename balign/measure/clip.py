@@ -25,6 +25,9 @@ class Scorer:
     (N, D) have length 1 and are on the CPU. Every text is encoded once and cached.
     """
 
+    told = ""
+    """How it judges, in words, where that is no matter of the kind of a word."""
+
     def __init__(self, name: str, model: Any, preprocess: Any, tokenizer: Any, device: str = "cpu") -> None:
         self.name = name
         self.device = device
@@ -65,13 +68,8 @@ class Scorer:
 
         if images.ndim == 2 and images.is_floating_point():
             return images
-        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != torch.uint8:
-            raise ValueError(
-                f"Images of shape {tuple(images.shape)} and type {images.dtype} were given; "
-                "uint8 of shape (N, height, width, 3) is accepted."
-            )
         parts = []
-        for chunk in images.cpu().split(batch) if len(images) else ():
+        for chunk in self._checked(images).cpu().split(batch) if len(images) else ():
             pixels = torch.stack([self._preprocess(Image.fromarray(image.numpy())) for image in chunk])
             parts.append(normalize(self._model.encode_image(pixels.to(self.device)).float(), dim=-1).cpu())
         return torch.cat(parts) if parts else torch.zeros(0, self.embed_texts([""]).shape[1])
@@ -85,6 +83,19 @@ class Scorer:
             encoded = self._model.encode_text(self._tokenizer(chunk).to(self.device))
             self._texts.update(zip(chunk, normalize(encoded.float(), dim=-1).cpu(), strict=True))
         return torch.stack([self._texts[text] for text in texts])
+
+    def _checked(self, images: Tensor) -> Tensor:
+        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != torch.uint8:
+            raise ValueError(
+                f"Images of shape {tuple(images.shape)} and type {images.dtype} were given; "
+                "uint8 of shape (N, height, width, 3) is accepted."
+            )
+        return images
+
+    def features(self, images: Tensor) -> Tensor:
+        """What KID and FID compare (N, D): embeddings, so long that the square of a number in them is 1 on average."""
+        embedded = self.embed_images(images)
+        return embedded * embedded.shape[1] ** 0.5
 
     def alignment(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
         """The cosine (N,) of each image with its own prompt: at most 1, about 0 if they have nothing in common."""

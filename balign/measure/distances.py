@@ -60,18 +60,12 @@ def distances(pictures: Compared, scorer: Scorer, device: str = "cpu") -> tuple[
     """Both, on the scorer's features, and on those of Inception where its weights are; none of fewer than two."""
     if len(pictures.before) < 2:
         return ()
-    found = [_distance(scorer.name, *(clip_features(scorer, images) for images in pictures))]
+    found = [_distance(scorer.name, *(scorer.features(images) for images in pictures))]
     network = inception()
     if network is not None:
         network.to(device)
         found.append(_distance("Inception", *(_inception_features(network, images, device) for images in pictures)))
     return tuple(found)
-
-
-def clip_features(scorer: Scorer, images: Tensor) -> Tensor:
-    """The scorer's embeddings (N, D), lengthened so that the square of a feature is 1 on average, as KID expects."""
-    embedded = scorer.embed_images(images)
-    return embedded * embedded.shape[1] ** 0.5
 
 
 def inception() -> Any | None:

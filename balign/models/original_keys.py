@@ -15,9 +15,6 @@ from torch import Tensor
 from balign.models import original_names
 from balign.refusal import Refusal
 
-WIDTHS = (320, 640, 1280, 1280)
-"""Channels of a U-Net of Stable Diffusion 1 or 2; the programs other than diffusers know no other."""
-
 
 def tensors_of(pipeline: Any) -> dict[str, Tensor]:
     """The tensors of this stock pipeline by their original names. Raises Refusal for one that has no such name."""

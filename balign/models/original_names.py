@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+WIDTHS = (320, 640, 1280, 1280)
+"""Channels of a U-Net of Stable Diffusion 1 or 2; the programs other than diffusers know no other."""
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 CLIP, OPEN_CLIP = "cond_stage_model.transformer.text_model.", "cond_stage_model.model."
 TIME = {"linear_1": "0", "linear_2": "2"}

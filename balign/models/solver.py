@@ -11,6 +11,9 @@ from typing import Any
 
 from balign.refusal import Refusal
 
+PNDM = "pndm"
+SAMPLERS = ("dpm", PNDM)
+"""What a run may draw with: our solver, or the one that Stable Diffusion 1 comes with, of one prediction more."""
 NAME = "DPMSolverMultistepScheduler"
 PREDICTIONS = ("epsilon", "v_prediction")
 ACCEPTED: dict[str, tuple[object, ...]] = {
@@ -101,6 +104,21 @@ def make(config: Mapping[str, Any], spacing: str | None = None) -> Any:
     ours = {field: value for field, value in config.items() if not field.startswith("_")}
     place = {"timestep_spacing": spacing} if spacing else {}
     return DPMSolverMultistepScheduler.from_config(ours | usable | place)
+
+
+def pndm(config: Mapping[str, Any]) -> Any:
+    """A new pseudo linear multistep solver (Liu et al., ICLR 2022) as the pipelines of Stable Diffusion 1 have it."""
+    from diffusers import PNDMScheduler
+
+    known = (*NOISE, "prediction_type", "set_alpha_to_one", "steps_offset", "timestep_spacing")
+    ours = {field: config[field] for field in known if field in config and field != "rescale_betas_zero_snr"}
+    return PNDMScheduler.from_config(ours | {"skip_prk_steps": True})
+
+
+def check_pndm(config: Mapping[str, Any], where: str) -> None:
+    """Raise Refusal for a model that this solver cannot draw from."""
+    if config.get("rescale_betas_zero_snr"):
+        raise Refusal(f"The noise of {where} ends without any signal, which pndm cannot begin from; dpm is accepted.")
 
 
 def noising(config: Mapping[str, Any]) -> Any:

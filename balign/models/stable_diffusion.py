@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from balign.models import distilled, learned_words, original_keys, portable, solver
+from balign.models import distilled, learned_words, original_keys, original_names, portable, solver
 from balign.models.base import CheckpointTensors
 from balign.models.diffusers_model import DiffusersModel
 from balign.models.loading import Source
@@ -91,7 +91,7 @@ class StableDiffusion(DiffusersModel):
 
     def single_file(self) -> CheckpointTensors:
         pipeline = self._pipeline()
-        known = tuple(pipeline.unet.config.block_out_channels) == original_keys.WIDTHS
+        known = tuple(pipeline.unet.config.block_out_channels) == original_names.WIDTHS
         remark = "" if known else ONLY_DIFFUSERS
         return CheckpointTensors(original_keys.tensors_of(pipeline), original_keys.metadata(pipeline), remark)
 

@@ -13,6 +13,21 @@ def token() -> str | None:
     return get_token()
 
 
+def accepted_name(name: str) -> str:
+    """The name of a repository. Raises Refusal for what is none."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    refusal = Refusal(f"{name[:100]!r} is no name of a repository; accepted is owner/name.")
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        raise refusal from None
+    if name.count("/") != 1:
+        raise refusal
+    return name
+
+
 def send(folder: Path, name: str, kind: Literal["model", "space"], token: str, *, private: bool, message: str) -> str:
     """Make the repository if there is none, commit the folder's files, and return the address of its page.
 
@@ -20,13 +35,9 @@ def send(folder: Path, name: str, kind: Literal["model", "space"], token: str, *
     ConnectionError if it was cut off.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import BadRequestError, HfHubHTTPError, HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.errors import BadRequestError, HfHubHTTPError
 
-    try:
-        validate_repo_id(name)
-    except HFValidationError as error:
-        raise Refusal(f"{name[:100]!r} is no name of a repository; accepted is owner/name.") from error
+    accepted_name(name)
     api = HfApi(token=token)
     try:
         page = api.create_repo(

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from balign import plain_text
+from balign.data.grammar import Grammar
 from balign.method.objectives import EditWhen, Promise, RetainTarget, find, settle
 from balign.refusal import Refusal
 from balign.runs.accepted_text import SHORT, ConceptName, Kind, Prompt, model_name
@@ -130,14 +131,20 @@ class Options(BaseModel):
     """How many images of the erased concepts the base model draws to train on."""
     n_retain: Annotated[int, Field(ge=1, le=2_000)] = 128
     """How many images of everything else the base model draws to train on."""
+    retain_words: Annotated[str, Field(max_length=2_000)] = ""
+    """Words that alone are guarded in training, with commas, to see what a narrow retain set costs; left out, all."""
     sampling_steps: Annotated[int, Field(ge=1, le=200)] | None = None
     """Denoising steps for every image; left out, the model's."""
     guidance: Annotated[float, Field(ge=0, le=50)] | None = None
     """Classifier-free guidance for every image; left out, the model's."""
+    sampler: Literal["dpm", "pndm"] = "dpm"
+    """What images are drawn with: dpm, which is DPM-Solver++, or pndm, the paper's, of one prediction more."""
     scorer: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(model_name)] | None = None
     """CLIP model that scores the images; left out, the model's."""
     n_eval: Annotated[int, Field(ge=1, le=500)] = 16
     """How many test prompts each of the three groups has."""
+    n_trained: Annotated[int, Field(ge=0, le=2_000)] = 0
+    """How many of the prompts to retain that are trained on are tested as well, as a group of their own."""
     eval_seeds: Annotated[int, Field(ge=1, le=20)] = 1
     """How many images are drawn for each test prompt."""
     measure_every: Annotated[int, Field(ge=0, le=MAX_STEPS)] = 10
@@ -179,6 +186,8 @@ class RunConfig(Options):
     """Pictures of one's own to forget, instead of those that the model would draw."""
     keep_pictures: tuple[PictureEntry, ...] = ()
     """Pictures of one's own to keep, before those that the model draws."""
+    grammar: Grammar | None = None
+    """What the prompts are made by, instead of the wordings of the concept's kind; see `recipes/`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -206,16 +215,42 @@ class RunConfig(Options):
             raise ValueError("nothing to erase was given; name at least one concept")
         return value
 
+    @model_validator(mode="after")
+    def _twins_alone(self) -> Self:
+        if self.grammar is not None and self.keep:
+            raise ValueError("keep is given with a grammar, which retains its twins alone; leave one of them out")
+        return self
+
     @classmethod
     def parse(cls, data: Mapping[str, Any] | str | bytes) -> Self:
         """Build a config from a mapping or json text. Raises Refusal of one sentence for what is wrong."""
         try:
             return cls.model_validate_json(data) if isinstance(data, str | bytes) else cls.model_validate(data)
         except ValidationError as error:
-            raise Refusal(explain(error)) from None
+            raise refusal(error) from None
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=2) + "\n"
+
+
+ACCEPTED = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a number"),
+    "greater_than": "more than {gt:,}",
+    "greater_than_equal": "at least {ge:,}",
+    "less_than": "less than {lt:,}",
+    "less_than_equal": "at most {le:,}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "literal_error": "{expected}",
+}
+"""What a number or a choice may be, by pydantic's name of the error."""
+
+
+def refusal(error: ValidationError) -> Refusal:
+    """The refusal of a config, which knows the field that it is about."""
+    refused, place = Refusal(explain(error)), error.errors(include_url=False)[0]["loc"]
+    refused.field = "replace" if "replace_with" in place else str(place[0]) if place else ""
+    return refused
 
 
 def explain(error: ValidationError) -> str:
@@ -225,6 +260,8 @@ def explain(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "value_error":
         return f"{message[0].upper()}{message[1:]}."
+    if first["type"] == "extra_forbidden" and error.title != RunConfig.__name__:
+        return f"{field} is not known; nothing of this name is accepted."
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(RunConfig.model_fields))
         return f"{field} is not a setting; the settings are {known}."
@@ -234,4 +271,8 @@ def explain(error: ValidationError) -> str:
         return f"The config is not readable json: {message.removeprefix('Invalid JSON: ')}."
     if first["type"] == "string_pattern_mismatch":
         return f"{field} is {SHORT.repr(first['input'])}; auto, cpu, mps, cuda or cuda:N is accepted."
-    return f"{field} is {SHORT.repr(first['input'])[:60]}: {message[0].lower()}{message[1:]}."
+    said = f"{field} is {SHORT.repr(first['input'])[:60]}"
+    accepted = ACCEPTED.get(first["type"])
+    if accepted is None:
+        return f"{said}: {message[0].lower()}{message[1:]}."
+    return f"{said}; {accepted.format_map(first.get('ctx', {}))} is accepted."

@@ -16,6 +16,7 @@ from balign.atomic import atomic, write
 from balign.measure.report import RunReport
 from balign.plain_file import expanded, is_file, raise_shortage, read_plain
 from balign.refusal import Refusal
+from balign.runs import examples
 from balign.runs.claims import RunProcess, records_of
 from balign.runs.config import RunConfig
 from balign.runs.leftovers import LOCK, remove_folder
@@ -87,6 +88,15 @@ class Run:
     def id(self) -> str:
         return self.path.name
 
+    @property
+    def example(self) -> bool:
+        """Whether it ships with the project, to be looked at and not changed."""
+        return self.path.parent == examples.FOLDER
+
+    def _refuse_for_example(self) -> None:
+        if self.example:
+            raise Refusal(examples.READ_ONLY.format(self.id))
+
     @cached_property
     def config(self) -> RunConfig:
         try:
@@ -126,6 +136,7 @@ class Run:
 
     def rename(self, label: str) -> None:
         """Give the run a name to be found by, beside its id, which stays; an empty one takes it away."""
+        self._refuse_for_example()
         text = " ".join(label.split())
         if len(text) > MAX_LABEL:
             raise Refusal(f"A name of {len(text):,} characters was given; at most {MAX_LABEL} are accepted.")
@@ -197,6 +208,7 @@ class Run:
     @contextlib.contextmanager
     def _locked(self, refusal: str) -> Iterator[None]:
         """Hold the lock of the folder; raises Refusal while another process holds it, or if the run was deleted."""
+        self._refuse_for_example()
         gone = Refusal(f"Run {self.id} is not here any more.")
         with contextlib.ExitStack() as lock:
             try:
@@ -252,12 +264,17 @@ def list_runs(root: Path | None = None) -> list[Run]:
     return [Run(folder.path) for folder in run_folders(Path(root or runs_root())).values()]
 
 
+def example_runs() -> list[Run]:
+    """The finished runs that ship with the project."""
+    return [Run(path) for path in examples.paths()]
+
+
 def find(run_id: object) -> Run | None:
-    """The run of this id, or None: for an id no folder has, for a path, for anything that is not an id."""
+    """The run or example of this id, or None: for an id no folder has, for a path, for anything that is not an id."""
     if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
         return None
     try:
-        return Run.open(run_id)
+        return Run.open(run_id, examples.FOLDER if (examples.FOLDER / run_id).is_dir() else None)
     except (Refusal, OSError) as error:
         raise_shortage(error)
         return None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from balign.data import targets
+from balign.data.lists import split
 from balign.data.meaning import Meaning, understand
 from balign.data.prompts import PromptSets, build
 from balign.data.targets import Lists, clash
@@ -15,13 +16,15 @@ from balign.measure.report import TESTED
 from balign.method.objectives import settle
 from balign.models import distilled, prompt_length, solver
 from balign.models.catalogue import Entry, find, scheduler
-from balign.refusal import Refusal
+from balign.refusal import Refusal, about
 from balign.runs.config import Concept, RunConfig
 
 BATCH = 8
 """Pictures drawn at once. Test pictures are drawn in fixed groups of this many."""
 PREVIEWED = 4
 """Pictures of each group in a preview."""
+FIRST = 12
+"""Pictures of each side, to forget and to keep, that are shown as they are drawn, and as many pairs."""
 
 
 class Pictures(NamedTuple):
@@ -49,10 +52,11 @@ def settled(config: RunConfig, how: str = "--kind") -> RunConfig:
     if unsure:
         name, kinds = next(iter(unsure.items()))
         more = f" {len(unsure) - 1} more names are unknown too." if len(unsure) > 1 else ""
-        raise Refusal(
-            f"{name!r} is in no list of words: say with {how} what it is, most likely {kinds[0]}; "
-            f"accepted are {', '.join(kinds)}.{more}"
-        )
+        with about("erase"):
+            raise Refusal(
+                f"{name!r} is in no list of words: say with {how} what it is, most likely {kinds[0]}; "
+                f"accepted are {', '.join(kinds)}.{more}"
+            )
     erase = []
     for concept, meant in meanings(config):
         listed = meant.words[0] in meant.lexicon.words.get("object", {}).values()
@@ -68,8 +72,10 @@ def questions(config: RunConfig) -> dict[str, tuple[str, ...]]:
 
 def meanings(config: RunConfig) -> list[tuple[Concept, Meaning]]:
     """The concepts, each with what it stands for. Raises Refusal for a word that the model does not know."""
-    lexicon = find(config.model).lexicon
-    return [(concept, understand(concept.name, lexicon, concept.kind)) for concept in config.erase]
+    with about("model"):
+        lexicon = find(config.model).lexicon
+    with about("erase"):
+        return [(concept, understand(concept.name, lexicon, concept.kind)) for concept in config.erase]
 
 
 def that_may_stay(texts: Sequence[str], config: RunConfig) -> tuple[list[str], str]:
@@ -125,6 +131,9 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
         n_test=config.n_eval,
         forget_pictures=[(picture.caption or "", picture.sha256) for picture in config.forget_pictures],
         keep_pictures=[(picture.caption or "", picture.sha256) for picture in config.keep_pictures],
+        grammar=config.grammar,
+        n_trained=config.n_trained,
+        only=split(config.retain_words),
     )
     unlisted = [target for target in lists.targets if target.word.name not in target.lexicon.listed]
     typed = [*lists.keep, *(sets.forget[: len(lists.targets)] if unlisted else ())]
@@ -134,7 +143,7 @@ def prompt_sets(config: RunConfig, lists: Lists) -> PromptSets:
 
 def pictures(config: RunConfig, sets: PromptSets | None = None) -> Pictures:
     """How many pictures the run draws; without its prompts, how many at most."""
-    prompts = sum(map(len, sets.tests.values())) if sets else len(TESTED) * config.n_eval
+    prompts = sum(map(len, sets.tests.values())) if sets else len(TESTED) * config.n_eval + config.n_trained
     tests = prompts * config.eval_seeds + sum(config.eval_seeds if t.seed is None else 1 for t in config.tests)
     training = (0 if config.forget_pictures else config.n_forget) + max(config.n_retain - len(config.keep_pictures), 0)
     steps = settle(config).steps

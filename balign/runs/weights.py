@@ -15,7 +15,7 @@ RESULTS = ("report.json", "report.html", "strength", "probes", "votes", "votes.c
 """What was measured of the weights or made with them, and says nothing of others. Own prompts say which they are of."""
 COMPARING = "comparing.json"
 """How far a comparison of the weights is."""
-MADE = (CHECKPOINT, ERASED, COMPARING, *RESULTS, "previews", "images/after", "tries", "earlier")
+MADE = (CHECKPOINT, ERASED, COMPARING, *RESULTS, "previews", "drawn", "images/after", "tries", "earlier")
 MOST_HEADER = 100_000_000
 """Bytes of a safetensors header at most."""
 

@@ -54,6 +54,7 @@
       shown?.focus();
     });
     document.addEventListener("keydown", (event) => dialog.open && keys(event));
+    window.balignTold(dialog);
     document.body.append(dialog);
   }
 
@@ -116,4 +117,19 @@
     dialog.showModal();
     show(dialog.dataset.view || "wipe");
   });
+
+  /* a wipe that stands in the page: by its slider, or by drawing over it */
+  const wipe = (range) => range.closest(".wipe").style.setProperty("--cut", `${range.value}%`);
+  document.addEventListener("input", (event) => {
+    if (event.target instanceof HTMLInputElement && event.target.matches(".wipe input")) wipe(event.target);
+  });
+  const drawOver = (event) => {
+    const stage = event.target instanceof Element ? event.target.closest(".wipe .stage") : null;
+    if (!stage || (event.type === "pointermove" && event.pointerType !== "mouse" && !event.buttons)) return;
+    const box = stage.getBoundingClientRect();
+    const range = stage.parentElement.querySelector("input");
+    range.value = (100 * (event.clientX - box.left)) / box.width;
+    wipe(range);
+  };
+  for (const name of ["pointerdown", "pointermove"]) document.addEventListener(name, drawOver);
 })();

@@ -20,13 +20,15 @@ import balign
 from balign.host import limits, visitors
 from balign.refusal import Refusal
 from balign.ui import password, uploads
+from balign.ui.frontpage import ASSET
 from balign.ui.uploads import UPLOAD
 
 log = logging.getLogger(__name__)
 ROUTES = re.compile(
-    r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login|logout)/?|/pwa_icon(/\d+)?"
-    r"|/(assets|static|svelte|files)/.+|/gradio_api/((info|app_id|user|login_check|token|startup-events|theme\.css"
-    r"|cancel|reset|upload|upload_progress|queue/join|queue/data)/?|heartbeat/[\w-]+|call/(v2/)?\w+(/\w+)?/?|file=.+"
+    r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|login(/huggingface|/callback)?|logout)/?"
+    r"|/pwa_icon(/\d+)?|/(assets|static|svelte|files)/.+"
+    r"|/gradio_api/((info|app_id|user|login_check|token|startup-events|theme\.css|cancel|reset|upload|upload_progress"
+    r"|queue/join|queue/data)/?|heartbeat/[\w-]+|call/(v2/)?\w+(/\w+)?/?|file=.+"
     r"|mcp(/.*)?)"
 )
 """What exists. Gradio's other routes (deep links, monitoring, recordings, proxies) are no part of the studio."""
@@ -224,11 +226,12 @@ def ours(error: Exception) -> bool:
 def _protect(message: Message, path: str) -> None:
     """Headers of every answer: what a page may fetch, who may frame it, no guessing of kinds.
 
-    Gradio's scripts and style sheets, of which a page has seventy, are no pages, and so need the last alone.
+    Gradio's scripts and style sheets, of which a page has seventy, are no pages and obey the page's policy, and so need
+    the last alone.
     """
     headers = MutableHeaders(scope=message)
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    if path.startswith("/assets/") and message["status"] == 200:
+    if ASSET.fullmatch(path) and message["status"] == 200:
         return
     frames = f"'self' {SPACES}" if os.environ.get("SPACE_ID") else "'self'"
     headers.setdefault("Content-Security-Policy", POLICY.format(frames=frames))

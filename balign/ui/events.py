@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import gradio.mcp
 
+from balign.ui import assistants
 from balign.ui.doors import UNREADABLE, of_the_machine, ours
 from balign.ui.event_queue import EventQueue
 from balign.ui.page import BUG
@@ -65,3 +66,7 @@ class DirectTools(gradio.mcp.GradioMCPServer):
         direct = copy.copy(function)
         direct.queue = False
         return endpoint, values, headers, direct
+
+    def postprocess_output_data(self, data: Any, root_url: str) -> list[Any]:
+        """An answer in words and pictures first, and then its values as gradio gives them."""
+        return [*assistants.contents(data, self.types), *super().postprocess_output_data(data, root_url)]

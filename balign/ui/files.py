@@ -17,14 +17,16 @@ from balign.refusal import Refusal
 from balign.runs.folder import Run, find
 from balign.runs.outcome import bundle
 from balign.runs.outcome.link_card import link_card
+from balign.runs.outcome.sheet import Side, sheet
 from balign.runs.tryout import ballots
+from balign.runs.tryout.exports import MADE
 from balign.stored_zip import Pieces
 from balign.ui import run_title
 
 log = logging.getLogger(__name__)
 PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
 NAME = "[A-Za-z0-9_-]{1,40}"
-IMAGES = re.compile(rf"(previews|images/(own-[0-9a-f]{12}/)?(before|after|reference))/{PICTURE}")
+IMAGES = re.compile(rf"(previews|drawn|images/(own-[0-9a-f]{12}/)?(before|after|reference))/{PICTURE}")
 DRAWN = re.compile(rf"(strength|probes|(tries|votes)/{NAME}|attacks(/{NAME}){{3}})/{PICTURE}")
 EXPORTED = re.compile(r"exports/strength-\d\.\d\d\.safetensors")
 """The changed weights at another strength."""
@@ -71,7 +73,7 @@ def allowed(name: str) -> bool:
 
 def private(name: str) -> bool:
     """Whether only the owner may have a file of this name: weights, zip, and whatever was drawn in the Try tab."""
-    return name in (WEIGHTS, BUNDLE, VOTES) or any(kind.fullmatch(name) for kind in (DRAWN, EXPORTED))
+    return name in (WEIGHTS, BUNDLE, VOTES) or any(kind.fullmatch(name) for kind in (DRAWN, EXPORTED, MADE))
 
 
 def locate(run_id: str, name: str, key: str | None = None) -> Path | None:
@@ -117,12 +119,13 @@ def serve_table(name: str, request: Request) -> Response:
     return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
 
 
-def serve_example(request: Request) -> FileResponse:
-    """A picture of the page before the first run."""
-    path = Path(__file__).parent / "erase_tab" / f"example-{request.path_params['role']}.webp"
-    if not re.fullmatch("[a-z]{1,10}", request.path_params["role"]) or not path.is_file():
+def serve_sheet(side: Side, request: Request) -> Response:
+    """A few pictures of an example as one, before or after. Raises 404 for any other run."""
+    run = find(request.path_params["run_id"])
+    if run is None or not run.example:
         raise HTTPException(*MISSING)
-    return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=86400"})
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=86400"}
+    return Response(sheet(run, side), headers=headers, media_type="image/webp")
 
 
 async def serve(request: Request) -> FileResponse:
@@ -133,11 +136,12 @@ async def serve(request: Request) -> FileResponse:
         raise HTTPException(*MISSING)
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": LOCKED}
     headers |= KEPT if "v" in request.query_params and IMAGES.fullmatch(name) else RECHECKED
-    exported = EXPORTED.fullmatch(name) is not None
-    if exported or name in (WEIGHTS, VOTES):  # what a browser saves rather than shows
-        saved = path.name if name == VOTES else f"{path.stem}-changed-weights{path.suffix}"  # and no whole model
+    exported, made = EXPORTED.fullmatch(name) is not None, MADE.fullmatch(name) is not None
+    if exported or made or name in (WEIGHTS, VOTES):  # what a browser saves rather than shows
+        told = made or name == VOTES
+        saved = path.name if told else f"{path.stem}-changed-weights{path.suffix}"  # and no whole model
         headers["Content-Disposition"] = f'attachment; filename="{saved}"'
-    kind = DOWNLOADS.get(WEIGHTS if exported else name, "image/png")
+    kind = DOWNLOADS.get(WEIGHTS if exported or made else name, "image/png")
     return FileResponse(path, media_type=kind, headers=headers)
 
 
@@ -183,7 +187,8 @@ class PiecesResponse(StreamingResponse):
 
 
 ROUTES = [
-    Route("/files/example-{role}.webp", serve_example),
+    Route("/files/{run_id}/sheet-before.webp", partial(serve_sheet, "before")),
+    Route("/files/{run_id}/sheet-after.webp", partial(serve_sheet, "after")),
     Route(f"/files/{{run_id}}/{BUNDLE}", serve_bundle),
     *(Route(f"/files/{{run_id}}/{name}", partial(serve_table, name)) for name in TABLES),
     Route("/files/{run_id}/state.json", serve_state),

@@ -5,90 +5,26 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from subprocess import list2cmdline
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
+from balign import machine
 from balign.data import lists
 from balign.host import limits
-from balign.method.objectives import DEFAULT_METHOD, METHODS
+from balign.method.objectives import DEFAULT_METHOD, METHODS, settle
 from balign.models.catalogue import CATALOGUE, find
-from balign.refusal import Refusal
+from balign.refusal import Refusal, about
 from balign.runs import typed_lists
-from balign.runs.config import Concept, Options, RunConfig, explain
+from balign.runs.config import Concept, Options, RunConfig, refusal
 from balign.runs.prompt_lists import resolve, settled
+from balign.ui.form_fields import CHOICES, FIELDS, OF_MODEL, REPLACING, SETTINGS, SIZES, WAYS, Setting
 
 MAX_SEEDS = 20
 DUEL = (DEFAULT_METHOD, "rgd", "esd")
 """The methods that a press compares a finished run with: ours, the paper's and a baseline."""
 MAX_TEXT = 200_000
 """Characters that a text box may hold; a longer text is refused before it is split."""
-
-
-class Setting(NamedTuple):
-    """A number of the config under "Settings"; `none` names the source of its value when the box is left empty."""
-
-    name: str
-    label: str
-    info: str
-    none: str = ""
-
-
-SETTINGS = (
-    Setting("steps", "Steps", "More steps forget more and risk more.", "the method's own"),
-    Setting("learning_rate", "Step size", "Learning rate of the optimiser.", "the method's own"),
-    Setting("retain_weight", "Weight of keeping", "How much keeping counts.", "the method's own"),
-    Setting("n_forget", "Pictures to forget", "Drawn by the model itself, to learn from."),
-    Setting("n_retain", "Pictures to keep", "Drawn by the model itself, to learn from."),
-    Setting("n_eval", "Test prompts a group", "More make the verdict surer and take longer."),
-    Setting("sampling_steps", "Drawing steps", "Denoising steps for every picture.", "the model's own"),
-    Setting("size", "Size", "Pixels of width and height; smaller ones fit a small card.", "the model's own"),
-    Setting("guidance", "Guidance", "How strictly a picture follows its words.", "the model's own"),
-    Setting("preview_every", "Preview every", "Steps between previews; 0 never draws one."),
-    Setting("measure_every", "Measure every", "Steps between measurements of the losses; 0 never does."),
-    Setting("batch_forget", "Batch to forget", "Pictures to forget in a step.", "the method's own"),
-    Setting("batch_retain", "Batch to keep", "Pictures to keep in a step.", "the method's own"),
-    Setting("micro_batch", "Pictures at a time", "Parts of a batch. Fewer take less memory.", "as many as fit"),
-    Setting("seed", "Seeds", "All that is random follows from it. 0, 1, 2 or 0-2 makes a run of each."),
-)
-TRAIN = (
-    ("the method's own", ""),
-    ("cross-attention keys and values", "cross_attention_kv"),
-    ("cross-attention", "cross_attention"),
-    ("all but the cross-attention", "not_cross_attention"),
-    ("the whole denoiser", "all"),
-)
-WAYS = (("Remove and redirect", "both"), ("Remove", "remove"), ("Redirect", "redirect"), ("Another method", ""))
-"""What to do with a concept: the three ways that are offered first, and all other methods."""
-FORGETTING = (
-    ("the method's own", ""),
-    ("raise the error", "ascent"),
-    ("raise the error where it is small", "weighted_ascent"),
-    ("draw the replacement", "anchor"),
-    ("draw the replacement, far pictures count less", "hellinger"),
-    ("draw the replacement, far pictures count more", "chi_squared"),
-    ("until nearer to the replacement", "hinge"),
-    ("draw something that is kept", "random_label"),
-    ("learn kept pictures under the name", "relabel"),
-    ("lead away from the concept", "negative_guidance"),
-    ("look away from the word", "attention"),
-)
-COMBINING = (
-    ("the method's own", ""),
-    ("restricted gradient", "restricted"),
-    ("plain sum", "plain_sum"),
-    ("only forgetting gives way", "unilateral"),
-    ("bisector", "bisector"),
-    ("shortest common descent", "mgda"),
-    ("weighted sum on the dual cone", "dual_cone"),
-    ("forget at least a quota", "hamu"),
-    ("keep, subject to forgetting", "bilevel"),
-    ("keep only", "retain_only"),
-)
-SIZES = ("batch_forget", "batch_retain", "micro_batch")
-"""Settings that a run may be resumed with other values of."""
-CHOICES = ("model", "method", "forget", "combine", "train")
-"""The fields of the config that are chosen from a list; an empty one is left to the method."""
 
 
 def default(name: str) -> Any:
@@ -103,7 +39,8 @@ def written(value: Any) -> str:
 
 def models() -> list[tuple[str, str]]:
     """The base models on offer: what is shown, and the id."""
-    return [(f"{entry.name}{' · bundled' if entry.bundled else ' · from the hub'}", entry.id) for entry in CATALOGUE]
+    needs = "" if machine.cards_free() else ", needs a graphics card"
+    return [(f"{e.name} · {'bundled' if e.bundled else f'from the hub{needs}'}", e.id) for e in CATALOGUE]
 
 
 def methods() -> list[tuple[str, str]]:
@@ -130,12 +67,26 @@ def about_model(name: str) -> str:
     return " · ".join(str(fact) for fact in facts if fact)
 
 
+def numbers_of(model: str) -> dict[str, str]:
+    """What an empty setting means with this model. Raises Refusal for a model that there is not."""
+    entry = find(model)
+    height, width = entry.size
+    size = written(width) if width == height else f"{width} x {height}"
+    return dict(zip(OF_MODEL, (written(entry.steps), size, written(entry.guidance)), strict=True))
+
+
 def about_method(name: str) -> str:
     """What a method does in plain words, and whose it is."""
     row = METHODS.get(name)
     if row is None:
         return ""
     return f"{'Recommended. ' if name == DEFAULT_METHOD else ''}{row.note} ({row.cite.split(',')[0]})"
+
+
+def replaces(config: RunConfig) -> bool:
+    """Whether the run draws something in the place of what it erases."""
+    settings = settle(config)
+    return bool(settings.objective.edit) or settings.forget in REPLACING
 
 
 def left_empty(setting: Setting, method: str) -> str:
@@ -157,16 +108,18 @@ def lines(text: object, what: str, parted: Callable[[str], list[str]] = lists.sp
 
 def concepts(erase: object, replace: object, kind: object = None, model: str = "emoji") -> list[Concept]:
     """The concepts to erase with their replacements and kinds; `cat=dog` in the first box says both."""
-    whole = lines(erase, "the concepts to erase", lambda text: [text])
-    erased = typed_lists.concepts(whole, lines(kind, "the kind", lists.split), model)
-    replacements = lines(replace, "the replacement", lists.split)
-    if not erased:
-        raise Refusal("Nothing to erase was given; name at least one concept, such as cat.")
-    if len(replacements) not in (0, 1, len(erased)):
-        raise Refusal(
-            f"{len(replacements)} replacements were given for {len(erased)} concepts; "
-            "give one for all, or one for each."
-        )
+    with about("erase"):
+        whole = lines(erase, "the concepts to erase", lambda text: [text])
+        erased = typed_lists.concepts(whole, lines(kind, "the kind", lists.split), model)
+        if not erased:
+            raise Refusal("Nothing to erase was given; name at least one concept, such as cat.")
+    with about("replace"):
+        replacements = lines(replace, "the replacement", lists.split)
+        if len(replacements) not in (0, 1, len(erased)):
+            raise Refusal(
+                f"{len(replacements)} replacements were given for {len(erased)} concepts; "
+                "give one for all, or one for each."
+            )
     if not replacements:
         return erased
     each = replacements if len(replacements) == len(erased) else replacements * len(erased)
@@ -184,17 +137,30 @@ def config(values: Mapping[str, Any]) -> RunConfig:
     filled_in |= {name: values[name] for name in CHOICES if values.get(name)}
     try:
         model = str(values.get("model") or default("model"))
-        limits.check_model(model)  # one that this instance does not offer is not even looked for
+        with about("model"):
+            limits.check_model(model)  # one that this instance does not offer is not even looked for
         listed = concepts(values.get("erase"), values.get("replace"), values.get("kind"), model)
         erase = [concept.model_dump() for concept in listed]
     except ValidationError as error:
-        raise Refusal(explain(error)) from None
-    return RunConfig.parse({**filled_in, "erase": erase, "keep": lines(values.get("keep"), "the prompts to keep")})
+        raise refusal(error) from None
+    with about("keep"):
+        keep = lines(values.get("keep"), "the prompts to keep")
+    return RunConfig.parse({**filled_in, "erase": erase, "keep": keep})
+
+
+def in_words(refused: Refusal) -> str:
+    """A refusal as the page says it: a setting by its label, and not by its name in the config."""
+    text, name = str(refused), f"{refused.field} is "
+    return (
+        f"{FIELDS[refused.field]}: {text.removeprefix(name)}" if name in text[: len(name)] and name[0] != " " else text
+    )
 
 
 def configs(values: Mapping[str, Any]) -> list[RunConfig]:
     """The configs the page asks for, one per seed."""
-    return [config({**values, "seed": seed}) for seed in _seeds(values.get("seed"))]
+    with about("seed"):
+        seeds = _seeds(values.get("seed"))
+    return [config({**values, "seed": seed}) for seed in seeds]
 
 
 def sizes(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,6 +177,8 @@ def _seeds(text: Any) -> list[Any]:
         first, last = (int(end) for end in ends.groups()) if ends else (0, 0)
         if ends and first > last:
             raise Refusal(f"The seeds {part.strip()} run backwards; {last}-{first} is accepted.")
+        if not ends and part.strip() and not re.fullmatch(r"\d{1,10}", part.strip(), re.ASCII):
+            raise Refusal(f"{part.strip()[:40]!r} is no seed; a whole number such as 1, or a range such as 0-2, is.")
         seeds += map(str, range(first, min(last, first + MAX_SEEDS) + 1)) if ends else [part.strip()]
         if len(seeds) > MAX_SEEDS:
             raise Refusal(f"More than {MAX_SEEDS} seeds were given; at most {MAX_SEEDS} are accepted.")

@@ -11,6 +11,22 @@
     } catch {} // a private window remembers nothing
   }
 
+  /* a text in the visitor's language, from the table that gradio has of it */
+  const language = navigator.language.split("-")[0];
+  window.balignSaid = (text) => window.gradio_config?.i18n_translations?.[language]?.[text] ?? text;
+  if (window.gradio_config?.i18n_translations?.[language]) document.documentElement.lang = language;
+
+  /* the same for all texts in an element */
+  window.balignTold = (element) => {
+    const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) texts.currentNode.data = window.balignSaid(texts.currentNode.data);
+    for (const each of element.querySelectorAll("[aria-label], [alt]")) {
+      for (const name of ["aria-label", "alt"]) {
+        if (each.hasAttribute(name)) each.setAttribute(name, window.balignSaid(each.getAttribute(name)));
+      }
+    }
+  };
+
   document.addEventListener("click", (event) => {
     if (closest(event, "button.theme")) {
       const now = !document.body.classList.contains("dark");
@@ -24,7 +40,7 @@
     if (copy) copied(copy);
     if (!closest(event, "details.menu")) fold("details.menu[open]");
     const way = closest(event, "[data-go]");
-    if (way) window.balignGo(way.dataset.go, "[role=tabpanel]");
+    if (way) window.balignGo(way.dataset.go, way.dataset.place || "[role=tabpanel]");
   });
   document.addEventListener("keydown", (event) => event.key === "Escape" && fold("details.menu[open]"));
 
@@ -41,10 +57,10 @@
     const address = new URL(button.dataset.copy, location.href).href;
     try {
       await navigator.clipboard.writeText(address);
-      button.textContent = "Copied";
+      button.textContent = window.balignSaid("Copied");
     } catch {
       const field = Object.assign(document.createElement("input"), { value: address, readOnly: true });
-      field.setAttribute("aria-label", "Link to this run");
+      field.setAttribute("aria-label", window.balignSaid("Link to this run"));
       button.after(field);
       field.select();
     }
@@ -52,8 +68,7 @@
 
   /* go to a place in a tab; its content may come a moment later */
   window.balignGo = (tab, place) => {
-    const tabs = [...document.querySelectorAll("[role=tab]")];
-    tabs.find((each) => each.textContent.trim() === tab)?.click();
+    document.querySelector(`[role=tab][data-tab-id="${tab.toLowerCase()}"]`)?.click();
     let tries = 40;
     const look = () => {
       const found = document.querySelector(place);

@@ -22,9 +22,13 @@ from markupsafe import Markup
 
 from balign.host import visitors
 from balign.host.visitors import NOT_YOURS, Visitor
+from balign.markup import languages
+from balign.markup.languages import LANGUAGE
 from balign.markup.render import macro
 from balign.refusal import Refusal
+from balign.runs.examples import READ_ONLY
 from balign.runs.folder import Run, find
+from balign.ui import hub_login
 
 log = logging.getLogger(__name__)
 Answer = dict[str, Any]
@@ -32,6 +36,7 @@ Sent = dict[str, str]
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a full disk, which is no place in the code to look at."""
 NO_RUN = "This page shows no run; start one, or open one in the Runs tab."
+EXAMPLE = READ_ONLY.format("This")
 BUG = "Something went wrong in balign itself; it is not your input. The server's log has the details."
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 
@@ -57,18 +62,27 @@ class Caller(NamedTuple):
     visitor: Visitor
     run: Run | None
     link: str | None = None
+    account: str = ""
+    """The name on the hub of who is signed in, as on a Space."""
+    token: str = ""
+    """And their token, for one call; it is kept and logged nowhere."""
 
     @property
     def owned(self) -> Run | None:
         """The run, if the caller may change it."""
         return self.run if self.run is not None and visitors.owns(self.run, self.visitor) else None
 
+    @property
+    def open(self) -> Run | None:
+        """The run, if all that was drawn with it is open to the caller: their own, or an example."""
+        return self.run if self.run is not None and self.run.example else self.owned
+
     def own(self) -> Run:
         """The run, which the caller may change. Raises Refusal if there is none, or if it is somebody else's."""
         if self.run is None:
             raise Refusal(NO_RUN)
         if self.owned is None:
-            raise Refusal(NOT_YOURS)
+            raise Refusal(EXAMPLE if self.run.example else NOT_YOURS)
         return self.run
 
 
@@ -76,7 +90,28 @@ def caller(store: object, request: Any = None) -> Caller:
     """The caller with this browser's store, into which anything may have been written."""
     shown = store.get("run") if isinstance(store, Mapping) else None
     link = getattr(request, "query_params", {}).get("run")
-    return Caller(visitors.visitor(store, request), find(shown), link)
+    known = hub_login.signed_in(request)
+    account = str(known.get("userinfo", {}).get("preferred_username", ""))
+    return Caller(visitors.visitor(store, request), find(shown), link, account, str(known.get("access_token", "")))
+
+
+def translatable(blocks: gr.Blocks) -> None:
+    """Mark what gradio's own parts say for a lookup in the tables of the visitor's language.
+
+    Unmarked it is looked up as well, but only by what is drawn after the tables have come.
+    """
+    known = {text for name in languages.languages() for text in languages.table(name, "sent")}
+    for part in blocks.blocks.values():
+        pressed = isinstance(part, gr.Button | gr.UploadButton)
+        for name in ("label", "info", "placeholder", *(["value"] if pressed else [])):
+            if (text := getattr(part, name, None)) in known:
+                setattr(part, name, str(gr.i18n.I18nData(text)))
+
+
+def language(request: Any) -> str:
+    """The language of a visitor, by what their browser asks for."""
+    headers = getattr(request, "headers", None) or {}
+    return languages.preferred(headers.get("accept-language") or "")
 
 
 def notice(message: str, kind: str) -> Markup:
@@ -84,11 +119,29 @@ def notice(message: str, kind: str) -> Markup:
     return macro("notice", message, kind)
 
 
-def plain(value: str, name: str, **more: Any) -> gr.HTML:
-    """A piece of the page as html of ours, without gradio's own look; `part-` and the name find it."""
-    return gr.HTML(
-        value, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more
-    )
+def plain(value: str | Callable[[], str], name: str, **more: Any) -> gr.HTML:
+    """A piece of the page as html of ours, without gradio's own look; `part-` and the name find it.
+
+    One that is built once and for all is given as what makes it, so that it can be told in another language.
+    """
+    text = value() if callable(value) else value
+    part = gr.HTML(text, elem_id=f"part-{name}", elem_classes="plain", apply_default_css=False, js_on_load=None, **more)
+    part.told_by = value if callable(value) else None
+    return part
+
+
+def told_again(blocks: gr.Blocks, browser: gr.BrowserState) -> None:
+    """Tell, to who opens the page in another language, what was built in English. Inside the page's blocks, at last."""
+    followed = {part._id for event in blocks.fns.values() for part in event.outputs}
+    ours = {part.elem_id: part for part in blocks.blocks.values() if isinstance(part, gr.HTML) and part.value}
+    parts = {name: part for name, part in ours.items() if part.told_by or part._id not in followed}
+
+    def tell(caller: Caller) -> Answer:
+        words = languages.table(LANGUAGE.get())
+        told = {n: p.told_by() if p.told_by else languages.Template(p.value).told(words) for n, p in parts.items()}
+        return told if words else {}
+
+    bind(browser, parts, blocks.load, tell, "The page cannot be told in this language", (), parts, say="part-header")
 
 
 @contextlib.contextmanager
@@ -169,10 +222,14 @@ def bind(
     guarded = answering(many if streaming else one, failure, say)
 
     def handle(request: gr.Request, store: object, *values: Any) -> dict[Any, Any]:
+        LANGUAGE.set(language(request))
         return by_part(guarded(request, store, *values))
 
     def stream(request: gr.Request, store: object, *values: Any) -> Iterator[dict[Any, Any]]:
-        yield from map(by_part, guarded(request, store, *values))
+        LANGUAGE.set(language(request))
+        for answer in guarded(request, store, *values):
+            yield by_part(answer)
+            LANGUAGE.set(language(request))  # each answer is asked for in a context of its own
 
     targets = [parts[name] for name in dict.fromkeys([say, *outputs])]
     on = triggers.then if isinstance(triggers, Dependency) else functools.partial(gr.on, triggers)

@@ -6,13 +6,13 @@ import hashlib
 import hmac
 import os
 
-from balign.host import limits
+from balign.host import limits, rates
 from balign.refusal import Refusal
 
 CHALLENGE = 'Basic realm="balign", charset="UTF-8"'
 OPEN = "/gradio_api/startup-events"
 """What a server asks itself when it starts, and a container's health check; it tells nothing."""
-WRONG = limits.Rate()
+WRONG = rates.Rate()
 """Wrong passwords by address."""
 
 
@@ -30,7 +30,7 @@ def refusal(path: str, authorization: str | None, address: str) -> tuple[int, st
         return 0, ""
     if authorization is None:
         return 401, "This studio has a password; any user name goes with it."
-    wrong = [limits.Charge(address, limits.LIMITS.passwords, 1, "wrong passwords came")]
+    wrong = [rates.Charge(address, limits.LIMITS.passwords, 1, "wrong passwords came")]
     try:
         WRONG.check(wrong)
         if _right(authorization):

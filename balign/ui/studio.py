@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from balign.host import disk, housekeeping
 from balign.host.limits import LIMITS, alone, public
+from balign.markup import languages
 from balign.markup.render import render
 from balign.plain_text import guard_output
 from balign.ui import connections, events, password
@@ -26,7 +27,7 @@ from balign.ui.erase_tab import erase_layout
 from balign.ui.files import ROUTES
 from balign.ui.frontpage import Frontpage
 from balign.ui.glossary import foot
-from balign.ui.page import Page, plain
+from balign.ui.page import Page, plain, told_again, translatable
 from balign.ui.runs_tab import runs_layout
 from balign.ui.theme import head, theme
 from balign.ui.try_tab import try_layout
@@ -55,7 +56,7 @@ def build() -> gr.Blocks:
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
         browser = gr.BrowserState({"run": ""}, storage_key="balign-run-1", secret="balign-run-is-no-secret")
-        plain(header(), "header")
+        plain(header, "header")
         with gr.Tabs(elem_id="views"):
             with gr.Tab("Erase", id="erase"):
                 fields, duel, look = erase_layout.build(blocks, browser)
@@ -64,7 +65,9 @@ def build() -> gr.Blocks:
                 try_layout.build(page)
             with gr.Tab("Runs", id="runs"):
                 runs_layout.build(page)
-        plain(foot(_space()), "foot")
+        plain(lambda: foot(_space()), "foot")
+        told_again(blocks, browser)
+    translatable(blocks)
     events.queue(blocks)
     return blocks
 
@@ -105,6 +108,7 @@ def options(host: str | None = None, port: int | None = None, share: bool | None
         "theme": theme(),
         "head": head(),
         "favicon_path": str(Path(__file__).with_name("icon.svg")),
+        "i18n": gr.I18n(**{name: dict(languages.table(name, "sent")) for name in languages.languages()[1:]}),
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

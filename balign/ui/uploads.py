@@ -8,7 +8,7 @@ from gradio.route_utils import GradioMultiPartParser
 from starlette.datastructures import FormData
 
 from balign.host import limits
-from balign.host.limits import Charge, Rate
+from balign.host.rates import Charge, Rate
 
 UPLOAD = "/gradio_api/upload"
 UPLOADED = Rate()

@@ -4,7 +4,12 @@
   const TITLE = document.title || "balign: make a model forget";
   const SECONDS = 15; // between two looks of a hidden tab
   const ASKED = "balign-notify";
+  const SHOWN = "balign-shown";
   let told = "";
+  const asked = new URLSearchParams(location.search).get("run") ?? remembered();
+  let attaching = Boolean(asked);
+  document.documentElement.classList.toggle("attaching", attaching);
+  if (attaching) setTimeout(() => settled(""), 12_000); // the run is gone, or nobody answers
   const progress = () => document.querySelector("#part-dock-text .progress");
   const wished = () => {
     try {
@@ -24,8 +29,27 @@
     }
   }
 
+  function remembered() {
+    try {
+      return localStorage.getItem(SHOWN);
+    } catch {
+      return null; // a private window remembers nothing
+    }
+  }
+
+  /* what is shown is remembered, so that a page that will show a run does not look like one without any before */
+  function settled(run) {
+    document.documentElement.classList.remove("attaching");
+    try {
+      if (run) localStorage.setItem(SHOWN, run);
+      else if (!attaching) localStorage.removeItem(SHOWN);
+    } catch {} // a private window remembers nothing
+    attaching = false;
+  }
+
   function follow() {
     const part = progress();
+    if (part && (part.dataset.run || !attaching)) settled(part.dataset.run);
     if (part && !document.hidden) tell(part.dataset.run, part.dataset.title, part.dataset.live === "yes");
     for (const box of document.querySelectorAll("input.notify")) if (box.checked !== wished()) box.checked = wished();
   }

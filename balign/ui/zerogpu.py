@@ -58,7 +58,8 @@ def _duration(folder: str, verb: str, options: tuple[str, ...], seconds: float) 
 def chunk(folder: str, verb: str, options: tuple[str, ...], seconds: float) -> Generator[dict[str, Any], None, None]:
     """Go on with a run or a drawing and yield plain values; when the time is up it stops, and keeps what it has."""
     run, until = Run.open(folder, Path(folder).parent), time.monotonic() + seconds
-    work = _run(run, verb, until) if verb in ("run", "evaluate") else _drawing(run, verb, options, until)
+    whole = verb in ("run", "evaluate") and not options
+    work = _run(run, verb, until) if whole else _drawing(run, verb, options, until)
     with contextlib.closing(work):
         yield from work
 
@@ -111,13 +112,13 @@ def drive(caller: Caller) -> Generator[Answer, None, None]:
         return
     paused = False
     try:
-        for kind in _lent(run, ticket.verb, ()):
+        for kind in _lent(run, ticket.verb, ticket.options):
             paused = kind == "paused"
             yield {}
     finally:
         waitlist.leave(run)
     if paused:
-        yield {"notice": notice(PAUSED, "remark")}
+        yield {"notice": notice(DRAWING_PAUSED if ticket.options else PAUSED, "remark")}
 
 
 def draw(caller: Caller) -> Generator[Answer, None, None]:

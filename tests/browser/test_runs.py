@@ -64,11 +64,11 @@ def test_find_name_open_and_take_over(studio: Serve, tab: Open) -> None:
     server = studio(pause=0)
     page = tab(server.url)
     runs_tab(page)
-    expect(page.locator("#part-run-list")).to_contain_text("No runs yet")
+    expect(page.locator("#part-run-list")).to_contain_text("No runs of your own yet")
     mine = finished_after_tab(page)
     from_a_terminal = Run.create(RunConfig.parse({"erase": ["dog"], "keep": ["horse"], "seed": 5}), server.runs)
     runs_tab(page)
-    expect(page.locator(".card")).to_have_count(2)
+    expect(page.locator(".card:not(.example)")).to_have_count(2)
     expect(card(page, from_a_terminal.id)).to_contain_text("Not started")
 
     select(page, from_a_terminal.id)
@@ -77,9 +77,9 @@ def test_find_name_open_and_take_over(studio: Serve, tab: Open) -> None:
     expect(card(page, from_a_terminal.id).locator("h3 a")).to_have_text(EVIL[:60])
     search = page.locator("#runs-search input, #runs-search textarea")
     search.fill("horse")
-    expect(page.locator(".card")).to_have_count(1)
+    expect(page.locator(".card:not(.example)")).to_have_count(1)
     search.fill("")
-    expect(page.locator(".card")).to_have_count(2)
+    expect(page.locator(".card:not(.example)")).to_have_count(2)
     expect(card(page, from_a_terminal.id).locator("input.choose")).to_be_checked()
 
     page.click("#runs-use")
@@ -111,10 +111,10 @@ def test_deleting_asks_first(studio: Serve, tab: Open) -> None:
     assert (server.runs / name).is_dir()
     page.click("#runs-delete")
     page.click("#runs-really")
-    expect(page.locator(".card")).to_have_count(1)
+    expect(page.locator(".card:not(.example)")).to_have_count(1)
     assert [path.name for path in server.runs.glob("[0-9]*")] == [other.id]
     page.get_by_role("tab", name="Erase").click()
-    expect(page.locator(".explainer")).to_be_visible()  # the run that was on the page is gone
+    expect(page.locator(".welcome")).to_be_visible()  # the run that was on the page is gone
 
 
 def test_methods_end_on_one_plot_and_in_one_table(studio: Serve, tab: Open) -> None:
@@ -163,7 +163,6 @@ def test_nothing_sticks_out(studio: Serve, tab: Open, width: int) -> None:
 @pytest.mark.slow
 def test_with_the_bundled_model_weights_come_out_bit_for_bit(studio: Serve, tab: Open, tmp_path: Path) -> None:
     page = tab(studio(real=True).url)
-    page.get_by_text("Settings", exact=True).click()
     for name, value in TINY.items():
         field(page, name).fill(value)
     first = finished(page)

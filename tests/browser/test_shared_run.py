@@ -107,7 +107,7 @@ def strengthened(page: Page, server: Studio, run: Run) -> None:
     """Draw the strengths and move the slider; at 0 it shows the base model's pictures, byte for byte."""
     page.get_by_role("tab", name="Try", exact=True).click()
     page.click("#try-frames")
-    slider = page.locator("section.strength input")
+    slider = page.locator("section.strength input[type=range]")
     now = page.locator("section.strength .now span[data-frame]:not([hidden]) > b").first
     expect(slider).to_have_attribute("max", str(len(store.STRENGTHS) - 1))  # all of them are drawn
     expect(now).to_have_text("1.00")
@@ -138,7 +138,7 @@ def strengthened(page: Page, server: Studio, run: Run) -> None:
 
 def exported(page: Page, stranger: Page, server: Studio, run: Run, folder: Path) -> None:
     """The owner downloads the weights at half the strength; who has the link only does not."""
-    slider = page.locator("section.strength input")
+    slider = page.locator("section.strength input[type=range]")
     slider.focus()
     for key in ("Home", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from balign.runs.folder import Run
 from balign.telemetry import Step
+from balign.ui import form_fields
 from tests.browser.conftest import PATIENCE, Studio
 
 pytestmark = pytest.mark.browser
@@ -32,8 +33,19 @@ def erase(page: Page) -> str:
     return run_id(page)
 
 
+def unfold(page: Page, *ids: str) -> None:
+    """Open what is folded, from the outside in."""
+    for name in ids:
+        button = page.locator(f"#{name} > button.label-wrap")
+        button.wait_for()
+        if button.get_attribute("aria-expanded") != "true":
+            button.click()
+            expect(button).to_have_attribute("aria-expanded", "true")
+
+
 def field(page: Page, name: str) -> Locator:
-    """The box in which a field of the form is typed."""
+    """The box in which a field of the form is typed, taken out of what it is folded into."""
+    unfold(page, *form_fields.FOLDS.get(name, "").split())
     return page.locator(f"#field-{name}").locator("input, textarea")
 
 
@@ -44,7 +56,7 @@ def curve(page: Page) -> str:
 def test_erase_watch_reload_and_compare(studio: Serve, tab: Open) -> None:
     server = studio(pause=0.25)
     page = tab(server.url)
-    expect(page.locator(".explainer")).to_be_visible()
+    expect(page.locator(".welcome")).to_be_visible()
     name = erase(page)
     expect(page.locator("#stop")).to_be_visible()
     expect(page.locator("#erase")).to_be_disabled()
@@ -152,8 +164,7 @@ def test_markup_in_a_field_is_text(studio: Serve, tab: Open) -> None:
     for name in ("erase", "replace", "keep"):
         page = tab(f"{server.url}?run=")
         field(page, name).fill(EVIL)
-        page.click("#erase")
-        page.wait_for_selector(".notice.refused, .verdict, .notice.remark")
+        page.wait_for_selector("#mistake, .remarks p")
         assert page.locator("img[src='x']").count() == 0
         assert "Traceback" not in page.inner_text("body")
 
@@ -162,15 +173,14 @@ def test_a_bad_link_and_a_bad_number_are_sentences(studio: Serve, tab: Open) -> 
     server = studio(pause=0)
     page = tab(f"{server.url}?run={EVIL}")
     expect(page.locator(".notice")).to_contain_text("not here any more")
-    page.get_by_text("Settings", exact=True).click()
     field(page, "seed").fill("-1")
-    page.click("#erase")
-    expect(page.locator(".notice")).to_contain_text("seed is '-1'")
+    expect(page.locator("#mistake")).to_contain_text("'-1' is no seed")
 
 
 def test_the_command_follows_the_form(studio: Serve, tab: Open) -> None:
     page = tab(studio(pause=0).url)
     field(page, "keep").fill("dog")
+    unfold(page, "terminal")
     expect(page.locator("#command textarea")).to_have_value("python -m balign erase cat --keep dog")
 
 

@@ -41,7 +41,7 @@ def test_an_own_prompt_the_slider_and_a_vote(studio: Serve, tab: Open) -> None:
     page.click("#try-frames")
     now = page.locator("section.strength .now span[data-frame]:not([hidden]) > b").first
     expect(now).to_have_text("1.00")
-    page.locator("section.strength input").focus()
+    page.locator("section.strength input[type=range]").focus()
     page.keyboard.press("ArrowRight")
     expect(now).to_have_text("1.25")
     page.keyboard.press("Home")

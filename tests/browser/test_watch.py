@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PATIENCE, Studio
-from tests.browser.test_studio import EVIL, erase, field
+from tests.browser.test_studio import EVIL, erase, field, unfold
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)
@@ -17,31 +17,33 @@ Serve = Callable[..., Studio]
 
 def test_close_words_are_one_press_away(studio: Serve, tab: Open) -> None:
     page = tab(studio(pause=0).url)
-    chip = page.locator(".chip", has_text="dog").first
+    unfold(page, "terminal")
+    chip = page.locator(".assist .chip", has_text="dog").first
     chip.press("Enter")
     expect(chip).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#command textarea")).to_have_value("python -m balign erase cat --keep dog")
     chip.click()
     expect(page.locator("#command textarea")).to_have_value("python -m balign erase cat")
     field(page, "erase").fill("pizza")
-    expect(page.locator(".chip", has_text="burger").first).to_be_visible()
+    expect(page.locator(".assist .chip", has_text="burger").first).to_be_visible()
 
 
 def test_odd_lists_are_remarked_on_while_typing(studio: Serve, tab: Open) -> None:
     page = tab(studio(pause=0).url)
     field(page, "keep").fill("a golden cat")
-    expect(page.locator(".remarks")).to_contain_text("names 'cat', which is to be erased")
+    expect(page.locator("#field-keep #mistake")).to_contain_text("names 'cat', which is to be erased")
     field(page, "keep").fill(EVIL)
     expect(page.locator(".remarks")).to_contain_text("The model knows no word of '<img")
     assert page.locator("img[src='x']").count() == 0
     field(page, "keep").fill("")
-    page.get_by_text("The prompts this gives").click()
+    unfold(page, "keep-prompts")
     expect(page.locator(".prompts .key.erased").first).to_contain_text("cat")
     expect(page.locator(".estimate")).to_contain_text("The time is a guess")
 
 
 def test_a_list_from_a_file(studio: Serve, tab: Open, tmp_path: Path) -> None:
     page = tab(studio(pause=0).url)
+    unfold(page, "own-files")
     (tmp_path / "keep.txt").write_text("dog\na golden owl\n")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "keep.txt")
     expect(field(page, "keep")).to_have_value("dog\na golden owl")

@@ -83,12 +83,16 @@ def theme(page: Page, scheme: str) -> None:
 def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     """The Erase tab, before, while and after."""
     yield "first", page
-    page.get_by_text("Settings", exact=True).click()
-    page.get_by_text("The prompts this gives").click()
+    page.locator(".vocabulary summary").click()
+    for name in ("model-and-method", "settings", "expert-settings", "keep-prompts", "own-files", "terminal"):
+        page.locator(f"#{name} > button.label-wrap").click()
     page.locator("#field-keep textarea").fill("dog\na gryphon")
     page.wait_for_selector(".remarks p")
     page.wait_for_selector(".prompts li")
     yield "form", page
+    page.locator("#field-steps textarea").fill("many")
+    page.wait_for_selector("#mistake")
+    yield "mistake", page
     page.goto(f"{url}?run={runs.working.id}")
     page.wait_for_selector("#stop")
     page.wait_for_selector(".frames li.shown img")
@@ -99,7 +103,11 @@ def erasing(page: Page, url: str, runs: Runs) -> Iterator[View]:
     yield "failed", page
     page.goto(f"{url}?run={runs.done.id}")
     page.wait_for_selector(".pair")
+    page.locator("#judge-again button.label-wrap").click()
     yield "results", page
+    page.get_by_text("Take it away").click()
+    page.wait_for_selector("#push-name")
+    yield "taken", page
     page.locator(".pair").first.click()
     for key, name in (("w", "wipe"), ("s", "side"), ("b", "blink"), ("d", "difference")):
         page.keyboard.press(key)
@@ -116,8 +124,8 @@ def trying(page: Page, url: str, runs: Runs) -> Iterator[View]:
     _open_try(page, url, runs.other)
     yield "try-empty", page
     _open_try(page, url, runs.done)
-    page.wait_for_selector("section.strength input")
-    page.locator("section.strength input").focus()
+    page.wait_for_selector("section.strength input[type=range]")
+    page.locator("section.strength input[type=range]").focus()
     page.keyboard.press("ArrowLeft")
     yield "try", page
     page.click("#vote-start")

@@ -1,6 +1,7 @@
 """Lexicons of models that draw classes: every prompt they make is the name of a class and nothing more."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,41 @@ def test_no_word_of_imagenet_is_of_two_classes() -> None:
     listed = [name for word, about in words.items() for name in (word, *about.get("synonyms", ()))]
     assert len(listed) == len(set(listed))
     assert len(words) == 997
+
+
+def test_any_models_labels_are_its_words(tmp_path: Path) -> None:
+    index = tmp_path / "model_index.json"
+    labels = {"0": "tench, Tinca tinca", "1": "crane", "2": "crane, derrick", "3": "x" * 101, "4": "\x1b[2J", "5": " "}
+    index.write_text(json.dumps({"id2label": labels}))
+    found = load(str(index))
+    assert {word.name: word.synonyms for word in found.all_words()} == {
+        "tench": ("Tinca tinca",),
+        "crane": ("derrick",),
+    }
+    assert found.closed
+    sets = build(resolve(["crane"], [], str(index)), n_forget=4, n_retain=4, n_test=4)
+    assert set(sets.forget) <= {"crane", "derrick"}
+    assert set(sets.retain) == {"tench"}
+    with pytest.raises(Refusal, match="The model does not know 'cat'"):
+        resolve(["cat"], [], str(index))
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"id2label": 1}', '{"id2label": {"a": "cat"}}', '{"id2label": {}}'])
+def test_labels_that_are_none_are_refused(content: str, tmp_path: Path) -> None:
+    index = tmp_path / "model_index.json"
+    index.write_text(content)
+    with pytest.raises(Refusal, match=r"cannot be read|name no class"):
+        load(str(index))
+
+
+def test_a_narrow_retain_set_is_of_these_words_and_the_tests_are_the_same() -> None:
+    lists = resolve(["coat"], [word for word in load("fashion").words["object"] if word != "coat"], "fashion")
+    whole, narrow = (build(lists, n_retain=8, only=only) for only in ((), ("pullover", "shirt")))
+    assert set(narrow.retain) == {"pullover", "shirt"}
+    assert len(narrow.retain) == 8
+    assert narrow.tests == whole.tests
+    alone = build(resolve(["coat"], [], "fashion"), n_retain=8, only=("pullover", "shirt"))
+    assert set(alone.retain) == {"pullover", "shirt"}
+    for odd in ("coat", "cat"):
+        with pytest.raises(Refusal, match="is no other word of the kind"):
+            build(lists, only=(odd,))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from balign.host import housekeeping, limits, processes, scheduler
+from balign.host import housekeeping, limits, processes, rates, scheduler
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from tests.host import fake_run
@@ -26,7 +26,7 @@ def _fake_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     for name in ("GRADIO_SERVER_NAME", "GRADIO_SHARE", "FORWARDED_ALLOW_IPS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(limits, "RATE", limits.Rate())
+    monkeypatch.setattr(rates, "RATE", rates.Rate())
     monkeypatch.setattr(scheduler, "_troubles", {})
     monkeypatch.setattr(housekeeping, "_failures", {})
     yield

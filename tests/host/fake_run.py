@@ -86,6 +86,9 @@ def main(folder: str) -> bool:
                 phase(name, 0, 1)
                 phase(name, 1, 1)
             for done in range(0, 97, 16):
+                if done < 48:
+                    for side, kind in (("forget", "erased"), ("keep", "kept")):
+                        say(telemetry.Drawn(side, _strip(run, f"{side}-{done:02d}", kind, 0.0), 4))
                 phase("data", done, 96)
             reached = begun
             for reached in _steps(run, begun, steps, phase, say):
@@ -100,6 +103,11 @@ def main(folder: str) -> bool:
                 run.begin_last_comparison()
             phase("evaluate", 0, 96)
             groups = _evaluate(run)
+            for side, kind in (("forget", "erased"), ("keep", "kept")):
+                strips = [
+                    _strip(run, f"{side}-pairs-00{end}", kind, gone) for end, gone in (("", 0.0), ("-after", 1.0))
+                ]
+                say(telemetry.Drawn(side, strips[0], 4, strips[1]))
             phase("evaluate", 48, 96)
             phase("evaluate", 96, 96)
             phase("save", 1, 1)
@@ -164,6 +172,16 @@ def _steps(run, begun, steps, phase, say):  # type: ignore[no-untyped-def]
         yield step
 
 
+def _strip(run: Run, name: str, kind: str, gone: float) -> str:
+    """A strip of four pictures; its path in the run's folder."""
+    (run.path / "drawn").mkdir(exist_ok=True)
+    strip = Image.new("RGB", (SIDE * 4, SIDE))
+    for k in range(4):
+        strip.paste(picture(kind, k, gone), (k * SIDE, 0))
+    strip.save(run.path / "drawn" / f"{name}.png")
+    return f"drawn/{name}.png"
+
+
 def _evaluate(run: Run) -> dict[str, dict[str, object]]:
     """Pictures of three groups, before and after, with invented scores."""
     noise, other = random.Random(1), 0.0 if run.config.method in (None, DEFAULT_METHOD) else 0.02
@@ -215,7 +233,9 @@ def _evaluate(run: Run) -> dict[str, dict[str, object]]:
 def weights(run: Run, step: int = 0) -> bytes:
     """A safetensors file of one tensor that follows from the config, and the step it is of."""
     tensor = {"dtype": "U8", "shape": [32], "data_offsets": [0, 32]}
-    header = json.dumps({"__metadata__": {"step": str(step)}, "w": tensor}).encode()
+    state = {"pairs": [["settings", {"pairs": [["steps", step]]}], ["outcome", None]]}  # as a training is saved
+    about = {"step": str(step), "fingerprint": "f" * 64, "state": json.dumps(state)}
+    header = json.dumps({"__metadata__": about, "w": tensor}).encode()
     return len(header).to_bytes(8, "little") + header + hashlib.sha256(run.config.to_json().encode()).digest()
 
 
@@ -244,7 +264,25 @@ def _report(run: Run, groups: dict[str, dict[str, object]], reached: int, steps:
     telemetry.append(run.path / "telemetry.jsonl", telemetry.Report({"ua": 0.97}))
 
 
+def judge(folder: str, *options: str) -> None:
+    """Pretend to judge a finished run again: by the scorer of the options, on as many prompts as their file has."""
+    run, told = Run.open(folder, Path(folder).parent), dict(text.split("=", 1) for text in options)
+    with run.claim():
+        time.sleep(20 * float(os.environ.get("FAKE_PAUSE", "0.05")))
+        report = json.loads((run.path / "report.json").read_text())
+        report["scorer"] = told.get("--scorer", report["scorer"])
+        if "--tests" in told:
+            images = report["groups"]["kept"]["images"]
+            prompts = json.loads(Path(told["--tests"]).read_text())
+            own = [image | prompt for image, prompt in zip(images, prompts, strict=False)]
+            report["groups"]["own"] = report["groups"]["kept"] | {"n": len(own), "images": own}
+        write(run.path / "report.json", json.dumps(report))
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "evaluate" and sys.argv[3:]:
+        judge(*sys.argv[2:])
+        sys.exit()
     if sys.argv[1] in fake_tryout.VERBS:
         fake_tryout.main(*sys.argv[1:])
         sys.exit()

@@ -13,12 +13,12 @@ from balign.data.probes import WAYS
 from balign.measure.recovery import Share, verdict
 from balign.runs.folder import Run
 from balign.runs.outcome import report_page
-from balign.runs.tryout import store
+from balign.runs.tryout import exports, store
 from balign.runs.tryout.attack_store import DONE, GROWING, AttackCurve, AttackPoint, AttackResult, attempts
 from balign.runs.tryout.store import STRENGTHS, DrawingProgress
 from tests.host import journal
 
-VERBS = ("try", "strength", "probe", "attack", "export")
+VERBS = ("try", "strength", "probe", "attack", "export", "push")
 GROUPS = ("erased", "kept")
 EACH = 4
 
@@ -29,7 +29,11 @@ def main(verb: str, folder: str, *options: str) -> None:
     given = dict(option.removeprefix("--").split("=", 1) for option in options if "=" in option)
     pause, fail = float(os.environ.get("FAKE_PAUSE", "0.05")), os.environ.get("FAKE_FAIL", "")
     if verb == "export":
+        time.sleep(pause)
         write_export(run, Path(given["out"]))
+        return
+    if verb == "push":
+        push(run, options, fail)
         return
     with run.claim(drawing=True), journal.noted(run, "draw"):
         share = 1.0
@@ -160,6 +164,17 @@ def write_attack(run: Run, share: float = 1.0, control: str | None = None) -> Pa
         (folder / GROWING).unlink(missing_ok=True)
         write(run.path / "report.html", report_page.page(run))
     return folder
+
+
+def push(run: Run, options: tuple[str, ...], fail: str) -> None:
+    """Keep beside the run what a process can see of itself, and of the token on its standard input only the length."""
+    token = sys.stdin.readline().strip()
+    (run.path / "seen.txt").write_text(repr((sys.argv, dict(os.environ))))
+    if fail == "push":
+        message = "The push to me/x was cut off (Broken pipe); nothing of it is shown there. Do the same again."
+        DrawingProgress(verb="push", failed=message).write(run.path / store.PROGRESS)
+        sys.exit(2)
+    exports.note_push(run, options[1].removeprefix("--what="), f"https://hub.example/{options[0]}?{len(token)}")
 
 
 def write_export(run: Run, out: Path) -> None:

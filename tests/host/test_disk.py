@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from balign.data import latent_cache
-from balign.host import disk, limits, scheduler, visitors, waitlist
+from balign.host import disk, limits, rates, scheduler, visitors, waitlist
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
 from balign.runs import run_folders
@@ -98,7 +98,7 @@ def test_a_run_goes_on_only_where_there_is_room(
     with pytest.raises(Refusal, match="no room"):
         scheduler.resume(run, "run", visitor)
     assert waitlist.queue() == []
-    assert not limits.RATE._seen, "a refused start is not counted"
+    assert not rates.RATE._seen, "a refused start is not counted"
 
 
 def test_one_folder_stops_nobody_elses_run(

@@ -34,7 +34,7 @@ def inside(name: str, *values: Any) -> Markup:
     """A macro that wraps what its caller gives."""
     values = (*values, "")[:6]
     lines = "{% import 'markup/macros.html' as m %}{% call m." + name + "(*values) %}{{ inner }}{% endcall %}"
-    return Markup(render._environment().from_string(lines).render(values=values, inner=values[0]))
+    return Markup(render._environment("en").from_string(lines).render(values=values, inner=values[0]))
 
 
 def drawn(text: str) -> dict[str, Markup]:
@@ -42,6 +42,7 @@ def drawn(text: str) -> dict[str, Markup]:
     mark = MarkedPair(image, text, True)
     return {
         "notice": render.macro("notice", text, "refused"),
+        "lead": render.macro("lead", text),
         "key": render.macro("key", "kept", text, text),
         "heading": render.macro("heading", text, text),
         "table": inside("table", text, (text, (text, text)), text),

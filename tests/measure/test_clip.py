@@ -86,7 +86,7 @@ def test_what_is_no_image_is_refused(scorer: Scorer, images: torch.Tensor) -> No
 
 def test_unknown_scorers_are_one_sentence(tmp_path: Path) -> None:
     for name in ("nonsense", "ViT-B-32/nonsense", "ViT-", "/no/such/folder"):
-        with pytest.raises(Refusal, match=f"There is no scorer '{name}'; emoji, ViT-L/14, "):
+        with pytest.raises(Refusal, match=f"There is no scorer '{name}'; emoji, fashion-judge, ViT-L/14, "):
             Scorer.load(name)
     with pytest.raises(Refusal, match=r"holds no open_clip_config.json and no \*.safetensors"):
         Scorer.load(str(tmp_path))

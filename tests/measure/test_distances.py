@@ -65,7 +65,7 @@ def test_they_are_taken_on_the_scorers_features_with_n_and_the_floor(tiny_scorer
     (found,) = same
     assert (found.features, found.n) == (scorer.name, 5)
     assert (found.kid, found.fid) == (found.kid_floor, found.fid_floor)
-    lengths = distances.clip_features(scorer, before).square().mean(dim=-1)
+    lengths = scorer.features(before).square().mean(dim=-1)
     torch.testing.assert_close(lengths, torch.ones(5))
 
 

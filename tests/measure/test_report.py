@@ -160,5 +160,5 @@ def test_a_report_changed_anywhere_parses_or_is_refused(chance: random.Random, h
 
 
 def test_titles_are_those_of_the_groups_and_rates() -> None:
-    assert list(GROUPS) == ["erased", "kept", "neighbours", "own"]
+    assert list(GROUPS) == ["erased", "kept", "neighbours", "trained", "own"]
     assert [term.partition(",")[0] for _, term in RATES.values()] == ["UA", "IRA", "CRA"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from balign.measure.scorer_names import scorer_source
+from balign.measure.scorer_names import PAPERS, paper_scorer, scorer_source
 from balign.refusal import Refusal
 
 OPENAI = {
@@ -36,6 +36,7 @@ OTHERS = {
     ),
     "ViT-bigG-14/laion2b_s39b_b160k": ("laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",),
 }
+SHORT = "ViT-H-14-laion2B"  # a beginning that open_clip alone can tell to be the only one
 
 
 @pytest.mark.parametrize(("name", "known"), [(name, known) for known in OPENAI for name in OPENAI[known]])
@@ -92,3 +93,24 @@ def test_a_name_of_none_or_of_several_is_refused(name: str, words: str) -> None:
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match=r"holds no open_clip_config.json and no \*.safetensors"):
         scorer_source(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [(n, known) for known in OPENAI | OTHERS for n in (OPENAI | OTHERS)[known] if n != SHORT]
+)
+def test_the_scorers_of_papers_are_known_without_open_clip(name: str, known: str) -> None:
+    assert paper_scorer(name) == (known if known in PAPERS else "")
+
+
+def test_they_are_where_open_clip_has_them() -> None:
+    from open_clip.pretrained import get_pretrained_cfg
+
+    for known, repository in PAPERS.items():
+        model, weights = known.split("/")
+        assert get_pretrained_cfg(model, weights)["hf_hub"].strip("/") == repository
+        assert scorer_source(known).name == known == paper_scorer(known)
+
+
+@pytest.mark.parametrize("name", ["", "/", "ViT", "clip", "/etc", ".", "RN50", "someone/ViT-B-32", "ViT-B-32/laion2b"])
+def test_no_other_name_is_one_of_them(name: str) -> None:
+    assert paper_scorer(name) == ""

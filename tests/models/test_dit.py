@@ -289,7 +289,7 @@ def test_a_folder_without_labels_is_asked_by_number(folder: str, tmp_path: Path)
 
 def test_the_catalogue_loads_it(folder: str) -> None:
     entry = find(folder)
-    assert (entry.family, entry.size_px, entry.lexicon) == ("DiT", 16, "imagenet")
+    assert (entry.family, entry.size_px, entry.lexicon) == ("DiT", 16, f"{folder}/model_index.json")
     assert isinstance(models.load(entry), DiT)
     assert find("facebook/DiT-XL-2-256").licence == "CC-BY-NC-4.0"
 

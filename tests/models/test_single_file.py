@@ -8,7 +8,7 @@ import torch
 
 from balign.models.stable_diffusion import StableDiffusion
 from balign.refusal import Refusal
-from tests.checkpoints import small_folder, small_pipeline, tensors, write
+from tests.checkpoints import converted, small_folder, small_pipeline, tensors, write
 
 SAID = {"sd1": {}, "sd2": {"modelspec__predict_key": "v"}}
 
@@ -43,6 +43,22 @@ def test_diffusers_reads_the_same_from_it(made: tuple[str, Path, dict[str, Any]]
         stock = kind.from_pretrained(folder, subfolder=part).state_dict()
         assert theirs.keys() == stock.keys()
         assert all(torch.equal(theirs[name], stock[name]) for name in stock)
+
+
+@pytest.mark.parametrize("prefixed", [True, False])
+@pytest.mark.parametrize("like", ["sd1", "sd2"])
+def test_diffusers_own_conversion_is_read(like: str, prefixed: bool, tmp_path: Path) -> None:
+    pipeline = small_pipeline(like, each=2)
+    model = StableDiffusion.load(write(tmp_path / "x.safetensors", converted(pipeline, like, prefixed=prefixed)))
+    for ours, stock in (
+        (model.denoiser, pipeline.unet),
+        (model._vae, pipeline.vae),
+        (model._text_encoder, pipeline.text_encoder),
+    ):
+        read, own = ours.state_dict(), stock.state_dict()
+        assert read.keys() == own.keys()
+        assert all(torch.equal(read[name], own[name]) for name in own)
+    assert model._text_encoder.config.hidden_act == pipeline.text_encoder.config.hidden_act
 
 
 def test_half_precision_and_shorter_names_are_read(made: tuple[str, Path, dict[str, Any]], tmp_path: Path) -> None:

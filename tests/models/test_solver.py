@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from balign.models import solver
+from balign.models.sampling import initial_latents
 from balign.models.stable_diffusion import StableDiffusion
 from balign.refusal import Refusal
 from tests.pipelines import edit_json
@@ -86,3 +87,27 @@ def test_a_config_that_diffusers_no_longer_makes_is_saved_as_one_it_does(tiny_mo
     wild.save(str(tmp_path / "saved"))
     saved = StableDiffusion.load(tmp_path / "saved")
     assert torch.equal(*(each.generate(["a"], [1], steps=2, guidance=1.0) for each in (wild, saved)))
+
+
+def test_pndm_draws_what_the_stock_pipeline_draws(tiny_model_path: str) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    model = StableDiffusion.load(tiny_model_path, sampler="pndm")
+    pipe = StableDiffusionPipeline.from_pretrained(tiny_model_path, safety_checker=None, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    assert type(pipe.scheduler).__name__ == "PNDMScheduler"
+    noise = initial_latents(model.latent_shape, [5])
+    theirs = pipe("a cat", latents=noise, num_inference_steps=10, guidance_scale=7.5, output_type="latent").images
+    ours = model.generate(["a cat"], [5], steps=10, guidance=7.5)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    usual = StableDiffusion.load(tiny_model_path)
+    assert usual.fingerprint != model.fingerprint
+    assert not torch.allclose(usual.generate(["a cat"], [5], steps=10, guidance=7.5), ours, atol=1e-3)
+
+
+def test_pndm_refuses_noise_without_signal(tiny_model, tmp_path) -> None:
+    folder = tmp_path / "zero"
+    shutil.copytree(tiny_model(), folder)
+    edit_json(folder / "scheduler" / "scheduler_config.json", rescale_betas_zero_snr=True, _class_name="DDIMScheduler")
+    with pytest.raises(Refusal, match="pndm cannot begin from; dpm is accepted"):
+        StableDiffusion.load(str(folder), sampler="pndm")

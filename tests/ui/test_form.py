@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balign import cli
+from balign.cli import run_commands
 from balign.method.objectives import DEFAULT_METHOD, METHODS
 from balign.runs.config import Options, RunConfig
-from balign.ui import form
+from balign.ui import form, form_fields
 
 
 def test_the_defaults_on_the_page_are_those_of_the_config() -> None:
-    values = {setting.name: form.written(form.default(setting.name)) for setting in form.SETTINGS}
+    values = {setting.name: form.written(form.default(setting.name)) for setting in form_fields.SETTINGS}
     made = form.config(values | {"erase": "cat", "model": "emoji", "train": ""})
     assert made == RunConfig.parse({"erase": ["cat"]})
 
@@ -109,8 +110,8 @@ def test_the_command_gives_the_same_config(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "x y").symlink_to(tiny_model_path)
     began: list[RunConfig] = []
-    monkeypatch.setattr(cli.Run, "create", lambda made, pictures: made)
-    monkeypatch.setattr(cli, "_follow", lambda made: began.append(made) or 0)
+    monkeypatch.setattr(run_commands.Run, "create", lambda made, pictures: made)
+    monkeypatch.setattr(run_commands, "follow", lambda made: began.append(made) or 0)
     made = RunConfig.parse({"erase": erase, "keep": keep, "model": "~/x y"})
     things = tuple(concept.model_copy(update={"kind": "thing"}) for concept in made.erase)
     made = made.model_copy(update={"erase": things})
@@ -156,8 +157,8 @@ def test_every_seed_is_a_run(typed: object, seeds: list[int]) -> None:
         ("0-20", "at most 20"),
         ("0-9999999999", "at most 20"),
         (",".join(map(str, range(21))), "at most 20"),
-        ("0, x", "seed is 'x'"),
-        ("-1", "seed is '-1'"),
+        ("0, x", "'x' is no seed"),
+        ("-1", "'-1' is no seed"),
     ],
 )
 def test_seeds_that_cannot_be_are_one_sentence(typed: str, sentence: str) -> None:
@@ -197,6 +198,6 @@ def test_everything_on_offer_is_described() -> None:
     assert form.methods()[0][1] == DEFAULT_METHOD
     assert all(form.about_method(name) for name in METHODS)
     assert all(form.about_model(name) for _, name in form.models())
-    assert all(setting.name in Options.model_fields for setting in form.SETTINGS)
-    steps = form.SETTINGS[0]
+    assert all(setting.name in Options.model_fields for setting in form_fields.SETTINGS)
+    steps = form_fields.SETTINGS[0]
     assert form.left_empty(steps, DEFAULT_METHOD) == str(METHODS[DEFAULT_METHOD].steps)

@@ -2,6 +2,8 @@
 
 import ast
 import asyncio
+import base64
+import io
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import pytest
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, TextContent, Tool
+from mcp.types import CallToolResult, ImageContent, TextContent, Tool
+from PIL import Image
 
 from balign.runs.folder import Run
 from balign.ui.api import endpoints
@@ -63,10 +66,11 @@ def words(answer: CallToolResult) -> str:
 
 
 async def call(session: ClientSession, name: str, **given: Any) -> Any:
-    """What a tool answers, which must not be a refusal."""
+    """The values that a tool answers last, which must not be a refusal."""
     answer = await session.call_tool(name, given)
-    assert not answer.isError, words(answer)
-    return ast.literal_eval(words(answer))
+    assert not answer.isError, answer.content
+    assert isinstance(answer.content[-1], TextContent)
+    return ast.literal_eval(answer.content[-1].text)
 
 
 def test_the_tools_are_the_documented_endpoints_and_no_more(ask: Ask) -> None:
@@ -96,6 +100,26 @@ def test_a_finished_run_is_read(ask: Ask, finished: Run) -> None:
     assert len(metrics["forget_loss"]) == len(metrics["cosine"]) == 10
     assert score == endpoints.score(finished.id)
     assert pair == endpoints.pair(finished.id)
+
+
+def test_an_answer_is_a_sentence_a_picture_and_the_values(ask: Ask, finished: Run) -> None:
+    async def talk(session: ClientSession) -> list[CallToolResult]:
+        return [await session.call_tool(name, {"run": finished.id}) for name in ("pair", "report", "score", "status")]
+
+    pair, report, score, status = ask(talk)
+    assert [content.type for content in pair.content] == ["text", "image", "text"]
+    assert [content.type for content in report.content] == ["text", "image", "text"]
+    assert [content.type for content in score.content] == ["text", "text"]
+    for answer, size in ((pair, (520, 256)), (report, (1200, 630))):
+        picture = answer.content[1]
+        assert isinstance(picture, ImageContent)
+        assert picture.mimeType == "image/png"
+        assert Image.open(io.BytesIO(base64.b64decode(picture.data))).size == size
+    said = [content.text for answer in (pair, report, status) for content in answer.content[:1]]  # type: ignore[union-attr]
+    assert said[0].endswith(", left before and right after: no longer.")
+    assert said[1] == said[2]
+    assert said[1].startswith("cat: no longer drawn when asked by name")
+    assert "What was to stay: " in said[1]
 
 
 def test_a_run_is_started_and_followed_to_its_end(ask: Ask) -> None:

@@ -9,7 +9,7 @@ import gradio_client
 import httpx
 import pytest
 
-from balign.host import limits
+from balign.host import rates
 from balign.refusal import Refusal
 from balign.ui import password
 from balign.ui.studio import header
@@ -33,7 +33,7 @@ def server() -> Iterator[str]:
 def _locked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BALIGN_PASSWORD", SECRET)
     monkeypatch.setenv("BALIGN_PUBLIC", "1")
-    monkeypatch.setattr(password, "WRONG", limits.Rate())
+    monkeypatch.setattr(password, "WRONG", rates.Rate())
 
 
 def test_nothing_is_there_without_it(server: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -113,7 +113,7 @@ WRONG = (
 def test_what_is_not_the_password_is_wrong(given: str) -> None:
     assert password.refusal("/", given, "8.8.8.8")[0] == 401
     with pytest.raises(Refusal):
-        password.WRONG.check([limits.Charge("8.8.8.8", 1)])
+        password.WRONG.check([rates.Charge("8.8.8.8", 1)])
 
 
 def test_without_one_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from balign.host import limits
+from balign.host import rates
 from balign.ui import doors, uploads
 from balign.ui.uploads import UPLOAD
 from tests.ui.served import serving
@@ -29,7 +29,7 @@ async def _read(request: Request) -> PlainTextResponse:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    monkeypatch.setattr(uploads, "UPLOADED", limits.Rate())
+    monkeypatch.setattr(uploads, "UPLOADED", rates.Rate())
     routes = [Route("/{path:path}", _read, methods=["GET", "POST"])]
     app = Starlette(routes=routes, middleware=[Middleware(doors.Doors)])
     with TestClient(app, base_url="http://127.0.0.1:7860") as client:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from balign import cli, telemetry
@@ -18,6 +20,7 @@ from balign.runs.engine import execute
 from balign.runs.folder import Run
 from balign.runs.outcome import zip_check
 from balign.ui import studio, zerogpu
+from balign.ui.api.attack_endpoint import attack
 from balign.ui.erase_tab import erase_handlers
 from balign.ui.page import Caller, answering
 from tests.ui import lent
@@ -233,6 +236,23 @@ def test_a_long_drawing_stops_in_time_and_goes_on_when_it_is_pressed_again(
     assert (drawn.running(), drawn.stop_requested()) == (False, None)
 
 
+def test_an_attack_of_a_program_is_made_within_its_own_call(drawn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = partial(attack, drawn.id, ["synonyms"], owner_secret=ANN.secret)
+    with pytest.raises(gr.Error, match="somebody else's"):
+        attack(drawn.id, ["synonyms"], owner_secret=BOB.secret)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(zerogpu, "MARGIN", zerogpu.CHUNK)  # the time is up at the first look
+        assert call()["message"] == zerogpu.DRAWING_PAUSED
+    assert len(list(drawn.path.glob("picture-*"))) < STEPS
+    told = call()
+    assert (told["message"], told["working"]) == ("", False)
+    assert len(list(drawn.path.glob("picture-*"))) == STEPS
+    assert (drawn.path / "asked").read_text().startswith("attack --attacks synonyms")
+    monkeypatch.setattr(lent, "LEFT", zerogpu.LEAST - 1)
+    with pytest.raises(gr.Error, match="used up for now"):
+        call()
+
+
 def test_a_visitor_with_less_than_a_minute_left_gets_what_is_left(drawn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lent, "LEFT", 40)
     scheduler.draw(drawn, "probe", visitor=ANN)
@@ -258,6 +278,7 @@ from tests.ui import lent
 sys.modules["spaces"], lent.PATIENCE = lent, 20.0
 from balign.host import scheduler, status, visitors, waitlist
 from balign.ui import studio, zerogpu
+from balign.ui.api.attack_endpoint import attack
 from balign.ui.page import Caller
 from balign.runs.folder import Run
 run = Run.open(sys.argv[1], Path(sys.argv[1]).parent)

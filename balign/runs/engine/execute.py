@@ -18,6 +18,7 @@ from balign.runs.engine.exporting import erased_weights
 from balign.runs.engine.job import UNSCORED, Job, load_job
 from balign.runs.engine.recorder import Recorder, Stopped, log, sentence
 from balign.runs.folder import Run
+from balign.runs.judged_again import UNJUDGED
 from balign.runs.own_entries import TestPrompt
 from balign.telemetry import Record, Report
 
@@ -101,6 +102,7 @@ def _reevaluate(recorder: Recorder, scorer: str | None, tests: Sequence[TestProm
     last, path, old = folder.last_phase(), erased_weights(folder), phases.earlier_report(folder)
     finished = last is not None and last.name == "done"
     recorder.quiet = finished
+    (folder.path / UNJUDGED).unlink(missing_ok=True)
     if tests is None and old is not None and "own" in old.groups:
         tests = [TestPrompt(prompt=image.prompt, seed=image.seed) for image in old.groups["own"].images]
     job = yield from _load(recorder, scorer, tests)

@@ -115,9 +115,14 @@ def squared(content: bytes, size: tuple[int, int]) -> Tensor:
 
 def save_png(path: Path, image: Tensor) -> None:
     """Write one uint8 image (H, W, 3), whole or not at all."""
+    write(path, png(Image.fromarray(image.numpy())))
+
+
+def png(picture: Image.Image) -> bytes:
+    """The picture as a png file."""
     buffer = io.BytesIO()
-    Image.fromarray(image.numpy()).save(buffer, "PNG")
-    write(path, buffer.getvalue())
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def save_strip(path: Path, images: Tensor) -> None:

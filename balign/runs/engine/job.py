@@ -13,7 +13,7 @@ from torch import Tensor
 from balign import machine, models
 from balign.data.prompts import PromptSets
 from balign.markup.formats import counted
-from balign.measure import nudity
+from balign.measure import nudity, scorers
 from balign.measure.clip import Scorer, ScorerAbsent
 from balign.measure.evaluation import Shot, own_shots, reference_shots, shots
 from balign.measure.judges import NUDITY
@@ -76,6 +76,7 @@ class Job:
         return asdict(self.settings) | {
             "sampling_steps": self.sampling.steps,
             "guidance": self.sampling.guidance,
+            "sampler": self.run.config.sampler,
             "n_forget": len(self.prompts.forget),
             "n_retain": len(self.prompts.retain),
             "size": " x ".join(str(side) for side in reversed(self.model.size)),
@@ -128,7 +129,7 @@ def load_job(run: Run, scorer: str | None = None, tests: Sequence[TestPrompt] | 
 def _load_scorer(run: Run, name: str) -> tuple[Scorer | None, str]:
     """The scorer; one that cannot be fetched now stops no run, since scores can be added later."""
     try:
-        return Scorer.load(name, device(run.config)), ""
+        return scorers.load(name, device(run.config)), ""
     except ScorerAbsent as absent:
         later = "`balign evaluate` with the run's folder adds the scores once it is there, or with --scorer and another"
         return None, f"{UNSCORED} {absent}; {later}."
@@ -139,7 +140,8 @@ def load_model(config: RunConfig) -> BaseModel:
     where = device(config)
     if where.startswith("cuda"):  # on by default; the gradients of convolutions would be noise at first
         torch.backends.cudnn.allow_tf32 = False
-    return models.load(catalogue.find(config.model), where, PRECISIONS[precision(config, where)], config.size)
+    drawn_in = PRECISIONS[precision(config, where)]
+    return models.load(catalogue.find(config.model), where, drawn_in, config.size, config.sampler)
 
 
 def device(config: RunConfig) -> str:

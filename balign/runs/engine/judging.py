@@ -11,7 +11,7 @@ from balign.measure import nudity
 from balign.measure.distances import Compared, distances
 from balign.measure.evaluation import evaluate as score
 from balign.measure.report import GroupName, Scores
-from balign.runs.engine import images
+from balign.runs.engine import images, strips
 from balign.runs.engine.comparing import Comparing
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
@@ -32,6 +32,9 @@ def evaluate(job: Job, recorder: Recorder) -> Generator[Record, None, Scores]:
             for drawn in images.draw(job.model, shots, job.sampling, place / side, again, since=since):
                 if side == "after" and drawn > since:
                     comparing.drawn(done + drawn)
+                    if not done:
+                        newest = range(images.BATCH * ((drawn - 1) // images.BATCH), drawn)
+                        yield from map(recorder.record, strips.of_test(job, recorder, newest, pairs=True))
                     yield recorder.phase("evaluate", done + drawn, total)
                 recorder.obey()
         done += len(shots)

@@ -31,12 +31,12 @@ from balign.models import weight_file
 from balign.plain_file import read_plain
 from balign.refusal import Refusal
 from balign.runs import weights
-from balign.runs.engine import checkpoint, images
+from balign.runs.engine import checkpoint, images, strips
 from balign.runs.engine.job import Job
 from balign.runs.engine.recorder import Recorder
 from balign.runs.folder import PICTURES, Run
 from balign.runs.outcome import report_page, reproduce
-from balign.telemetry import Preview, Record, Step
+from balign.telemetry import Drawn, Preview, Record, Step
 
 PHASE_EVERY = 1.0
 """Seconds between two records of how far the training is."""
@@ -53,6 +53,7 @@ def check(job: Job, recorder: Recorder) -> Generator[Record, None, images.Paint]
     for paint in (images.recall, images.render):
         for _ in images.draw(job.model, few, job.sampling, folder, again=True, paint=paint):  # one batch
             recorder.obey()
+            yield from map(recorder.record, strips.of_test(job, recorder, range(len(few))))
             yield recorder.phase("check", 1, 2)
         same = _load_unchanged(job)
         if same and torch.equal(images.load(folder, range(len(few))), images.render(job.model, few, job.sampling)):
@@ -80,7 +81,13 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
 
     own = _own_latents(job, recorder)
 
-    def make(progress: Callable[[int, int], None]) -> latents.Latents:
+    def make(progress: Callable[..., None]) -> latents.Latents:
+        told: list[Drawn] = []
+
+        def tell(done: int, _: int) -> None:
+            progress(done, total + compared, *told)
+            told.clear()
+
         return latents.make(
             job.model,
             prompts,
@@ -88,7 +95,8 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
             steps=sampling.steps,
             guidance=sampling.guidance,
             own=own,
-            on_progress=lambda done, _: progress(done, total + compared),
+            on_progress=tell,
+            on_drawn=lambda places, drawn: told.extend(strips.of_training(job, recorder, places, drawn)),
         )
 
     drawn, compared = latents.none(job.model), len(job.shots) + len(job.own) + len(job.reference)
@@ -99,6 +107,9 @@ def data(job: Job, recorder: Recorder, paint: images.Paint) -> Generator[Record,
     manifest = {"model": job.model.fingerprint, "images": drawn.manifest}
     write(job.run.path / "manifest.json", json.dumps(manifest, indent=1))
     for done in base_pictures(job, paint):
+        if images.BATCH < done <= len(job.shots):  # the first are told of by the check
+            newest = range(images.BATCH * ((done - 1) // images.BATCH), done)
+            yield from map(recorder.record, strips.of_test(job, recorder, newest))
         yield recorder.phase("data", total + done, total + compared)
         recorder.obey()
     data = latents.training_data(job.model, prompts, drawn)

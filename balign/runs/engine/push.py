@@ -35,8 +35,7 @@ def push(
     """
     if what not in get_args(What):
         raise Refusal(f"what is {what!r}; accepted are {', '.join(get_args(What))}.")
-    if name.count("/") != 1:
-        raise Refusal(f"{name[:100]!r} is no name of a repository; accepted is owner/name.")
+    upload.accepted_name(name)
     if what == "report" and not run.file("report.html"):
         raise Refusal(f"Run {run.id} has no report yet; `balign run` with its folder makes it.")
     with tempfile.TemporaryDirectory(dir=run.path) as temporary:

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar
@@ -18,8 +19,10 @@ from balign.plain_file import plain
 from balign.plain_text import without_folders
 from balign.refusal import Refusal
 from balign.runs.folder import Run
+from balign.runs.judged_again import UNJUDGED
 from balign.telemetry import PHASES, Conflict, Phase, Preview, Record, Step
 
+HALTED = "It was stopped; the report stays as it was, and what was drawn is kept."
 Event = TypeVar("Event", bound=Record)
 Result = TypeVar("Result")
 
@@ -39,6 +42,7 @@ class Recorder:
         self.path = run.path / "telemetry.jsonl"
         self.name = "load"
         self.quiet = False  # events are returned but not written
+        self.shown: Counter[str] = Counter()  # how many of the first pictures of each side were told
         self._since = time.monotonic()
 
     def record(self, event: Event) -> Event:
@@ -58,26 +62,29 @@ class Recorder:
         if self.run.stop_requested() in ("asked", "now"):
             raise Stopped
 
-    def follow(self, name: str, work: Callable[[Callable[[int, int], None]], Result]) -> Generator[Phase, None, Result]:
+    def follow(self, name: str, work: Callable[[Callable[..., None]], Result]) -> Generator[Record, None, Result]:
         """Do work that reports its progress to a callback, and yield that progress as phases; return its result.
 
-        The work runs in a thread; if this generator is closed, or the run is stopped, it ends at its next report.
+        The callback takes how much is done and how much there is, and records to be told before. The work runs in a
+        thread; if this generator is closed, or the run is stopped, it ends at its next report.
         """
-        reports: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
+        reports: queue.SimpleQueue[tuple[int, int, tuple[Record, ...]] | None] = queue.SimpleQueue()
         abandoned = threading.Event()
 
-        def progress(done: int, total: int) -> None:
+        def progress(done: int, total: int, *told: Record) -> None:
             if abandoned.is_set():
                 raise Stopped
             self.obey()
-            reports.put((done, total))
+            reports.put((done, total, told))
 
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(work, progress)
             future.add_done_callback(lambda _: reports.put(None))
             try:
                 while (item := reports.get()) is not None:
-                    yield self.phase(name, *item)
+                    done, total, told = item
+                    yield from map(self.record, told)
+                    yield self.phase(name, done, total)
             finally:
                 abandoned.set()
         return future.result()
@@ -102,6 +109,8 @@ class Recorder:
         event = Phase(name, 0, 1, round(time.monotonic() - self._since, 3), message)
         with contextlib.suppress(OSError):
             self.record(event)
+            if self.quiet:  # a finished run stays that, and its page says why it was not judged again
+                write(self.run.path / UNJUDGED, HALTED if name == "stopped" else message)
         return event
 
 

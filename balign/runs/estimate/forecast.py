@@ -30,6 +30,8 @@ AGAIN = 0.5
 """What gradient checkpointing adds to that."""
 GPU = 60
 """How many times faster a graphics card is taken to be."""
+LONG = 3 * 3600.0
+"""Seconds of a run that is worth a warning."""
 START, START_A_GB = 10.0, 2.0
 """Seconds to start, and for each GB of model."""
 STORED = 5
@@ -57,6 +59,10 @@ class Estimate(NamedTuple):
     """In what parts a batch goes through the model, if not whole, as words."""
     obstacle: str
     """Why the run would hardly work here, and what would; empty if it should fit."""
+    impossible: bool = False
+    """Whether that stays so whatever else ends on this machine."""
+    warning: str = ""
+    """What to think of before a run that would fit; empty for most."""
 
 
 def estimate(config: RunConfig, sets: PromptSets) -> Estimate:
@@ -70,8 +76,9 @@ def estimate(config: RunConfig, sets: PromptSets) -> Estimate:
     settings, fits = _split(config, entry, spare)
     memory = _memory(settings, entry, same, spare)
     disk = _disk(settings, entry, drawn, same)
+    seconds = _seconds(config, settings, entry, drawn, _cached(config, sets, same), same, spare.gpu)
     return Estimate(
-        seconds=_seconds(config, settings, entry, drawn, _cached(config, sets, same), same, spare.gpu),
+        seconds=seconds,
         memory_gb=memory,
         memory_measured=bool(_measured(settings, same)),
         disk_gb=disk,
@@ -79,7 +86,19 @@ def estimate(config: RunConfig, sets: PromptSets) -> Estimate:
         download=not (same or isinstance(locate(entry), Path)),
         split=_words(settings),
         obstacle=_obstacle(config, memory if not fits else 0.0, disk, spare),
+        impossible=not fits and memory > spare.total,
+        warning=_warning(seconds, spare),
     )
+
+
+def _warning(seconds: float, spare: Free) -> str:
+    """That a run takes long, and what would make it shorter; empty for one that does not."""
+    if seconds < LONG:
+        return ""
+    if spare.gpu:
+        return "This takes long; you may stop it at any time, and what there is then is kept and compared."
+    faster = duration(seconds / GPU)
+    return f"There is no graphics card here; with one it would be about {faster}. The bundled model needs none."
 
 
 def sentence(expected: Estimate) -> str:
@@ -113,13 +132,13 @@ def _seconds(
     settings: Settings,
     entry: Entry,
     drawn: Pictures,
-    cached: int,
+    cached: tuple[int, int],
     same: Sequence[Timings],
     gpu: bool,
 ) -> float:
     batch = settings.batch_forget + settings.batch_retain
-    tests = drawn.compared + drawn.reference + drawn.checked
-    count = max(drawn.training - cached, 0) + tests + drawn.previews * drawn.in_preview
+    tests = max(drawn.compared + drawn.reference - cached[1], 0) + drawn.checked
+    count = max(drawn.training - cached[0], 0) + tests + drawn.previews * drawn.in_preview
     unit = 2 * known(entry).flops / FLOPS / (GPU if gpu else 1)
     denoise = median(run.denoise for run in same) if same else unit
     learnt = [run for run in same if run.learn]
@@ -130,11 +149,17 @@ def _seconds(
     return start + count * (config.sampling_steps or entry.steps) * denoise + settings.steps * batch * learn
 
 
-def _cached(config: RunConfig, sets: PromptSets, same: Sequence[Timings]) -> int:
-    """How many training pictures an earlier run of the same seed has drawn: they are in the cache."""
-    drawn_with = (config.seed, config.sampling_steps, config.guidance)
-    cached = {prompt for run in same if run.drawn_with == drawn_with for prompt in run.drawn}
-    return sum(prompt in cached for prompt in [*sets.forget, *sets.retain])
+def _cached(config: RunConfig, sets: PromptSets, same: Sequence[Timings]) -> tuple[int, int]:
+    """How many training and test pictures an earlier run of the same seed left in the cache, if still there."""
+    drawn_with = (config.seed, config.sampler, config.sampling_steps, config.guidance)
+    like = [run for run in same if run.drawn_with == drawn_with and (not run.cached or run.cached.exists())]
+    drawn = {prompt for run in like for prompt in run.drawn}
+    tests = {test.prompt for group in sets.tests.values() for test in group}
+    again = any(tests <= run.tested for run in like)  # in whole batches, which other prompts would not share
+    base = pictures(config, sets)
+    return sum(prompt in drawn for prompt in [*sets.forget, *sets.retain]), (
+        base.compared // 2 + base.reference if again else 0
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------------------

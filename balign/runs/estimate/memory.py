@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from balign.method.objectives import Settings
-from balign.models.catalogue import DIT, EMOJI, Entry
+from balign.models.catalogue import DIT, EMOJI, FASHION, Entry
 from balign.models.footprint import Footprint
 from balign.runs.config import RunConfig
 from balign.runs.prompt_lists import BATCH
@@ -97,4 +97,6 @@ def _halves(size: int) -> Iterator[int]:
 
 def _others(entry: Entry) -> tuple[float, float]:
     """Bytes of the parts that are loaded to draw, and of the scorer."""
-    return (0.0, 0.05e9) if entry.lexicon == EMOJI.lexicon else (FROZEN - 0.49e9 * (entry.family == DIT.family), SCORER)
+    if entry.lexicon in (EMOJI.lexicon, FASHION.lexicon):
+        return 0.0, 0.05e9
+    return FROZEN - 0.49e9 * (entry.family == DIT.family), SCORER

@@ -46,7 +46,11 @@ class Timings:
     disk_gb: float
     drawn: frozenset[str]
     """The prompts of its training pictures."""
-    drawn_with: tuple[int, int | None, float | None]
+    tested: frozenset[str]
+    """The prompts of its test pictures, which the base model drew too."""
+    cached: Path | None
+    """One file of the cache that it drew."""
+    drawn_with: tuple[int, str, int | None, float | None]
     """Seed, drawing steps and guidance of its training pictures."""
 
 
@@ -84,6 +88,7 @@ def _read(run: Run) -> Timings | None:
         return None
     settings, config = settle(run.config), run.config
     batch = settings.batch_forget + settings.batch_retain
+    drawn, cached = _drawn(run.path / "manifest.json")
     return Timings(
         denoise=compared.seconds / compared.total / (config.sampling_steps or find(config.model).steps),
         learn=median(steps) / batch if steps else 0.0,
@@ -94,17 +99,21 @@ def _read(run: Run) -> Timings | None:
         at_once=int(report.settings.get("micro_batch") or max(settings.batch_forget, settings.batch_retain)),
         memory_gb=report.memory_gb,
         disk_gb=sum(file.stat().st_size for name in HEAVY if (file := run.file(name))) / 1e9,
-        drawn=_drawn(run.path / "manifest.json"),
-        drawn_with=(config.seed, config.sampling_steps, config.guidance),
+        drawn=drawn,
+        tested=frozenset(image.prompt for group in report.groups.values() for image in group.images),
+        cached=cached,
+        drawn_with=(config.seed, config.sampler, config.sampling_steps, config.guidance),
     )
 
 
-def _drawn(manifest: Path) -> frozenset[str]:
-    """The prompts of a manifest; none where there is none. Raises Refusal for an unreadable one."""
+def _drawn(manifest: Path) -> tuple[frozenset[str], Path | None]:
+    """The prompts of a manifest and a file of the cache; none without one. Raises Refusal for an unreadable one."""
     if not manifest.is_file():
-        return frozenset()
+        return frozenset(), None
     try:
-        return frozenset(image["prompt"] for image in json.loads(read_plain(manifest))["images"])
+        images = json.loads(read_plain(manifest))["images"]
+        files = (image["file"] for image in images if "file" in image)
+        return frozenset(image["prompt"] for image in images), next(map(Path, files), None)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise_shortage(error)
         raise Refusal(f"The manifest {manifest} is unreadable.") from None

@@ -24,7 +24,10 @@ METHOD_SETTINGS = tuple(f.name for f in fields(Settings) if f.name not in ("meth
 """Settings that a method has its own defaults for; methods that differ in them still compare fairly."""
 OWN_LISTS = ("tests", "forget_pictures", "keep_pictures")
 """What may be somebody's own."""
-ASIDE = ("tests", "method", *METHOD_SETTINGS, "measure_every", "preview_every", "checkpoint_every", "device")
+ASIDE = (
+    *("tests", "n_trained", "measure_every", "preview_every", "checkpoint_every", "device"),
+    *("method", *METHOD_SETTINGS),
+)
 """Settings that do not decide what is compared."""
 
 
@@ -60,8 +63,9 @@ def compare(runs: Sequence[Run]) -> list[ComparedRun]:
 
 def settings(config: RunConfig) -> dict[str, str]:
     """Every setting in its final value, as text."""
-    values = config.model_dump(exclude={"erase", "keep", *OWN_LISTS}) | asdict(settle(config))
+    values = config.model_dump(exclude={"erase", "keep", "grammar", *OWN_LISTS}) | asdict(settle(config))
     values |= {name: _told(getattr(config, name)) for name in OWN_LISTS}
+    values["grammar"] = _told([config.grammar] if config.grammar else [])
     try:
         entry = catalogue.find(config.model)
     except Refusal:  # a folder that is not here any more: what it would have decided stays open

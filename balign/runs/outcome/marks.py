@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from balign.data.prompts import erased_words
+from balign.measure.judges import sensitive
 from balign.measure.report import GroupName, GroupTitle, Pair, RunReport, shows
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
+from balign.runs.file_cache import until_changed
+from balign.runs.folder import Run
 from balign.runs.prompt_lists import resolve
 
 FOLDED = 4
@@ -60,16 +63,31 @@ class MarkedGroup(NamedTuple):
 
 def marked(config: RunConfig, report: RunReport) -> list[MarkedGroup]:
     """The groups in their usual order. All pairs of what was erased stand open, else a few and all failures."""
+    groups = []
+    for name, title, _ in report.named():
+        pairs = sorted(of_group(config, report, name), key=lambda pair: not pair.failed)
+        failures = sum(pair.failed for pair in pairs)
+        groups.append(MarkedGroup(name, title, pairs, len(pairs) if name == "erased" else max(FOLDED, failures)))
+    return groups
+
+
+def of_group(config: RunConfig, report: RunReport, name: str) -> list[MarkedPair]:
+    """The pairs of a group in the report's order."""
     try:
         erased = erased_words(resolve(config).targets)
     except Refusal:  # a model that is not here any more: what counted is not known
         erased = {}
-    groups = []
-    for name, title, group in report.named():
-        pairs = sorted(_marked(name, group.images, erased), key=lambda pair: not pair.failed)
-        failures = sum(pair.failed for pair in pairs)
-        groups.append(MarkedGroup(name, title, pairs, len(pairs) if name == "erased" else max(FOLDED, failures)))
-    return groups
+    named = next(each for each, _, _ in report.named() if each == name)
+    return list(_marked(named, report.groups[named].images, erased))
+
+
+@until_changed("config.json", most=64)
+def veiled(run: Run) -> bool:
+    """Whether the run erases what is shown blurred until somebody asks for it."""
+    try:
+        return sensitive(target.word.kind for target in resolve(run.config).targets)
+    except Refusal:  # a config that cannot be resolved any more has pictures, still
+        return True
 
 
 def _marked(name: GroupName, pairs: Sequence[Pair], erased: Mapping[str, Sequence[str]]) -> Iterator[MarkedPair]:

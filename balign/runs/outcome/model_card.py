@@ -55,7 +55,9 @@ def card(run: Run, strength: float = 1.0, form: str = "changed") -> str:
         f"**These weights hold {strength:g} times the change.** {WHOLE}" if strength != 1 else "",
         f"The training ended before its last step: **{taken}**." if ended else "",
         "## Scores",
-        f"**{_text(', '.join(c.name for c in config.erase))}**: {headline(report, attacked(run))}." if report else "",
+        headline(report, attacked(run)).whole(f"**{_text(', '.join(c.name for c in config.erase))}**")
+        if report
+        else "",
         _scores(report) if report and report.scorer else UNSCORED,
         "## Use",
         _use(base, form),

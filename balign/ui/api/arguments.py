@@ -11,8 +11,9 @@ from balign.host import visitors
 from balign.host.visitors import Visitor
 from balign.measure.report import Group, RunReport
 from balign.refusal import Refusal
+from balign.runs.examples import READ_ONLY
 from balign.runs.folder import Run, find
-from balign.ui import form
+from balign.ui import form_fields
 from balign.ui.page import BUG, FULL
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def settings(values: object) -> Mapping[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise Refusal(f"The settings are {str(values)[:40]!r}; names with their numbers are accepted.")
-    known = [*(setting.name for setting in form.SETTINGS), "forget", "combine", "train"]
+    known = [*(setting.name for setting in form_fields.SETTINGS), "forget", "combine", "train"]
     for name in values:
         if name not in known:
             raise Refusal(f"{str(name)[:40]!r} is not a setting; the settings are {', '.join(known)}.")
@@ -75,6 +76,8 @@ def run(run_id: object) -> Run:
 def owned(run_id: object, secret: object) -> Run:
     """The run with this id, if the secret is its owner's. Raises Refusal if it is not."""
     known = run(run_id)
+    if known.example:
+        raise Refusal(READ_ONLY.format(known.id))
     if not visitors.owns(known, Visitor(visitors.valid(secret))):
         raise Refusal("This run is somebody else's; give the owner_secret that start returned with it.")
     return known

@@ -6,13 +6,14 @@ import gradio as gr
 
 from balign.host import attacking, processes, scheduler, visitors
 from balign.host.visitors import Visitor
-from balign.refusal import Refusal
 from balign.runs.folder import Run
 from balign.runs.tryout import attack_store, store
 from balign.runs.tryout.attack_store import QUICK, AttackRequest, AttackResult
+from balign.ui import zerogpu
 from balign.ui.api import arguments
 from balign.ui.api.arguments import in_a_sentence
 from balign.ui.files import keyed
+from balign.ui.page import Caller
 
 
 @in_a_sentence
@@ -29,6 +30,8 @@ def attack(
 ) -> dict[str, Any]:
     """Try to bring back what a finished run erased; without attacks, tell what those made so far have shown.
 
+    On ZeroGPU it takes the caller's device for a minute and answers then; the same call again goes on from there.
+
     Args:
         run: The id that start returned.
         attacks: Any of "synonyms", "rounding", "null_text", "inversion", "relearn_kept" and "relearn_concept".
@@ -43,18 +46,20 @@ def attack(
         Whether attacks are being made, the outcome in words, and each result with its curves, point by point.
     """
     known = arguments.owned(run, owner_secret)
-    if attacks and scheduler.inline():
-        raise Refusal("The device here comes with a visitor's own press; begin attacks on the page.")
+    paused = False
     if attacks:
+        visitor = Visitor(visitors.valid(owner_secret), visitors.address(request))
         asked = {"attacks": attacks, "tokens": tokens or QUICK.tokens, "steps": steps, "pictures": pictures}
         wanted = AttackRequest.parse(**asked, control=control or None, concept=concept or None)
-        attacking.begin(known, wanted, Visitor(visitors.valid(owner_secret), visitors.address(request)))
+        attacking.begin(known, wanted, visitor)
+        if scheduler.inline():  # the device comes with this call, as with a press on the page
+            paused = any([*zerogpu.draw(Caller(visitor, known))])
     now = store.progress(known)
     made = [*attack_store.results(known, attack_store.GROWING), *attack_store.results(known)]
     return {
         "run": known.id,
         "working": processes.alive(known),
-        "message": now.failed if now else "",
+        "message": now.failed if now and now.failed else zerogpu.DRAWING_PAUSED if paused else "",
         "outcome": attack_store.attacked(known),
         "results": [_attacked(known, result) for result in made],
     }

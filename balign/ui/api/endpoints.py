@@ -11,12 +11,15 @@ from balign.markup import charts
 from balign.measure.report import RunReport
 from balign.method.objectives import DEFAULT_METHOD
 from balign.refusal import Refusal
-from balign.runs.outcome import bundle
-from balign.ui import form
+from balign.runs.outcome import bundle, marks
+from balign.ui import form, run_title
 from balign.ui.api import arguments
 from balign.ui.api.arguments import in_a_sentence
 from balign.ui.api.attack_endpoint import attack
 from balign.ui.files import BUNDLE, WEIGHTS, keyed, url
+
+BRAND = " \N{MIDDLE DOT} balign"
+"""With which the title of a page ends."""
 
 
 def build() -> None:
@@ -69,11 +72,13 @@ def status(run: str) -> dict[str, Any]:
         run: The id that start returned.
 
     Returns:
-        State, place in the queue, phase and its progress, step, fraction of the whole, seconds left if known, message.
+        A sentence, state, place in the queue, phase and its progress, step, fraction of the whole, seconds left if
+        known, message.
     """
     view = look(arguments.run(run))
     phase = view.working
     return {
+        "reading": run_title.words(view) if view.report else f"{run_title.title(view).removesuffix(BRAND)}.",
         "run": view.run.id,
         "state": view.state,
         "place": view.place,
@@ -138,18 +143,22 @@ def pair(run: str, group: str = "erased", number: int = 0) -> dict[str, Any]:
 
     Args:
         run: The id that start returned.
-        group: "erased", "kept", "neighbours" or "own".
+        group: "erased", "kept", "neighbours", "trained" or "own", as far as the run has them.
         number: Which image of the group, counted from 0.
 
     Returns:
-        Prompt, seed, each image's address relative to the studio's and its alignment, and how many the group has.
+        What the scorer sees as a sentence, prompt, seed, each image's address relative to the studio's and its
+        alignment, and how many the group has.
     """
     known = arguments.run(run)
-    images = arguments.group(arguments.report(known), group).images
+    told = arguments.report(known)
+    images = arguments.group(told, group).images
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(images):
         raise Refusal(f"The number is {str(number)[:40]!r}; 0 to {len(images) - 1} is accepted.")
     image = images[number]
+    words = [words for pair, words, _ in marks.of_group(known.config, told, group) if pair is image]
     return {
+        "reading": f"{image.prompt}, left before and right after: {words[0] or 'not scored'}.",
         "prompt": image.prompt,
         "seed": image.seed,
         "before": url(known, image.before),
@@ -166,14 +175,16 @@ def score(run: str, group: str = "erased") -> dict[str, Any]:
 
     Args:
         run: The id that start returned.
-        group: "erased", "kept", "neighbours" or "own".
+        group: "erased", "kept", "neighbours", "trained" or "own", as far as the run has them.
 
     Returns:
-        The group's numbers as in report.json with the verdict on its change, and the scorer they are by.
+        The verdict as a sentence, the group's numbers as in report.json with the verdict on its change, and the scorer
+        they are by.
     """
     known = arguments.report(arguments.run(run))
-    arguments.group(known, group)
-    return {"group": group, "scorer": known.scorer, **_numbers(known)["groups"][group]}
+    said = arguments.group(known, group).verdict
+    title = next(title.title for name, title, _ in known.named() if name == group)
+    return {"reading": f"{title}: {said}.", "group": group, "scorer": known.scorer, **_numbers(known)["groups"][group]}
 
 
 @in_a_sentence
@@ -206,10 +217,17 @@ def report(run: str) -> dict[str, Any]:
         run: The id that start returned.
 
     Returns:
-        The page's address relative to the studio's, and report.json without its images, which `pair` gives one by one.
+        What came of it in sentences, the page's address relative to the studio's, and report.json without its images,
+        which `pair` gives one by one.
     """
     known = arguments.run(run)
-    return {"run": known.id, "url": url(known, "report.html"), "report": _numbers(arguments.report(known))}
+    numbers = _numbers(arguments.report(known))
+    return {
+        "reading": run_title.words(look(known)),
+        "run": known.id,
+        "url": url(known, "report.html"),
+        "report": numbers,
+    }
 
 
 def _numbers(known: RunReport) -> dict[str, Any]:

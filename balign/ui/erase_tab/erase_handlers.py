@@ -5,16 +5,26 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
-from markupsafe import escape
 
 from balign.host import limits, processes, scheduler, visitors, waitlist
 from balign.host.discard import DISCARDED
 from balign.host.status import RunView, look
+from balign.markup.languages import said
 from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.folder import find
-from balign.ui import form
-from balign.ui.erase_tab import next_steps, own_uploads, panels, previews, results
+from balign.ui import form, form_fields
+from balign.ui.erase_tab import (
+    judge_again,
+    keep_assistant,
+    next_steps,
+    own_uploads,
+    panels,
+    previews,
+    results,
+    take_away,
+)
+from balign.ui.erase_tab.first_pictures import first_pictures
 from balign.ui.page import Answer, Caller, Sent, changed, notice
 
 GONE = "The run in this link is not here any more; it may have been deleted."
@@ -90,24 +100,33 @@ def discard(caller: Caller, doomed: object) -> Answer:
 
 
 def attach(caller: Caller) -> Answer:
-    """Show the run in the page's address, else the one this browser showed last, with the form as it was."""
+    """Show the run in the page's address, else the one this browser showed last, with the form as it was.
+
+    An example leaves the form as it is.
+    """
     visitor = visitors.with_secret(caller.visitor)
     nothing = {"browser": visitors.stored("", visitor), "notice": ""}
     run = caller.run if caller.link is None else find(caller.link)
     if run is None:
         return nothing | ({"notice": notice(GONE, "refused")} if caller.link else {})
     try:
-        return {"browser": visitors.stored(run.id, visitor), "notice": "", **form.filled(run.config)}
+        return {
+            "browser": visitors.stored(run.id, visitor),
+            "notice": "",
+            **({} if run.example else form.filled(run.config)),
+        }
     except Refusal:
         return nothing | {"notice": notice("The run in this link has a config that cannot be read.", "refused")}
 
 
 def model_info(caller: Caller, name: object) -> Answer:
-    """What the page says of the chosen model, or why it is refused."""
+    """What the page says of the chosen model, the words to choose from, its numbers as what empty settings mean."""
     try:
-        return {"model": gr.update(info=form.about_model(str(name)))}
-    except Refusal as refusal:
-        return {"model": gr.update(info=escape(str(refusal)))}
+        about, numbers = form.about_model(str(name)), form.numbers_of(str(name))
+    except Refusal:  # which is said at the field
+        about, numbers = "", {}
+    shown = {setting: gr.update(placeholder=number) for setting, number in numbers.items()}
+    return {"model": gr.update(info=about), "words": keep_assistant.words(name), **shown}
 
 
 def choose_way(caller: Caller, way: object) -> Answer:
@@ -120,13 +139,15 @@ def method_info(caller: Caller, name: object) -> Answer:
     """The description of a method, and its numbers as what empty settings mean."""
     method = str(name)
     way, about = form.way(method), form.about_method(method)
-    numbers = {s.name: gr.update(placeholder=form.left_empty(s, method)) for s in form.SETTINGS if s.none}
+    own = [setting for setting in form_fields.SETTINGS if setting.none and setting.name not in form_fields.OF_MODEL]
+    numbers = {s.name: gr.update(placeholder=form.left_empty(s, method)) for s in own}
     return {"method": gr.update(visible=not way), "way": gr.update(value=way, info=about), **numbers}
 
 
 def parts_of(view: RunView | None) -> dict[str, Any]:
     """Every part of the page that follows the run."""
-    return {name: draw(view) for name, draw in PARTS.items()} | next_steps.shown(view)
+    followed = next_steps.shown(view) | judge_again.shown(view) | take_away.shown(view)
+    return {name: draw(view) for name, draw in PARTS.items()} | followed
 
 
 def nothing_shown() -> Sent:
@@ -145,15 +166,16 @@ def refresh(caller: Caller, sent: Sent | None) -> Answer:
 PARTS: dict[str, Callable[[RunView | None], Any]] = {
     "progress": panels.progress,
     "live": panels.live,
+    "first_pictures": lambda view: gr.update(value=(text := first_pictures(view)), visible=bool(text)),
     "previews": lambda view: gr.update(value=(text := previews.strip(view)), visible=bool(text)),
     "verdict": lambda view: gr.update(value=(text := results.verdict(view)), visible=bool(text)),
     "outcome": lambda view: gr.update(value=(text := results.outcome(view)), visible=bool(text)),
     "start": lambda view: gr.update(interactive=not (view and view.live and view.own)),
     "stop": lambda view: _stop_button(view),
-    "resume": lambda view: gr.update(value=_resume_label(view), visible=_can_resume(view)),
+    "resume": lambda view: gr.update(value=said(_resume_label(view)), visible=_can_resume(view)),
     "compare": lambda view: gr.update(visible=_can_compare(view)),
     "discard": lambda view: gr.update(visible=bool(view and view.own and view.discardable)),
-    "timer": lambda view: gr.Timer(active=bool(view and view.live)),
+    "timer": lambda view: gr.Timer(active=bool(view and view.live) or take_away.working(view)),
 }
 """The parts of the page that follow the run, and how each is made."""
 

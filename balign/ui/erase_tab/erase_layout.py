@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from balign.host import scheduler
-from balign.ui import form, zerogpu
-from balign.ui.erase_tab import erase_handlers, keep_assistant, next_steps, own_uploads, panels
+from balign.ui import form, form_fields, zerogpu
+from balign.ui.erase_tab import erase_handlers, judge_again, keep_assistant, next_steps, own_uploads, panels, take_away
 from balign.ui.page import Answer, bind, plain
 
 TICK = 3.0
@@ -56,76 +56,105 @@ def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], An
             parts["keep"] = gr.Button("Keep", size="sm", scale=0, elem_id="discard-keep")
     with gr.Row(elem_classes="desk"):
         with gr.Column(scale=0, min_width=300, elem_classes="side"):
-            fields = _form(parts)
+            fields = _lists(parts)
+            parts["estimate"] = plain("", "estimate")
             parts["start"] = gr.Button("Erase", variant="primary", size="lg", elem_id="erase")
             parts["notice"] = plain("", "notice")
-            parts["command"] = gr.Textbox(
-                label="The same from a terminal", buttons=["copy"], max_lines=6, interactive=False, elem_id="command"
-            )
+            fields |= _more(parts)
         with gr.Column(scale=1, min_width=300, elem_classes="main"):
             parts["verdict"] = plain("", "verdict", visible=False)
             with gr.Row(elem_classes="acts next", visible=False) as parts["next"]:
                 next_steps.build(parts)
+            take_away.build(parts)
+            parts["first_pictures"] = plain("", "first-pictures", visible=False)
             parts["previews"] = plain("", "previews", visible=False)
             parts["outcome"] = plain("", "outcome", visible=False)
+            judge_again.build(parts)
             parts["live"] = plain(panels.live(None), "live")
     parts["timer"] = gr.Timer(TICK, active=False)
-    for name, value in keep_assistant.follow(None, {name: field.value for name, field in fields.items()}).items():
+    drawn = keep_assistant.follow(None, {name: field.value for name, field in fields.items()})
+    fields["replace"].placeholder = drawn.pop("replace")["placeholder"]
+    for name, value in drawn.items():
         parts[name].value = value
     return fields, parts["duel"], _events(page, fields, parts)
 
 
-def _form(parts: dict[str, Any]) -> dict[str, Any]:
-    """Everything a visitor fills in, by the name it has in the config; what helps with it is put into `parts`."""
+def _lists(parts: dict[str, Any]) -> dict[str, Any]:
+    """What to erase and keep, by the name it has in the config; what helps with it is put into `parts`."""
     fields: dict[str, Any] = {}
     fields["erase"] = _box("erase", "Erase", "What to forget. Several with commas.", "", value="cat")
     fields["kind"] = gr.Textbox(label="Kind", visible="hidden", elem_id="field-kind")  # written by the chips
     parts["understood"] = plain("", "understood")
-    replace = "What to draw where it was asked for."
-    fields["replace"] = _box("replace", "Replace with", replace, "optional, such as dog")
-    keep = "Words or prompts to guard on purpose, one a line. Everything else is guarded anyway."
+    parts["words"] = plain(lambda: keep_assistant.words(form.default("model")), "words")
+    fields["replace"] = _box("replace", "Replace with", "What to draw where it was asked for.", "optional")
+    keep = "One a line, on purpose; all else is guarded anyway."
     fields["keep"] = _box("keep", "Keep", keep, "optional, such as dog, horse", lines=2, max_lines=8)
     parts["assist"] = plain("", "assist")
-    parts["file"] = gr.UploadButton(
-        "Keep prompts from a file",
-        file_types=[".txt", ".csv", ".tsv", ".json", ".jsonl"],
-        size="sm",
-        elem_id="keep-file",
-        min_width=120,
-    )
     parts["added"] = plain("", "keep-added")
-    with gr.Accordion("The prompts this gives", open=False, elem_id="keep-prompts"):
-        parts["prompts"] = plain("", "prompts")
-    own_uploads.build(parts)
-    model, (_, method) = form.default("model"), form.methods()[0]
-    about = form.about_model(model)
-    fields["model"] = gr.Dropdown(
-        form.models(), value=model, label="Model", info=about, allow_custom_value=True, elem_id="field-model"
-    )
-    parts["way"] = gr.Radio(
-        list(form.WAYS), value=form.way(method), label="How", info=form.about_method(method), elem_id="field-way"
-    )
-    fields["method"] = gr.Dropdown(
-        form.methods(), value=method, label="Method", visible=not form.way(method), elem_id="field-method"
-    )
-    with gr.Accordion("Settings", open=False):
-        for start in range(0, len(form.SETTINGS), 2):
-            with gr.Row():
-                pair = form.SETTINGS[start : start + 2]
-                fields |= {setting.name: _setting(setting, method) for setting in pair}
-        for name, label, choices in (
-            ("forget", "How to forget", form.FORGETTING),
-            ("combine", "How the gradients combine", form.COMBINING),
-        ):
-            fields[name] = gr.Dropdown(list(choices), value="", label=label, filterable=False, elem_id=f"field-{name}")
-        fields["train"] = gr.Dropdown(list(form.TRAIN), value="", label="Which weights change", filterable=False)
-    parts["estimate"] = plain("", "estimate")
     return fields
 
 
-def _setting(setting: form.Setting, method: str) -> gr.Textbox:
+def _more(parts: dict[str, Any]) -> dict[str, Any]:
+    """What most visitors leave as it is, folded: the model and method, the numbers, files."""
+    fields: dict[str, Any] = {}
+    model, (_, method) = form.default("model"), form.methods()[0]
+    with gr.Accordion("Model and method", open=False, elem_id="model-and-method"):
+        fields["model"] = gr.Dropdown(
+            form.models(),
+            value=model,
+            label="Model",
+            info=form.about_model(model),
+            allow_custom_value=True,
+            elem_id="field-model",
+        )
+        parts["way"] = gr.Radio(
+            list(form_fields.WAYS),
+            value=form.way(method),
+            label="How",
+            info=form.about_method(method),
+            elem_id="field-way",
+        )
+        fields["method"] = gr.Dropdown(
+            form.methods(), value=method, label="Method", visible=not form.way(method), elem_id="field-method"
+        )
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        for first in form_fields.FIRST:
+            fields[first.name] = _setting(first, method)
+        with gr.Accordion("For experts", open=False, elem_id="expert-settings"):
+            rest = [setting for setting in form_fields.SETTINGS if setting not in form_fields.FIRST]
+            fields |= {setting.name: _setting(setting, method) for setting in rest}
+            for name, choices in form_fields.CHOSEN.items():
+                fields[name] = gr.Dropdown(
+                    list(choices), value="", label=form_fields.FIELDS[name], filterable=False, elem_id=f"field-{name}"
+                )
+    with gr.Accordion("The prompts this gives", open=False, elem_id="keep-prompts"):
+        parts["prompts"] = plain("", "prompts")
+    with gr.Accordion("Own prompts and pictures", open=False, elem_id="own-files"):
+        parts["file"] = gr.UploadButton(
+            "Keep prompts from a file",
+            file_types=[".txt", ".csv", ".tsv", ".json", ".jsonl"],
+            size="sm",
+            elem_id="keep-file",
+            min_width=120,
+        )
+        own_uploads.build(parts)
+    with gr.Accordion("The same from a terminal", open=False, elem_id="terminal"):
+        parts["command"] = gr.Textbox(
+            show_label=False,
+            label="The same from a terminal",
+            placeholder="nothing yet: see above the button",
+            buttons=["copy"],
+            max_lines=6,
+            interactive=False,
+            elem_id="command",
+        )
+    return fields
+
+
+def _setting(setting: form_fields.Setting, method: str) -> gr.Textbox:
     """The box of a number; gr.Number would show 0 where nothing was given."""
     value, empty = form.written(form.default(setting.name)), form.left_empty(setting, method)
+    empty = form.numbers_of(form.default("model")).get(setting.name, empty)
     quiet = gr.InputHTMLAttributes(autocomplete="off")
     return _box(setting.name, setting.label, setting.info, empty, value=value, min_width=120, html_attributes=quiet)
 
@@ -139,7 +168,7 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     on = partial(bind, parts["browser"], parts | fields, say="notice")
 
     def look(event: Any) -> Any:
-        followed = [*erase_handlers.PARTS, *next_steps.SHOWN, "sent"]
+        followed = [*erase_handlers.PARTS, *next_steps.SHOWN, *judge_again.SHOWN, *take_away.SHOWN, "sent"]
         return on(event, erase_handlers.refresh, "The run cannot be shown", ["sent"], followed)
 
     def begin(event: Any) -> Any:
@@ -160,24 +189,34 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     question = ["sure", "question", "doomed"]
     for name, (_, _, work, done) in BUTTONS.items():
         follow = begin if name in ("resume", "compare") else look
-        sizes = {size: fields[size] for size in form.SIZES} if name == "resume" else ()
+        sizes = {size: fields[size] for size in form_fields.SIZES} if name == "resume" else ()
         follow(on(parts[name].click, work, f"The run could not be {done}", sizes, question))
     failure = "The run could not be discarded"
     on(parts["keep"].click, erase_handlers.keep, failure, outputs=question)
     look(on(parts["really"].click, erase_handlers.discard, failure, ["doomed"], question))
     look(parts["timer"].tick)
 
-    next_steps.bind_to(on, parts, fields)
+    failure, asked = "The run could not be judged again", parts["judge_go"].click
+    begin(on(asked, judge_again.ask, failure, judge_again.FIELDS, ["judge_tests"], say="judged"))
+    next_steps.bind_to(parts)
+    failure, asked = "The run could not be gone on with", parts["go_on"].click
+    begin(on(asked, next_steps.go_on, failure, ["more"], ["browser", *fields])).then(
+        None, parts["browser"], None, js=SHOW_RUN
+    )
+    take_away.bind_to(on, look, page, parts)
     typed = [field.change for field in fields.values()]
-    shown = ("understood", "assist", "prompts", "estimate", "command")
+    shown = ("understood", "assist", "prompts", "estimate", "command", "replace")
     on(typed, keep_assistant.follow, "The form could not be read", fields, shown, trigger_mode="always_last")
-    on(page.load, keep_assistant.estimated, "The time cannot be estimated", fields, ["estimate"])
+    on(page.load, keep_assistant.estimated, "The time cannot be estimated", fields, shown)
     failure = "The file could not be read"
     lists = dict.fromkeys(("file", "keep", "erase", "replace", "kind", "model"))
     on(parts["file"].upload, keep_assistant.from_file, failure, lists, ["keep"], say="added")
     failure = "The model could not be looked up"
-    on(fields["model"].change, erase_handlers.model_info, failure, ["model"], ["model"])
+    on(fields["model"].change, erase_handlers.model_info, failure, ["model"], ["model", "words", *form_fields.OF_MODEL])
     on(parts["way"].input, erase_handlers.choose_way, "The method could not be chosen", ["way"], ["method"])
-    methods = ["method", "way", *(setting.name for setting in form.SETTINGS if setting.none)]
+    numbers = [
+        setting.name for setting in form_fields.SETTINGS if setting.none and setting.name not in form_fields.OF_MODEL
+    ]
+    methods = ["method", "way", *numbers]
     on(fields["method"].change, erase_handlers.method_info, "The method could not be looked up", ["method"], methods)
     return look

@@ -4,26 +4,33 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import gradio as gr
 from markupsafe import Markup
 
 from balign import plain_text
-from balign.data import kinds, prompt_file, suggestions
+from balign.data import kinds, plan, prompt_file, suggestions, word_choice
+from balign.data.lexicon import load
 from balign.data.lists import written
 from balign.data.meaning import Meaning, known
 from balign.data.prompts import PromptSets
 from balign.host import limits
-from balign.markup.formats import counted
+from balign.markup.formats import counted, duration
+from balign.markup.languages import ENGLISH, LANGUAGE, said
 from balign.markup.render import render
+from balign.method.objectives import METHODS, settle
+from balign.models.catalogue import find
 from balign.refusal import Refusal
 from balign.runs import prompt_lists
 from balign.runs.config import MAX_KEEP, RunConfig
 from balign.runs.estimate import forecast
-from balign.ui import form
+from balign.ui import form, form_fields
 from balign.ui.page import Answer, Caller, notice, uploaded
 
 EXAMPLES = 3
 """Pairs of twins in the preview, and prompts of each test group."""
 Values = Mapping[str, Any]
+SURELY = 2.0
+"""So many times longer than it may take a run must be estimated to be refused for it, since an estimate is none."""
 MANY = {internal: kinds.MANY.get(kind, f"{kind}s") for kind, internal in kinds.KINDS.items()}
 ROOM = 150_000
 """Characters of Keep that a file may fill."""
@@ -48,7 +55,11 @@ class Draft(NamedTuple):
     listed: frozenset[str]
     """The texts in Keep, in small letters."""
     refusal: str = ""
+    field: str = ""
+    """The field that the refusal is about, where that is known."""
     chips: tuple[Chip, ...] = ()
+    elsewhere: bool = False
+    """Whether only this shared instance refuses it."""
 
 
 def read(values: Values) -> Draft:
@@ -70,7 +81,8 @@ def read(values: Values) -> Draft:
             limits.check(config)
             shown = shown or chips(config)
             offered = suggestions.close(prompt_lists.resolve(config))
-        return Draft(configs, None, offered, listed, str(refusal), shown)
+        here = isinstance(refusal, limits.NotHere)
+        return Draft(configs, None, offered, listed, form.in_words(refusal), refusal.field, shown, here)
     return Draft(configs, sets, suggestions.close(sets.lists), listed, chips=shown)
 
 
@@ -94,14 +106,26 @@ def _possible(name: str, meant: Meaning) -> tuple[str, ...]:
 def follow(caller: Caller | None, values: Values) -> Answer:
     """Everything on the page that keeps in step with the form."""
     draft = read(values)
-    command = form.command(*draft.configs) if draft.configs else f"# {draft.refusal}"
+    possible = draft.configs and (draft.sets is not None or draft.elsewhere)
     return {
         "understood": understood(draft),
         "assist": assist(draft),
         "prompts": prompts(draft),
         "estimate": estimate(draft),
-        "command": command,
+        "command": form.command(*draft.configs) if possible else "",
+        "replace": gr.update(placeholder=instead(draft)),
     }
+
+
+def instead(draft: Draft) -> str:
+    """What will be drawn in the place of the concepts where nobody says it."""
+    if draft.sets is None:
+        return said("optional")
+    if not draft.configs[0].erase[0].replace_with and not form.replaces(draft.configs[0]):
+        return said("not used by this method")
+    names = list(dict.fromkeys(map(plan.replacement, draft.sets.lists.targets)))
+    shown = ", ".join([*names[:3], *(["…"] if len(names) > 3 else [])])
+    return said("left empty: {0}").format(shown)
 
 
 def understood(draft: Draft) -> Markup:
@@ -109,30 +133,66 @@ def understood(draft: Draft) -> Markup:
     return render("ui/erase_tab/understood.html", chips=draft.chips)
 
 
+def words(model: object) -> Markup:
+    """The words to choose from with this model; none for one that is refused."""
+    try:
+        limits.check_model(name := str(model))
+        lexicon = find(name).lexicon
+    except Refusal:
+        return Markup()
+    return render(
+        "ui/erase_tab/words.html",
+        groups=(groups := word_choice.groups(lexicon)),
+        count=sum(len(group.words) for group in groups),
+        closed=load(lexicon).closed,
+        examples=word_choice.examples(lexicon),
+        kinds={kind: MANY[internal] for kind, internal in kinds.KINDS.items()},
+    )
+
+
 def estimated(caller: Caller, values: Values) -> Answer:
-    """The estimate alone, by what has run since the page was built."""
-    return {"estimate": estimate(read(values))}
+    """The estimate, by what has run since the page was built; in another language all of it."""
+    return {"estimate": estimate(read(values))} if LANGUAGE.get() == ENGLISH else follow(caller, values)
 
 
 def assist(draft: Draft) -> Markup:
-    """Close words, remarks, and how wide the keep side is."""
-    breadth = suggestions.breadth(draft.sets) if draft.sets else []
-    return render("ui/erase_tab/assist.html", draft=draft, breadth=breadth, kinds=MANY)
+    """Close words, and remarks."""
+    return render("ui/erase_tab/assist.html", draft=draft)
 
 
 def prompts(draft: Draft) -> Markup:
-    """A few prompts of each set that a run would use."""
+    """A few prompts of each set that a run would use, and how wide the keep side is."""
     twins = suggestions.twins(draft.sets)[:EXAMPLES] if draft.sets else []
-    return render("ui/erase_tab/prompts.html", draft=draft, sets=draft.sets, twins=twins, shown=EXAMPLES)
+    breadth = suggestions.breadth(draft.sets) if draft.sets else []
+    shown = {"twins": twins, "breadth": breadth, "kinds": MANY, "shown": EXAMPLES}
+    return render("ui/erase_tab/prompts.html", draft=draft, sets=draft.sets, **shown)
 
 
 def estimate(draft: Draft) -> Markup:
-    """What each run of the form will take; empty while the form is refused, which `assist` says."""
-    if draft.sets is None:
-        return Markup()
-    expected = forecast.estimate(draft.configs[0], draft.sets)
-    words = forecast.sentence(expected)
-    return render("ui/erase_tab/estimate.html", words=words, expected=expected, runs=len(draft.configs))
+    """What each run of the form will take, and what stands in its way: then it cannot be begun."""
+    expected = forecast.estimate(draft.configs[0], draft.sets) if draft.sets is not None else None
+    hurdle, warning = draft.refusal, ""
+    if expected:
+        hurdle = expected.obstacle if expected.impossible else ""
+        warning = "" if expected.impossible else expected.obstacle or expected.warning
+        most = limits.LIMITS.seconds
+        if limits.public() and expected.seconds > most and not hurdle:
+            cut = f"This shared instance ends a run after {duration(most)}; fewer steps and pictures take less."
+            warning = "" if (sure := expected.seconds > SURELY * most) else cut
+            hurdle = cut if sure else ""
+    config = draft.configs[0] if expected else None
+    return render(
+        "ui/erase_tab/estimate.html",
+        words=forecast.sentence(expected) if expected else "",
+        choice=f"{find(config.model).name}, {METHODS[settle(config).method].title.lower()}" if config else "",
+        folds=form_fields.FOLDS.get(draft.field, ""),
+        expected=expected,
+        runs=len(draft.configs),
+        hurdle=hurdle,
+        field=draft.field if draft.field in form_fields.FIELDS else "",
+        label=form_fields.FIELDS.get(draft.field, ""),
+        warning=warning,
+    )
 
 
 def from_file(caller: Caller | None, values: Values) -> Answer:

@@ -10,10 +10,11 @@ import gradio as gr
 
 from balign.data import prompt_file
 from balign.host import limits
+from balign.markup.render import macro
 from balign.runs.config import RunConfig
 from balign.runs.own_entries import MAX_PICTURES, MAX_TESTS
 from balign.runs.picture_lists import own_pictures_of
-from balign.ui.page import Answer
+from balign.ui.page import Answer, plain
 
 UPLOADS = {
     "forget_zip": ("Pictures to forget", [".zip"], "forget-pictures"),
@@ -22,17 +23,17 @@ UPLOADS = {
 }
 """The parts: label, kinds of file, and id."""
 ABOUT = (
-    "A zip of png, jpeg or webp, with captions in text files, a metadata.csv or the file names. Pictures to forget are "
-    "learned from instead of drawn ones. Test prompts are a table with a column prompt, json, or one a line."
+    "Keep takes a file of one prompt a line, or a table or json with a column prompt; so do test prompts, each with a "
+    "seed if you like. Pictures come as a zip of png, jpeg or webp, with captions in text files, a metadata.csv or the "
+    "file names; those to forget are learned from instead of drawn ones."
 )
 
 
 def build(parts: dict[str, Any]) -> None:
-    """The three of them, folded away."""
-    with gr.Accordion("Own pictures and test prompts", open=False, elem_id="own-files"):
-        gr.Markdown(ABOUT, elem_classes="soft")
-        for name, (label, kinds, element) in UPLOADS.items():
-            parts[name] = gr.File(label=label, file_types=kinds, height=110, elem_id=element)
+    """The three of them, inside what is being built."""
+    plain(macro("lead", ABOUT), "own-about")
+    for name, (label, kinds, element) in UPLOADS.items():
+        parts[name] = gr.File(label=label, file_types=kinds, height=110, elem_id=element, elem_classes="drop")
 
 
 def taken(

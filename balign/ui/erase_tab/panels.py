@@ -12,11 +12,12 @@ from balign.markup.render import render
 from balign.measure import conflict_map, training_charts
 from balign.method.objectives import settle
 from balign.ui import run_title
+from balign.ui.erase_tab.welcome import welcome
 from balign.ui.files import STEPS_CSV, url
 
 PHASES = {
     "load": ("Load", "Loading the model"),
-    "check": ("Check", "Checking that nothing changes by itself"),
+    "check": ("Check", "Safety check: the untouched model must draw the same twice"),
     "data": ("Draw", "Drawing pictures to learn from"),
     "unlearn": ("Unlearn", "Unlearning"),
     "evaluate": ("Compare", "Drawing and scoring before and after"),
@@ -24,18 +25,21 @@ PHASES = {
 }
 LOGGED = "The process ended before it could say why; log.txt in the run's folder has the details."
 UNLOGGED = "The process ended and could not write why, as on a full disk; free some room, then press Resume."
-EXAMPLES = {"erased": "cat, erased", "kept": "the rest, kept"}
 UNITS = {"data": "picture", "unlearn": "step", "evaluate": "picture"}
 
 
 def progress(view: RunView | None) -> Markup:
     """Phase, step, time left and a bar; always in sight."""
     if view is None:
-        return _bar("idle", "Ready", "Press Erase to begin. The defaults take a few minutes on a laptop.")
+        return _bar(
+            "idle", "Ready", "Say what to erase and press Erase; with the defaults it takes a few minutes on a laptop."
+        )
     phase = view.working.name if view.working else ""
-    title = STATES[view.state]
+    title = "A finished example" if view.run.example else STATES[view.state]
     if view.state == "queued":
         title = f"{ordinal(view.place)} in the queue"
+    elif view.judging:
+        title = "Judging it again" if view.state == "starting" else "Judging it again: stopping"
     elif view.state == "running":
         title = PHASES.get(phase, ("", "Working"))[1]
     elif view.comparing:
@@ -79,8 +83,10 @@ def _detail(view: RunView) -> str:
         return "It has not begun; Start puts it into the queue."
     if view.state == "stopped" and (last is None or last.name != "stopped"):
         return f"The process ended before the run did. {_resuming(view)}"
+    if view.judging:
+        return "What is missing is drawn and all of it scored; the report stays as it is until then."
     if last is None or view.state == "starting":
-        return "The first sign of life takes a few seconds."
+        return "Loading the model takes a few seconds."
     if view.state == "done":
         return f"{counted(len(view.steps), 'step')}, {duration(view.seconds)} in all"
     if last.name in UNITS and last.total > 0:
@@ -103,9 +109,9 @@ def _resuming(view: RunView) -> str:
 
 
 def live(view: RunView | None) -> Markup:
-    """Charts, ledger and conflict map of a run, or for a first visitor what will happen."""
+    """Charts, ledger and conflict map of a run, or for a first visitor an example."""
     if view is None:
-        return render("ui/erase_tab/explainer.html", examples=EXAMPLES)
+        return welcome()
     cells = training_charts.cells(view.steps)
     return render(
         "ui/erase_tab/live.html",

@@ -9,13 +9,8 @@ from markupsafe import Markup
 
 from balign.host.status import RunView
 from balign.markup.render import render
-from balign.measure.judges import sensitive
 from balign.measure.report import GROUPS, TESTED
-from balign.method.objectives import settle
-from balign.refusal import Refusal
-from balign.runs.file_cache import until_changed
-from balign.runs.folder import Run
-from balign.runs.prompt_lists import resolve
+from balign.runs.outcome.marks import veiled
 from balign.telemetry import Preview
 from balign.ui.files import url
 
@@ -24,8 +19,8 @@ FRAMES = 40
 
 
 def strip(view: RunView | None) -> Markup:
-    """The strip, or what will be there; empty without a run, and for one whose method takes no steps."""
-    if view is None or not settle(view.run.config).steps:
+    """The strip; empty as long as there is none, as without a run."""
+    if view is None or not view.previews:
         return Markup()
     frames = [(f"step {shot.step:,}" if shot.step else "before", shot) for shot in thinned(view.previews)]
     return render(
@@ -34,18 +29,9 @@ def strip(view: RunView | None) -> Markup:
         live=view.live,
         frames=frames,
         groups={name: GROUPS[name] for name in TESTED},
-        veiled=_sensitive(view.run),
+        veiled=veiled(view.run),
         url=url,
     )
-
-
-@until_changed("config.json", most=64)
-def _sensitive(run: Run) -> bool:
-    """Whether the run erases what is shown blurred."""
-    try:
-        return sensitive(target.word.kind for target in resolve(run.config).targets)
-    except Refusal:  # a config that cannot be resolved any more has pictures, still
-        return True
 
 
 def thinned(previews: Sequence[Preview]) -> list[Preview]:

@@ -43,11 +43,6 @@ OFFERS = {
 MADE = (PICTURES_CSV, STEPS_CSV, BUNDLE)
 """Those that are made when they are asked for."""
 COMMANDS = {
-    "LoRA": ("for diffusers, A1111, Forge or ComfyUI", "python -m balign export {} --lora 16"),
-    "Checkpoint": (
-        "the whole model as one file for A1111, Forge or ComfyUI",
-        "python -m balign export {} --form checkpoint",
-    ),
     "Whole pipeline": ("a diffusers folder", "python -m balign export {}"),
 }
 """What the command line makes of the weights."""

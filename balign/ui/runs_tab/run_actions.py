@@ -11,6 +11,7 @@ from balign.host import listing, scheduler, visitors
 from balign.host.visitors import Visitor
 from balign.markup.render import render
 from balign.refusal import Refusal
+from balign.runs.examples import READ_ONLY
 from balign.runs.folder import Run, find
 from balign.runs.outcome import reproduce, zip_check
 from balign.runs.outcome.comparison import MOST
@@ -23,10 +24,10 @@ NONE_SELECTED = "No run is selected; check the box at the left of one."
 
 
 def selected(ids: object, visitor: Visitor) -> list[Run]:
-    """The visitor's own runs among these ids, each once; ids are a list, or a text with spaces between."""
+    """The visitor's own runs and examples of these ids, each once; ids are a list, or a text with spaces between."""
     listed = ids.split() if isinstance(ids, str) else ids if isinstance(ids, list) else []
     runs = [find(run_id) for run_id in listed[:MAX_SELECTED]]
-    return list(dict.fromkeys(run for run in runs if run is not None and visitors.owns(run, visitor)))
+    return list(dict.fromkeys(run for run in runs if run and (run.example or visitors.owns(run, visitor))))
 
 
 def _one(caller: Caller, ids: object) -> Run:
@@ -61,6 +62,8 @@ def ask_delete(caller: Caller, ids: object) -> Answer:
     runs = selected(ids, caller.visitor)
     if not runs:
         raise Refusal(NONE_SELECTED)
+    if kept := [run for run in runs if run.example]:
+        raise Refusal(READ_ONLY.format(listing.entry(kept[0]).title))
     names = ", ".join(listing.entry(run).title for run in runs[:5]) + (", …" if len(runs) > 5 else "")
     these = "this run" if len(runs) == 1 else f"these {len(runs)} runs"
     question = notice(f"Delete {these} with all files ({names})?", "refused")

@@ -9,10 +9,10 @@ from markupsafe import Markup
 from balign.data import cache_contents
 from balign.host import limits
 from balign.host.listing import ListedRun
-from balign.host.status import STATES
+from balign.host.status import LIVE, STATES, look
 from balign.markup.render import render
 from balign.method.objectives import METHODS, settle
-from balign.runs.folder import runs_root
+from balign.runs.folder import example_runs, runs_root
 from balign.runs.run_folders import linked
 from balign.ui.files import BUNDLE, WEIGHTS, keyed, url
 from balign.ui.page import Answer, answering
@@ -27,10 +27,12 @@ def run_list(shown: Sequence[ListedRun], total: int) -> Markup:
     cards = []
     for entry in shown:
         method = METHODS[entry.method].title if entry.method in METHODS else ""
-        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.made))
+        made = "" if entry.run.example else time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.made))
         card = answering(run_card, f"Run {entry.run.id} cannot be shown", "card")(entry, method, made)["card"]
-        cards.append((entry, f"{entry.title}, {method}, {made}", card))
-    return render("ui/runs_tab/run_list.html", cards=cards, total=total, public=limits.public(), remarks=remarks())
+        cards.append((entry, f"{entry.title}, {method}, {made or 'example'}", card))
+    own = any(not entry.run.example for entry in shown) or total > len(example_runs())
+    values = {"cards": cards, "total": total, "own": own, "public": limits.public(), "remarks": remarks()}
+    return render("ui/runs_tab/run_list.html", **values)
 
 
 def remarks() -> list[str]:
@@ -58,16 +60,18 @@ def run_card(entry: ListedRun, method: str, made: str) -> Answer:
     pair = erased.images[0] if erased and erased.images else None
     offers = {
         BUNDLE: "Everything as zip" if entry.ready else "",
-        "report.html": "Report" if entry.report else "",
+        "report.html": "Report" if entry.report and run.file("report.html") else "",
         WEIGHTS: "Weights" if run.file(WEIGHTS) else "",
     }
+    view = look(run) if entry.state in LIVE else None
     card = render(
         "ui/runs_tab/run_card.html",
+        view=view,
         entry=entry,
         run=run,
         method=method,
         made=made,
-        title=STATES[entry.state],
+        title="Example" if run.example else STATES[entry.state],
         steps=settle(entry.config).steps if entry.config else 0,
         unreadable=entry.unreadable if entry.config else NO_CONFIG,
         pictures=[url(run, picture) for picture in (pair.before, pair.after)] if pair else [],

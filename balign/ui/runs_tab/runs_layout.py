@@ -3,13 +3,14 @@
 Which runs are selected is known to the browser alone (runs_tab.js) and comes with a click.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from balign.host import listing
+from balign.host.listing import ListedRun
 from balign.host.status import LIVE, STATES
 from balign.runs.folder import MAX_LABEL
 from balign.ui import form
@@ -25,7 +26,7 @@ SELECTED = "(browser, selected, ...others) => [browser, balignSelected(), ...oth
 TO_FORM = "(said) => { if (!said) document.querySelector('#views [role=tab]').click(); }"
 TO_PANEL = "() => balignGo('Runs', '#part-comparison .comparison, #part-runs-say .notice')"
 """Shows the comparison that was asked for, or why there is none."""
-FOLLOWED = dict.fromkeys(("search", "state", "method", "shown", "sent", "compared"))
+FOLLOWED = dict.fromkeys(("search", "state", "method", "order", "shown", "sent", "compared"))
 """What the list depends on, which its handler gets as one mapping."""
 ACTIONS = {"compare": "Compare", "use": "Use these settings", "delete": "Delete"}
 
@@ -41,8 +42,12 @@ def build(page: Page) -> None:
             )
             states = [("any", ""), *((title, name) for name, title in STATES.items())]
             parts["state"] = gr.Dropdown(states, value="", label="State", filterable=False, elem_id="runs-state")
-            methods = [("any", ""), *form.methods()]
-            parts["method"] = gr.Dropdown(methods, value="", label="Method", filterable=False, elem_id="runs-method")
+            parts["method"] = gr.Dropdown(
+                _methods([]), value="", label="Method", filterable=False, elem_id="runs-method"
+            )
+            parts["order"] = gr.Dropdown(
+                list(listing.ORDERS), value="newest first", label="Order", filterable=False, elem_id="runs-order"
+            )
             parts["selected"] = gr.Textbox(visible=False)  # runs_tab.js puts the ids in its place
         with gr.Row(elem_classes="acts"):
             for name, title in ACTIONS.items():
@@ -50,6 +55,9 @@ def build(page: Page) -> None:
             parts["zip"] = gr.UploadButton(
                 "Reproduce a zip", size="sm", file_types=[".zip"], min_width=120, scale=0, elem_id="runs-zip"
             )
+        with gr.Row(elem_classes="acts naming"):
+            parts["label"] = gr.Textbox(label="Name of the selected run", max_length=MAX_LABEL, elem_id="runs-label")
+            parts["rename"] = gr.Button("Rename", size="sm", min_width=90, scale=0, elem_id="runs-rename")
         with gr.Row(visible=False, elem_classes="sure") as parts["sure"]:
             parts["question"] = plain("", "runs-question")
             parts["really"] = gr.Button("Delete for good", variant="stop", size="sm", scale=0, elem_id="runs-really")
@@ -57,9 +65,6 @@ def build(page: Page) -> None:
         parts["panel"] = plain(comparison_panel.panel([]), "comparison")
         parts["list"] = plain("", "run-list")
         parts["more"] = gr.Button("Show more", visible=False, size="sm", elem_id="runs-more")
-        with gr.Row(elem_classes="acts"):
-            parts["label"] = gr.Textbox(label="Name of the selected run", max_length=MAX_LABEL, elem_id="runs-label")
-            parts["rename"] = gr.Button("Rename", size="sm", min_width=90, scale=0, elem_id="runs-rename")
         with gr.Accordion("Compare methods", open=False, elem_id="runs-methods"):
             parts["methods"] = gr.CheckboxGroup(
                 form.methods(), label="Methods", elem_id="runs-others",
@@ -76,11 +81,11 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
     on_selected = partial(on, js=SELECTED)
 
     def refresh(event: Any) -> Any:
-        outputs = ["trouble", "list", "more", "panel", "timer", "sent"]
+        outputs = ["trouble", "list", "more", "panel", "timer", "sent", "method"]
         return on(event, refreshed, "The list of runs cannot be shown", FOLLOWED, outputs, say="trouble")
 
     refresh([tab.select, parts["timer"].tick])
-    searched = [parts[name].change for name in ("search", "state", "method")]
+    searched = [parts[name].change for name in ("search", "state", "method", "order")]
     refresh(on(searched, show, "The search failed", outputs=["shown"], trigger_mode="always_last"))
     refresh(on(parts["more"].click, show, "No more runs can be shown", ["shown"], ["shown"]))
     failure = "The runs cannot be compared"
@@ -104,6 +109,12 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
     used.then(None, parts["say"], None, js=TO_FORM)
 
 
+def _methods(listed: Sequence[ListedRun], chosen: object = "") -> list[tuple[str, str]]:
+    """The methods by which these runs are, and the one that is chosen, to choose from."""
+    there = {entry.method for entry in listed} | {chosen}
+    return [("any", ""), *((title, name) for title, name in form.methods() if name in there)]
+
+
 def show(caller: Caller, shown: int = 0) -> Answer:
     """Show some runs, or some more."""
     return {"shown": shown + SHOWN}
@@ -111,8 +122,9 @@ def show(caller: Caller, shown: int = 0) -> Answer:
 
 def refreshed(caller: Caller, values: Mapping[str, Any]) -> Answer:
     """The list and the comparison, as far as they differ from what this page was sent, and whether to look again."""
-    listed = listing.entries(caller.visitor)
+    listed = listing.entries(caller.visitor) + listing.examples()
     matching = listing.matching(listed, values["search"], values["state"], values["method"])
+    matching = listing.ordered(matching, values.get("order"))
     shown = matching[: values["shown"]]
     compared = run_actions.selected(values["compared"], caller.visitor)
     panel = answering(lambda: {"panel": comparison_panel.panel(compared)}, "These runs cannot be compared", "panel")
@@ -120,6 +132,7 @@ def refreshed(caller: Caller, values: Mapping[str, Any]) -> Answer:
         "list": run_cards.run_list(shown, len(listed)),
         "more": gr.update(visible=len(matching) > len(shown)),
         "panel": panel()["panel"],
+        "method": gr.update(choices=_methods(listed, values["method"])),
         "timer": gr.Timer(active=any(entry.state in LIVE for entry in shown) or comparison_panel.live(compared)),
     }
     new, now = changed(parts, values["sent"])

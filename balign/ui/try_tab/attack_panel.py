@@ -14,6 +14,7 @@ from balign.markup.render import macro, render
 from balign.measure.recovery import ATTACKS, SUBJECTS
 from balign.models.catalogue import CATALOGUE
 from balign.runs.folder import Run
+from balign.runs.outcome.marks import veiled
 from balign.runs.tryout import attack_store
 from balign.runs.tryout.attack_store import CHOICES, GROWING, QUICK, AttackResult, AttackRow
 from balign.ui.files import keyed
@@ -36,6 +37,15 @@ def build(parts: dict[str, Any]) -> set[str]:
     plain(macro("heading", "Try to bring it back", LEAD), "try-attacks")
     fields: dict[str, Any] = {}
     titles = [(ATTACKS[name].title, name) for name in CHOICES]
+    with gr.Column(elem_classes="tryout") as parts["choosing"]:
+        _choice(parts, fields, titles)
+    parts["attacked"] = plain("", "attacked")
+    parts |= fields
+    return set(fields)
+
+
+def _choice(parts: dict[str, Any], fields: dict[str, Any], titles: list[tuple[str, str]]) -> None:
+    """Which attacks to make, with what budget, and the button that begins them."""
     fields["attacks"] = gr.CheckboxGroup(titles, value=list(QUICK.attacks), label="Attacks", elem_id="attack-which")
     with gr.Row(elem_classes="finder"):
         tokens = " ".join(map(str, QUICK.tokens))
@@ -57,9 +67,6 @@ def build(parts: dict[str, Any]) -> set[str]:
             elem_id="attack-control",
         )
         parts["attack"] = gr.Button("Attack", variant="primary", scale=0, min_width=90, elem_id="try-attack")
-    parts["attacked"] = plain("", "attacked")
-    parts |= fields
-    return set(fields)
 
 
 def shown(run: Run | None, working: bool) -> dict[str, Any]:
@@ -77,7 +84,14 @@ def attack_results(run: Run) -> Markup:
     results = [*attack_store.results(run, GROWING), *attack_store.results(run)][:SHOWN]
     views = [(result, _done(result), _whose(result), [*map(_view, result.rows())]) for result in results]
     order = {subject: place for place, subject in enumerate(SUBJECTS)}
-    values = {"subjects": SUBJECTS, "roles": ROLES, "order": order, "term": TERM, "percents": _percents}
+    values = {
+        "veiled": veiled(run),
+        "subjects": SUBJECTS,
+        "roles": ROLES,
+        "order": order,
+        "term": TERM,
+        "percents": _percents,
+    }
     return render("ui/try_tab/attack_panel.html", views=views, address=partial(keyed, run), **values)
 
 

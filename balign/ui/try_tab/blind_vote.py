@@ -13,6 +13,7 @@ from balign.markup.render import macro, render
 from balign.measure.intervals import FEW, wilson
 from balign.refusal import Refusal
 from balign.runs.folder import Run
+from balign.runs.outcome.marks import veiled
 from balign.runs.tryout import ballots, store
 from balign.runs.tryout.ballots import Ballot
 from balign.ui.files import keyed
@@ -92,7 +93,12 @@ def end(caller: Caller, ballot: object = None) -> Answer:
 def opened(run: Run, ballot: Ballot, voted: int = 0) -> Answer:
     """The section while a ballot is open."""
     sheets = render(
-        "ui/try_tab/ballot.html", ballot=ballot, run=run, sheets=ballots.SHEETS, address=partial(keyed, run)
+        "ui/try_tab/ballot.html",
+        ballot=ballot,
+        run=run,
+        sheets=ballots.SHEETS,
+        veiled=veiled(run),
+        address=partial(keyed, run),
     )
     return {
         "ballot": {"run": run.id, "ballot": ballot.id, "number": voted},

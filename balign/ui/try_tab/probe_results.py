@@ -9,6 +9,7 @@ from markupsafe import Markup
 from balign.data.probes import WAYS
 from balign.markup.render import render
 from balign.runs.folder import Run
+from balign.runs.outcome.marks import veiled
 from balign.runs.tryout.store import ProbePair, ProbeResult
 from balign.ui.files import keyed
 
@@ -33,7 +34,13 @@ def outcome(probe: ProbePair) -> str:
 def probe_results(run: Run, drawn: ProbeResult | None) -> Markup:
     """What the probes showed; before they are drawn, what they are for."""
     probes = drawn.probes if drawn else ()
-    values = {"summary": summary(probes), "kinds": _by_kind(probes), "outcomes": OUTCOMES, "outcome": outcome}
+    values = {
+        "veiled": veiled(run),
+        "summary": summary(probes),
+        "kinds": _by_kind(probes),
+        "outcomes": OUTCOMES,
+        "outcome": outcome,
+    }
     return render("ui/try_tab/probe_results.html", drawn=drawn, probes=probes, address=partial(keyed, run), **values)
 
 

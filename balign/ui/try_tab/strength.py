@@ -7,8 +7,9 @@ from markupsafe import Markup
 
 from balign.markup.charts import Place, scatter
 from balign.markup.render import render
-from balign.measure.report import GROUPS
+from balign.measure.report import GROUPS, VEILED
 from balign.runs.folder import Run
+from balign.runs.outcome.marks import veiled
 from balign.runs.tryout import store
 from balign.runs.tryout.exports import exported
 from balign.runs.tryout.store import StrengthResult
@@ -36,6 +37,7 @@ def strength(run: Run, drawn: StrengthResult | None) -> Markup:
         values=values,
         drawn=drawn,
         groups=SHOWN,
+        veiled=[name for name in SHOWN if name in VEILED and veiled(run)],
         curve=curve(values, groups, first),
         address=partial(keyed, run),
         count=len(store.STRENGTHS),

@@ -15,7 +15,7 @@ from balign.markup.formats import duration
 from balign.markup.render import macro, render
 from balign.refusal import Refusal
 from balign.runs.accepted_text import MAX_PROMPT
-from balign.runs.folder import Run
+from balign.runs.folder import Run, example_runs
 from balign.runs.prompt_lists import BATCH
 from balign.runs.tryout import store
 from balign.runs.tryout.store import MOST_IMAGES
@@ -31,6 +31,8 @@ WORKING = {
     "strength": "Drawing the strengths",
     "probe": "Drawing the probes",
     "attack": "Trying to bring it back",
+    "export": "Writing a file",
+    "push": "Pushing to the Hub",
 }
 ENDED = "The drawing ended early; log.txt in the run's folder may say why."
 UNLOGGED = "The drawing ended early and could not write why, as on a full disk; free some room and draw again."
@@ -54,7 +56,8 @@ def build(page: Page) -> None:
                 parts["probe"] = gr.Button("Draw the probes", size="sm", scale=0, elem_id="try-probe")
             fields = attack_panel.build(parts)
             _strength(parts)
-            bind_vote = blind_vote.build(page)
+            with gr.Column(elem_classes="tryout") as parts["voting"]:
+                bind_vote = blind_vote.build(page)
     parts["timer"] = gr.Timer(TICK, active=False)
     _events(page, column.parent, parts, fields)
     bind_vote(column.parent)
@@ -62,7 +65,7 @@ def build(page: Page) -> None:
 
 def _own_prompts(parts: dict[str, Any]) -> None:
     plain(macro("heading", "Your own prompt"), "try-own")
-    with gr.Row(elem_classes="finder"):
+    with gr.Row(elem_classes="finder") as parts["asking"]:
         parts["prompt"] = gr.Textbox(
             label="Prompt", placeholder="what to draw", max_length=MAX_PROMPT, scale=4, elem_id="try-prompt"
         )
@@ -70,6 +73,7 @@ def _own_prompts(parts: dict[str, Any]) -> None:
         images = f"Images, 1 to {MOST_IMAGES}"
         parts["images"] = gr.Textbox("4", label=images, scale=1, min_width=110, elem_id="try-images")
         parts["draw"] = gr.Button("Draw", variant="primary", scale=0, min_width=90, elem_id="try-draw")
+    parts["ideas"] = plain("", "ideas", visible=False)
     parts["own_prompts"] = plain("", "own-prompts")
 
 
@@ -120,7 +124,8 @@ def shown(caller: Caller) -> dict[str, Any]:
     working = owned is not None and (
         processes.alive(owned) or borrowing.pending(owned)
     )  # asked first: one that ends in between is then read whole
-    run = owned if owned is not None and store.ready(owned) else None
+    run = caller.open if caller.open and (caller.open.example or store.ready(caller.open)) else None
+    drawable = owned is not None and run is not None
     progress = _progress(run, working) if run else ""
     strengths, no_strengths = _read(store.strength, run)
     probes, no_probes = _read(store.probes, run)
@@ -131,11 +136,13 @@ def shown(caller: Caller) -> dict[str, Any]:
         "dock": gr.update(visible=bool(progress)),
         "progress": progress,
         "stop": gr.update(visible=working),
+        **{name: gr.update(visible=drawable) for name in ("asking", "choosing", "voting")},
+        "ideas": gr.update(value=own_prompts.ideas(run) if run else "", visible=drawable),
         "draw": gr.update(interactive=not working),
         "own_prompts": own_prompts.own_prompts(run) if run else "",
         "strength": no_strengths or (strength.strength(run, strengths) if run else ""),
         "frames": _draw_button(run, "strengths", strengths, working, BATCH * (len(store.STRENGTHS) + 1)),
-        "export": gr.update(visible=bool(strengths), interactive=not working),
+        "export": gr.update(visible=bool(strengths) and drawable, interactive=not working),
         "exports": gr.update(value=exports, visible=bool(exports)),
         "probes": no_probes or (probe_results.probe_results(run, probes) if run else ""),
         "probe": _draw_button(run, "probes", probes, working, 2 * probing.MOST),
@@ -154,7 +161,8 @@ def _draw_button(run: Run | None, what: str, drawn: Any, working: bool, pictures
     if compared is not None and loaded is not None and compared.done > 0:
         seconds = loaded.seconds + share * pictures * compared.seconds / compared.done
         label += f" (about {duration(seconds)})"
-    return gr.update(value=label, visible=drawn is None or drawn.partial, interactive=not working)
+    left = (drawn is None or drawn.partial) and not (run and run.example)
+    return gr.update(value=label, visible=left, interactive=not working)
 
 
 def _read(read: Callable[[Run], Any], run: Run | None) -> tuple[Any, str]:
@@ -167,11 +175,13 @@ def _read(read: Callable[[Run], Any], run: Run | None) -> tuple[Any, str]:
 
 def _about(caller: Caller) -> str:
     """Which run is tried, or why there is none."""
+    if caller.run is not None and caller.run.example:
+        return render("ui/try_tab/about.html", run=caller.run)
     try:
         return render("ui/try_tab/about.html", run=try_actions.ready(caller))
     except Refusal as refusal:
         offers = str(refusal) != visitors.NOT_YOURS
-        return render("ui/try_tab/about.html", run=None, why=str(refusal), offers=offers)
+        return render("ui/try_tab/about.html", run=None, why=str(refusal), offers=offers, examples=example_runs()[:1])
 
 
 def _progress(run: Run, working: bool) -> str:

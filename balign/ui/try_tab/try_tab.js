@@ -27,6 +27,16 @@
     if (name && open && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) vote(name);
   });
 
+  /* an example prompt goes into the box */
+  document.addEventListener("click", (event) => {
+    const idea = event.target instanceof Element ? event.target.closest("[data-fill]") : null;
+    const box = idea && document.querySelector(idea.dataset.fill)?.querySelector("input, textarea");
+    if (!box) return;
+    box.value = idea.textContent;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    box.focus();
+  });
+
   window.balignStrength = () => {
     const slider = document.querySelector(SLIDER);
     return slider ? strength(slider) : "";

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from balign.data.own_pictures import check_png
 from balign.refusal import Refusal
 from balign.runs.config import RunConfig
-from balign.runs.engine import execute, images
+from balign.runs.engine import execute, images, more_steps
 from balign.runs.folder import Run
 from balign.runs.outcome import bundle, reproduce, zip_check
 from balign.runs.picture_lists import own_pictures_of
@@ -60,6 +60,9 @@ def test_a_run_learns_from_own_pictures_and_repeats_bit_for_bit(configure: Confi
     drawn = load_file(other.path / "erased.safetensors")
     assert any(not torch.equal(weights[name], drawn[name]) for name in weights)
 
+    longer = more_steps.begin(run, 1)
+    assert longer.pictures() == pictures
+    assert ended(execute.run(longer)) == "done"
     again.delete()
     assert not again.path.exists()
 

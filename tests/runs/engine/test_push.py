@@ -11,9 +11,11 @@ from huggingface_hub.utils import _http
 from safetensors.torch import load
 
 from balign import cli
+from balign.cli import file_commands
 from balign.refusal import Refusal
 from balign.runs.engine import push
 from balign.runs.folder import Run
+from balign.runs.tryout import exports, store
 from tests.models.hub_stand_in import READ_ONLY, TOKEN, Shelf, hub
 
 # The hub's client hands a file to its network library in a way that this calls old.
@@ -113,6 +115,32 @@ def test_without_a_token_it_is_asked_for_in_a_terminal_only(
     assert cli.main(["push", str(run.path), "me/x", "--what", "report"]) == 2
     assert "set HF_TOKEN" in " ".join(capsys.readouterr().err.split())
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr(cli, "getpass", lambda _: TOKEN)
+    monkeypatch.setattr(file_commands, "getpass", lambda _: TOKEN)
     assert cli.main(["push", str(run.path), "me/x", "--what", "report"]) == 0
     assert TOKEN not in capsys.readouterr().out
+
+
+def test_a_token_of_standard_input_is_the_only_one_that_is_used(
+    run: Run, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path
+) -> None:
+    """As the studio starts it: whoever hosts it may be logged in to the hub, too."""
+    monkeypatch.setenv("HF_TOKEN", READ_ONLY)
+    command = ["push", str(run.path), "me/x", "--what", "lora", "--rank", "2", "--token-stdin"]
+    shelf.cut, shelf.large["0"] = True, b""
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{TOKEN}\n"))
+    assert cli.main(command) == 2
+    now = store.progress(run)
+    assert now is not None
+    assert "was cut off" in now.failed
+    assert "Do the same again" in now.failed
+    shelf.cut = False
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{TOKEN}\n"))
+    assert cli.main(command) == 0
+    assert store.progress(run) is None
+    assert [each.page for each in exports.pushes(run)] == [f"{shelf.address}/me/x"]
+    assert "lora.safetensors" in shelf.files["me/x"]
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))  # nobody is there: no other token is looked for
+    assert cli.main(command) == 2
+    told = capsys.readouterr()
+    assert "No token of the hub" in " ".join(told.err.split())
+    assert without_the_token(tmp_path, told.out, told.err)

@@ -7,12 +7,12 @@ from balign.runs.config import RunConfig
 from balign.runs.engine import execute, exporting
 from balign.runs.prompt_lists import model_remarks
 from balign.telemetry import Phase, Step
-from tests.checkpoints import small_pipeline, tensors, write
+from tests.checkpoints import converted, small_pipeline, write
 from tests.runs.small import SMALL
 
 
 def test_a_checkpoint_is_erased_from_at_the_size_asked_for(tmp_path: Path, tiny_scorer_path: str) -> None:
-    original = tensors(small_pipeline("sd1"))
+    original = converted(small_pipeline("sd1", each=2), "sd1")  # as diffusers' own script writes it
     file = write(tmp_path / "mine-lcm.safetensors", original, modelspec__resolution="64x64")
     few = {"steps": 2, "n_forget": 2, "n_retain": 2, "n_eval": 1, "measure_every": 0, "preview_every": 0}
     config = RunConfig.parse(

@@ -22,7 +22,7 @@ from balign.runs.tryout import redraw, store
 from balign.runs.tryout.attack_store import AttackRequest
 from balign.telemetry import Phase, Preview
 from balign.ui.erase_tab.erase_handlers import PARTS
-from balign.ui.erase_tab.results import outcome
+from balign.ui.erase_tab.results import outcome, verdict
 from balign.ui.runs_tab import comparison_panel
 from balign.ui.try_tab import own_prompts, probe_results, strength
 
@@ -67,7 +67,7 @@ def test_the_run_ends_and_says_how_to_add_scores(unscored: Unscored) -> None:
 def test_every_view_shows_the_pictures_and_no_score(unscored: Unscored, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BALIGN_RUNS", str(unscored.run.path.parent))
     view = look(unscored.run)
-    page, written, model_card = outcome(view), report_page.page(unscored.run), card(unscored.run)
+    page, written, model_card = verdict(view) + outcome(view), report_page.page(unscored.run), card(unscored.run)
     for html in (page, written):
         assert "Nothing was scored, since" in html
         assert "<img" in html

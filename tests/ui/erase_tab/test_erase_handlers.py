@@ -211,7 +211,7 @@ def test_failure_shows_its_sentence_escaped(new_run: Callable[..., Run]) -> None
 )
 def test_nothing_is_believed_that_a_browser_says(browser: object) -> None:
     who = caller(browser)
-    assert "What will happen" in erase_handlers.refresh(who, None)["live"]
+    assert "What happens when you press Erase" in erase_handlers.refresh(who, None)["live"]
     assert "Nothing is running here." in erase_handlers.stop(who)["notice"]
     for work in (erase_handlers.resume, erase_handlers.compare, erase_handlers.ask_discard):
         with pytest.raises(Refusal, match=NO_RUN[:20]):
@@ -244,9 +244,8 @@ def test_a_link_to_an_unreadable_config_is_a_sentence(new_run: Callable[..., Run
 
 def test_what_the_page_says_of_a_model_and_a_method() -> None:
     assert "px" in erase_handlers.model_info(NOBODY, "emoji")["model"]["info"]
-    refused = erase_handlers.model_info(NOBODY, EVIL)["model"]["info"]
-    assert "There is no model" in refused
-    assert "<img" not in refused
+    assert erase_handlers.model_info(NOBODY, "emoji")["guidance"]["placeholder"] == "3"
+    assert erase_handlers.model_info(NOBODY, EVIL) == {"model": gr.update(info=""), "words": ""}  # said at the field
     answer = erase_handlers.method_info(NOBODY, "rgd")
     assert answer["way"]["info"]
     assert (answer["way"]["value"], answer["method"]["visible"]) == ("", True)

@@ -24,6 +24,7 @@ EVENTS: dict[str, tuple[str, str, object, str]] = {
     "discard": ("click", "discard-really", scheduler, "discard"),
     "resume": ("click", "resume", scheduler, "resume"),
     "compare": ("click", "compare-now", scheduler, "resume"),
+    "judge": ("click", "judge-go", scheduler, "resume"),
     "upload": ("upload", "keep-file", prompt_file, "read"),
     "model": ("change", "field-model", form, "about_model"),
     "method": ("change", "field-method", form, "about_method"),
@@ -91,7 +92,11 @@ def test_a_bug_of_ours_is_logged_and_never_a_refusal(
     file = tmp_path / "list.txt"
     file.write_text("dog")
     monkeypatch.setattr(module, needed, broken(bug))
-    values = {"upload": [str(file), "", "cat", "", "", "emoji"], "discard": [finished.id]}.get(name, [])
+    values = {
+        "upload": [str(file), "", "cat", "", "", "emoji"],
+        "discard": [finished.id],
+        "judge": ["emoji", None],
+    }.get(name, [])
     with caplog.at_level(logging.ERROR):
         answers = [call(event, finished, *values) for event in events(blocks, kind, part)]
     said = [str(value) for answer in answers for value in answer.values() if "notice" in str(value)]
@@ -121,7 +126,10 @@ def test_a_full_disk_is_a_sentence(blocks: gr.Blocks, monkeypatch: pytest.Monkey
 def test_what_is_typed_is_followed_by_one_event(blocks: gr.Blocks) -> None:
     (event,) = events(blocks, "change", "field-erase")
     answer = call(event, None)
-    assert set(answer) == {"part-understood", "part-assist", "part-prompts", "part-estimate", "command"}
+    assert set(answer) == {
+        *("part-understood", "part-assist", "part-prompts", "part-estimate"),
+        *("command", "field-replace"),
+    }
     assert answer["command"] == "python -m balign erase cat"
 
 
@@ -138,7 +146,7 @@ def test_a_bug_on_a_lent_device_is_no_refusal(
 ) -> None:
     monkeypatch.setattr(zerogpu, "borrowed", broken(bug))
     streams = [event for event in on_zerogpu.fns.values() if event.fn and event.fn.__qualname__.endswith("stream")]
-    assert len(streams) == 4  # after opening, Erase, Resume and Compare now
+    assert len(streams) == 6  # after opening, Erase, Resume, Compare now, Judge it again and Some more steps
     for event in streams:
         waitlist.join(finished)
         answer = call(event, finished)

@@ -1,5 +1,6 @@
 """The keep assistant: chips that know what is listed, remarks while typing, prompts to look at, a list from a file."""
 
+import re
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,12 @@ def estimate(values: Values) -> str:
     return keep_assistant.estimate(keep_assistant.read(values))
 
 
+def hurdle(values: Values) -> str:
+    """What stands in the way of the run, and at which field."""
+    found = re.search(r'id="hurdle" data-field="(\w*)" [^>]*>\s*<span>(.*?)</span>', unescape(estimate(values)))
+    return f"{found[1]}: {found[2]}" if found else ""
+
+
 def command(values: Values) -> str:
     text: str = keep_assistant.follow(ANYBODY, values)["command"]
     return text
@@ -56,16 +63,41 @@ def test_chips_are_close_words_and_down_when_listed() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"erase": "cat", "keep": "a golden cat"}, "'a golden cat' names 'cat', which is to be erased"),
         ({"erase": "cat", "keep": "a dog\na  dog"}, "1 of the 2 texts to keep is a duplicate"),
         ({"erase": "kitten"}, "'kitten' is another word for 'cat'"),
-        ({"erase": ""}, "Nothing to erase was given"),
-        ({"erase": "catt"}, "did you mean cat"),
-        ({"erase": "cat", "keep": "dog\x07"}, "control characters"),
     ],
 )
 def test_what_is_odd_is_said_as_it_is_typed(values: dict[str, Any], said: str) -> None:
     assert said in unescape(assist(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "said"),
+    [
+        ({"erase": ""}, "erase", "Nothing to erase was given"),
+        ({"erase": "catt"}, "erase", "did you mean cat"),
+        ({"erase": "cat", "kind": "cat=style"}, "erase", "of the kind thing, not style"),
+        ({"erase": "cat", "replace": "zebra"}, "replace", "another thing is accepted"),
+        ({"erase": "cat, dog", "replace": "pig, cat"}, "replace", "itself to be erased"),
+        ({"erase": "cat", "replace": "dog, pig"}, "replace", "2 replacements were given for 1 concepts"),
+        ({"erase": "cat", "keep": "a golden cat"}, "keep", "'a golden cat' names 'cat', which is to be erased"),
+        ({"erase": "cat", "keep": "dog\x07"}, "keep", "control characters"),
+        ({"erase": "cat", "model": "foo"}, "model", "There is no model 'foo'"),
+        ({"erase": "cat", "steps": "many"}, "steps", "Steps: 'many'; a whole number is accepted."),
+        ({"erase": "cat", "steps": "9000"}, "steps", "Steps: '9000'; at most 5,000 is accepted."),
+        ({"erase": "cat", "size": "63"}, "size", "Size: '63'; a multiple of 8 is accepted."),
+        ({"erase": "cat", "learning_rate": "nan"}, "learning_rate", "Step size: 'nan'; a number is accepted."),
+        ({"erase": "cat", "seed": "x"}, "seed", "'x' is no seed; a whole number such as 1, or a range such as 0-2, is"),
+        ({"erase": "cat", "method": "magic"}, "method", "magic"),
+        ({"erase": "cat", "forget": "magic"}, "", "magic"),
+    ],
+)
+def test_what_stands_in_the_way_is_said_at_its_field(values: Values, field: str, said: str) -> None:
+    text = hurdle(values)
+    assert text.startswith(f"{field}: ")
+    assert said in text
+    assert command(values) == ""
+    assert hurdle({"erase": "cat"}) == ""
 
 
 def test_a_leak_does_not_take_the_chips_away() -> None:
@@ -81,8 +113,9 @@ def test_a_chip_offers_only_kinds_that_the_model_has_the_word_as(erase: str, kin
 
 
 def test_how_wide_the_keep_side_is() -> None:
-    assert "other things from 10 of 10 categories, in" in assist({"erase": "cat"})
-    narrow = assist({"erase": "cat", "method": "rg"})
+    wide = prompts({"erase": "cat"})
+    assert "102 of 105 other things from 10 of 10 categories, in 128 different prompts; the others are left" in wide
+    narrow = prompts({"erase": "cat", "method": "rg"})
     assert "Guarded: 1 of 105 other things from 1 of 10 categories, in 1 different prompt." in narrow
 
 
@@ -197,7 +230,19 @@ def test_the_line_above_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "About " in small
     assert "The memory is too small: about " in small
     assert " GB are needed and 0.1 GB are free." in small
-    assert estimate({"erase": ""}) == ""
+    assert "hurdle" not in small
+    monkeypatch.setattr(forecast, "free", lambda *_: Free(0.1, 100.0, False, 0.2))
+    assert "The memory is too small: about " in hurdle({"erase": "cat"})
+
+
+def test_a_long_run_is_warned_of_and_refused_where_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast, "free", lambda *_: Free(64.0, 100.0, False))
+    long = {"erase": "cat", "model": "CompVis/stable-diffusion-v1-4"}
+    assert "warned" in estimate(long)
+    assert hurdle(long) == ""
+    monkeypatch.setenv("BALIGN_PUBLIC", "1")
+    assert "This shared instance ends a run after 60 min" in hurdle(long)
+    assert hurdle({"erase": "cat"}) == ""
 
 
 @pytest.mark.usefixtures("public")
@@ -210,16 +255,16 @@ def test_in_public_no_folder_and_no_other_model_is_looked_for(
 
     monkeypatch.setattr(catalogue, "meaning", looked)
     for name in (str(tmp_path), ".", "assets/models/emoji", "~", "/etc", "owner/name"):
-        assert "is not offered here" in unescape(show({"erase": "cat", "model": name})) or show is estimate
+        assert "is not offered here" in unescape(show({"erase": "cat", "model": name})) or show is assist
 
 
 @pytest.mark.usefixtures("public")
 def test_in_public_no_prompts_are_made_for_a_run_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompt_lists, "build", lambda *given, **named: pytest.fail("prompts were made"))
     values = {"erase": "cat", "n_forget": "1200"}
-    for show in (assist, prompts):
+    for show in (estimate, prompts):
         assert "this shared instance does at most 1,000" in show(values)
-    assert estimate(values) == ""
+    assert command(values).endswith("--n-forget 1200")
 
 
 def test_a_keystroke_reads_and_resolves_the_form_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,10 +289,24 @@ def test_a_keystroke_reads_and_resolves_the_form_once(monkeypatch: pytest.Monkey
 
 def test_the_command_follows_the_form_or_says_why_not() -> None:
     assert command({"erase": "cat", "steps": 9}) == "python -m balign erase cat --steps 9"
-    assert command({"erase": ""}).startswith("# Nothing to erase")
 
 
-def test_a_list_that_is_refused_still_gives_a_command() -> None:
-    typed = {"erase": "cat", "keep": "a cat"}
-    assert "names 'cat'" in keep_assistant.read(typed).refusal
-    assert command(typed) == "python -m balign erase cat --keep 'a cat'"
+def test_what_is_drawn_instead_is_said_where_nothing_is_typed() -> None:
+    def instead(**values: Any) -> str:
+        return keep_assistant.instead(keep_assistant.read({"erase": "cat", **values}))
+
+    assert instead() == "left empty: dog"
+    assert instead(erase="cat, pizza").startswith("left empty: dog, ")
+    assert instead(method="remove") == "not used by this method"
+    assert instead(erase="zzz") == "optional"
+
+
+@pytest.mark.parametrize(
+    ("model", "count", "words"),
+    [("emoji", "All 122 words this model knows", "penguin"), ("owner/name", "any other may be typed", "Van Gogh")],
+)
+def test_the_words_to_choose_from(model: str, count: str, words: str) -> None:
+    text = unescape(keep_assistant.words(model))
+    assert count in text
+    assert f">{words}</button>" in text
+    assert keep_assistant.words("no model") == ""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from balign import cli
+from balign.cli import run_commands
 from balign.host import scheduler
 from balign.host.visitors import Visitor
 from balign.refusal import Refusal
@@ -87,7 +88,7 @@ def test_an_unknown_name_is_asked_for_everywhere(begun: list[RunConfig], capsys:
 
 def test_lists_are_split_alike(begun: list[RunConfig], monkeypatch: pytest.MonkeyPatch) -> None:
     erase, keep = 'cat; "panda" | 🐶', "owl, fox\na duck on a pond in the morning, watercolor"
-    monkeypatch.setattr(cli, "_follow", lambda run: 0)
+    monkeypatch.setattr(run_commands, "follow", lambda run: 0)
     assert cli.main(["erase", erase, "--keep", keep]) == 0
     (by_line,) = list_runs()
     erase_handlers.start(Caller(Visitor(), None), {"erase": erase, "keep": keep})
@@ -99,7 +100,7 @@ def test_lists_are_split_alike(begun: list[RunConfig], monkeypatch: pytest.Monke
 def test_a_file_of_prompts_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_follow", lambda run: 0)
+    monkeypatch.setattr(run_commands, "follow", lambda run: 0)
     file = tmp_path / "prompts.csv"
     file.write_text('prompt,seed\n"a dog, on grass",3\na cat,4\n', encoding="utf-16")
     assert cli.main(["erase", "cat", "--keep", "owl", "--keep-file", str(file)]) == 0

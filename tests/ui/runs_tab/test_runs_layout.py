@@ -42,7 +42,7 @@ def test_more_than_a_screenful_is_shown_on_demand(new_run: New) -> None:
 
 
 def test_an_empty_list_says_what_will_be_there(new_run: New) -> None:
-    assert "No runs yet" in listed()["list"]
+    assert "No runs of your own yet" in listed()["list"]
     new_run()
     assert "None of the 1 runs matches" in listed(search="nothing like it")["list"]
 
