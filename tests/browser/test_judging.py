@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from balign.runs.config import RunConfig
 from balign.runs.folder import Run
 from tests.browser.conftest import PATIENCE, Studio
-from tests.browser.test_runs import runs_tab
+from tests.browser.test_runs import runs_tab, select
 from tests.browser.test_studio import erase, field, unfold
 from tests.browser.test_tryout import trying
 from tests.host import fake_run, fake_tryout
@@ -24,7 +24,7 @@ SD14 = "CompVis/stable-diffusion-v1-4"
 
 def test_the_form_follows_the_kind_beside_a_concept(studio: Serve, tab: Open) -> None:
     page = tab(studio().url)
-    unfold(page, "model-and-method")
+    unfold(page, "model-and-method", "terminal")
     model = page.locator("#field-model input")
     model.fill(SD14)
     model.press("Enter")
@@ -84,14 +84,15 @@ def test_what_is_sensitive_is_blurred_in_the_try_tab_until_asked_for(
 
 def test_a_press_on_the_matrix_shows_its_pictures(studio: Serve, tab: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", "0")
-    server = studio()
+    server, names = studio(), list[str]()
     for seed in (0, 1):
         run = Run.create(RunConfig.parse({"erase": ["cat"], "keep": ["guitar"], "seed": seed}), server.runs)
         fake_run.main(str(run.path))
+        names.append(run.id)
     page = tab(server.url)
     runs_tab(page)
-    for box in page.locator("#part-run-list .card input[type=checkbox]").all():
-        box.check()
+    for name in names:
+        select(page, name)
     page.click("#runs-compare")
     cell = page.get_by_role("button", name="Pictures of guitar in the run that erased cat").first
     pictures = page.locator(f"[id='{cell.get_attribute('popovertarget')}']")

@@ -76,7 +76,8 @@ def test_erase_watch_reload_and_compare(studio: Serve, tab: Open) -> None:
 
     page.wait_for_selector(".pair")
     assert page.locator(".pair").count() == 36
-    assert page.locator(".pair .scores").first.inner_text().split() == ["0.313", "0.123"]
+    pair = page.locator("button.pair").first
+    assert [pair.get_attribute(name) for name in ("data-was", "data-now")] == ["0.313", "0.123"]
     expect(page.locator(".verdict h2")).to_contain_text("cat: no longer drawn when asked by name")
     expect(page.locator("#stop")).to_have_count(0)
     expect(page.locator("#erase")).to_be_enabled()

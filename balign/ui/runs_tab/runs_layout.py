@@ -111,7 +111,7 @@ def _events(page: Page, tab: Any, parts: dict[str, Any]) -> None:
 
 def _methods(listed: Sequence[ListedRun], chosen: object = "") -> list[tuple[str, str]]:
     """The methods by which these runs are, and the one that is chosen, to choose from."""
-    there = {entry.method for entry in listed} | {chosen}
+    there = [chosen, *(entry.method for entry in listed)]
     return [("any", ""), *((title, name) for title, name in form.methods() if name in there)]
 
 
