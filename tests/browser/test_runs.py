@@ -126,7 +126,7 @@ def test_methods_end_on_one_plot_and_in_one_table(studio: Serve, tab: Open) -> N
     page.locator("#runs-others").get_by_label("ESD", exact=True).check()
     page.locator("#runs-others").get_by_label(re.compile("the paper")).check()
     page.click("#runs-start")
-    table = page.get_by_role("table", name="Runs side by side")
+    table = page.get_by_role("region", name="Runs side by side")
     expect(table.locator("tbody tr")).to_have_count(3)
     expect(page.locator(".comparison .chart:first-child path.dots")).to_have_count(3)
     expect(table.locator("tbody")).to_contain_text("worse than run 1")
