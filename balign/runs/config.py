@@ -253,14 +253,17 @@ def refusal(error: ValidationError) -> Refusal:
     return refused
 
 
-def explain(error: ValidationError) -> str:
-    """The first thing wrong with a config, as one sentence naming the value and what would be accepted."""
+def explain(error: ValidationError, settings: bool = True) -> str:
+    """The first thing wrong with a config, as one sentence naming the value and what would be accepted.
+
+    settings: whether the keys are those of a config, which are then named.
+    """
     first = error.errors(include_url=False)[0]
     field = " ".join(plain_text.harmless(".".join(str(part) for part in first["loc"])).split())[:60] or "config"
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "value_error":
         return f"{message[0].upper()}{message[1:]}."
-    if first["type"] == "extra_forbidden" and error.title != RunConfig.__name__:
+    if first["type"] == "extra_forbidden" and not settings:
         return f"{field} is not known; nothing of this name is accepted."
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(RunConfig.model_fields))

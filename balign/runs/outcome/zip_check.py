@@ -99,7 +99,7 @@ def digest(file: IO[bytes]) -> str:
     try:
         HEADER.validate_python(header)
     except ValidationError as error:
-        raise Refusal(f"The header of the weights is not that of a safetensors file: {explain(error)}") from None
+        raise Refusal(f"The header of the weights is not that of a safetensors file: {explain(error, settings=False)}") from None
     tensors = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     while chunk := file.read(PIECE):
         tensors.update(chunk)
@@ -126,7 +126,7 @@ def _read(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> B
     try:
         made_with = MadeWith.model_validate(about)
     except ValidationError as error:
-        raise Refusal(f"bundle.json is not that of a bundle: {explain(error)}") from None
+        raise Refusal(f"bundle.json is not that of a bundle: {explain(error, settings=False)}") from None
     known = run if isinstance(run, str) and RUN_NAME.fullmatch(run) else "another run"
     return Bundle(config, known, weights, made_with, _pictures(archive, members, config))
 
