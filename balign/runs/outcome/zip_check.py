@@ -99,7 +99,9 @@ def digest(file: IO[bytes]) -> str:
     try:
         HEADER.validate_python(header)
     except ValidationError as error:
-        raise Refusal(f"The header of the weights is not that of a safetensors file: {explain(error, settings=False)}") from None
+        raise Refusal(
+            f"The header of the weights is not that of a safetensors file: {explain(error, settings=False)}"
+        ) from None
     tensors = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     while chunk := file.read(PIECE):
         tensors.update(chunk)
