@@ -112,14 +112,14 @@ def test_the_server_may_die_but_the_run_goes_on(studio: Serve, tab: Open) -> Non
 
 
 def test_stop_compares_and_resume_goes_on(studio: Serve, tab: Open) -> None:
-    server = studio(pause=0.25)
+    server = studio(pause=0.7, steps=16)  # the page, which asks every 1.5 s, sees it compare
     page = tab(server.url)
     run = Run.open(erase(page), server.runs)
     page.wait_for_selector(CURVE, state="attached")
     page.click("#stop")
     expect(page.locator(".dock .progress strong").first).to_have_text("Stopped: comparing what there is")
     expect(page.locator(".dock .progress strong").first).to_have_text("Stopped")
-    expect(page.locator(".verdict h2")).to_contain_text("of 30 steps, no longer drawn")
+    expect(page.locator(".verdict h2")).to_contain_text("of 16 steps, no longer drawn")
     expect(page.locator("#compare-now")).to_have_count(0)
     bar = page.locator(".dock .bar").first
     before = int(bar.get_attribute("aria-valuenow") or 0)
@@ -130,7 +130,7 @@ def test_stop_compares_and_resume_goes_on(studio: Serve, tab: Open) -> None:
     assert min(seen) >= before
     assert seen == sorted(seen)
     expect(page.locator(".verdict h2")).to_contain_text("cat: no longer drawn when asked by name")
-    assert [record.step for record in run.telemetry()[0] if isinstance(record, Step)] == list(range(1, 31))
+    assert [record.step for record in run.telemetry()[0] if isinstance(record, Step)] == list(range(1, 17))
 
 
 def test_discard_asks_first_and_leaves_nothing(studio: Serve, tab: Open) -> None:
