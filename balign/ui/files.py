@@ -26,7 +26,7 @@ from balign.ui import run_title
 log = logging.getLogger(__name__)
 PICTURE = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,80}\.png"
 NAME = "[A-Za-z0-9_-]{1,40}"
-IMAGES = re.compile(rf"(previews|drawn|images/(own-[0-9a-f]{12}/)?(before|after|reference))/{PICTURE}")
+IMAGES = re.compile(rf"(previews|drawn|images/(own-[0-9a-f]{{12}}/)?(before|after|reference))/{PICTURE}")
 DRAWN = re.compile(rf"(strength|probes|(tries|votes)/{NAME}|attacks(/{NAME}){{3}})/{PICTURE}")
 EXPORTED = re.compile(r"exports/strength-\d\.\d\d\.safetensors")
 """The changed weights at another strength."""

@@ -37,6 +37,14 @@ def test_pictures_are_served_as_they_are_on_disk(client: TestClient, finished: R
     assert answer.content == (finished.path / "images/before/0000.png").read_bytes()
 
 
+def test_pictures_of_own_test_prompts_are_served_too(client: TestClient, finished: Run) -> None:
+    name = f"images/own-{'0a' * 6}/after/0003.png"
+    assert files.url(finished, name) == f"files/{finished.id}/{name}"
+    (finished.path / name).parent.mkdir(parents=True)
+    (finished.path / name).write_bytes((finished.path / "images/after/0000.png").read_bytes())
+    assert client.get("/" + files.url(finished, name)).status_code == 200
+
+
 def test_the_report_may_run_nothing(client: TestClient, finished: Run) -> None:
     answer = client.get("/" + files.url(finished, "report.html"))
     assert answer.status_code == 200
