@@ -28,7 +28,7 @@ OWNER = """async (browser) => {
 }"""
 """Takes the secret from the end of the page's address, where a link that owns a run has it."""
 REMEMBER = "(browser) => { balignRemember(browser); }"
-"""Where a browser keeps nothing, says so and gives that link."""
+"""Keeps it; where a browser keeps nothing, says so and gives that link."""
 BUTTONS: dict[str, tuple[str, str, Callable[..., Answer], str]] = {
     "stop": ("Stop", "stop", erase_handlers.stop, "stopped"),
     "compare": ("Compare now", "compare-now", erase_handlers.compare, "compared"),
@@ -39,7 +39,7 @@ BUTTONS: dict[str, tuple[str, str, Callable[..., Answer], str]] = {
 Look = Callable[[Any], Any]
 
 
-def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Any, Look]:
+def build(page: gr.Blocks, browser: gr.HTML) -> tuple[dict[str, Any], Any, Look]:
     """The tab, inside the tab that is being built: its fields by name, the duel's button, what refreshes it."""
     parts: dict[str, Any] = {
         "browser": browser,
