@@ -85,7 +85,8 @@ class Frontpage:
         A style sheet that can stand in the page itself comes with its text: thirty requests cost more than they bring.
         """
         files = {str(path): _body(told) for (path, *rest), told in self.made.items() if not rest}
-        return {path: text.decode() if path.endswith(".css") and b"url(" not in text else "" for path, text in files.items()}
+        alone = {path for path, text in files.items() if path.endswith(".css") and b"url(" not in text}
+        return {path: text.decode() if path in alone else "" for path, text in files.items()}
 
     async def _ours(self, key: Key | None, told: list[Message], scope: Scope) -> list[Message]:
         """The same with our head, compressed for who takes that."""

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from balign.host import visitors
