@@ -212,7 +212,9 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     lists = dict.fromkeys(("file", "keep", "erase", "replace", "kind", "model"))
     on(parts["file"].upload, keep_assistant.from_file, failure, lists, ["keep"], say="added")
     failure = "The model could not be looked up"
-    on(fields["model"].change, erase_handlers.model_info, failure, ["model"], ["model", "words", *form_fields.OF_MODEL])
+    told = ["model", "words", *form_fields.OF_MODEL]
+    looked = on(fields["model"].change, erase_handlers.model_info, failure, ["model"], told)
+    on(looked, keep_assistant.follow, "The form could not be read", fields, shown)  # the hub may have said what it is
     on(parts["way"].input, erase_handlers.choose_way, "The method could not be chosen", ["way"], ["method"])
     numbers = [
         setting.name for setting in form_fields.SETTINGS if setting.none and setting.name not in form_fields.OF_MODEL
