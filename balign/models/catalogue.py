@@ -11,6 +11,8 @@ from balign.refusal import Refusal
 
 MODELS = Path(__file__).parents[2] / "assets" / "models"
 INDEX = "model_index.json"
+PIPELINES = ("StableDiffusionPipeline", "DiTPipeline")
+"""The classes of diffusers pipelines that are accepted."""
 
 SAME_LABELS = 0.9
 """The share of a model's labels that a lexicon must have to be its."""
@@ -146,6 +148,13 @@ def find(id_or_path: str | Path) -> Entry:
     return _of_folder(meant) if meant.is_dir() else _of_file(meant)
 
 
+def look_up(id: str) -> None:
+    """Learn from the hub which kind of pipeline an unlisted model of it is, which `find` then knows."""
+    meant = meaning(id.strip())
+    if isinstance(meant, OnHub) and not any(entry.id == meant.id for entry in CATALOGUE):
+        hub.look(meant.id)
+
+
 def locate(entry: Entry) -> Path | str:
     """The folder of this model, or the hub id to fetch it by. Raises Refusal if the bundled model is missing."""
     if entry.bundled:
@@ -175,11 +184,12 @@ def unet_widths(entry: Entry) -> tuple[int, ...] | None:
 
 def _of_hub(id: str) -> Entry:
     """A general entry for an unlisted hub id, with what is known if its configurations are on this machine."""
-    note = "Not in the catalogue: any Stable Diffusion 1 or 2 with safetensors weights should do."
+    note = "Not one of those listed here: Stable Diffusion 1 or 2 with safetensors weights should do; "
+    note += "another kind of model is refused before its weights are fetched."
     if id in SUCCESSORS:
         note = f"It was deleted from the hub; its copy there is {SUCCESSORS[id]}."
     folder = hub.cached(id)
-    entry = replace(_like(folder), id=id, name=id, licence="see its page on the hub", bundled=False, note=note)
+    entry = replace(_like(folder, id), id=id, name=id, licence="see its page on the hub", bundled=False, note=note)
     return _drawn_well(entry, folder)
 
 
@@ -187,7 +197,7 @@ def _of_folder(folder: Path) -> Entry:
     """A general entry for a local folder. Raises Refusal if it holds no pipeline."""
     pipeline_files.refuse_neighbours(folder)
     name = folder.resolve().name
-    entry = replace(_like(folder), id=str(folder), name=name, licence="see its model card", bundled=False)
+    entry = replace(_like(folder, str(folder)), id=str(folder), name=name, licence="see its model card", bundled=False)
     return _drawn_well(replace(entry, note="A folder on this machine."), folder)
 
 
@@ -205,11 +215,17 @@ def _of_file(file: Path) -> Entry:
     return _drawn_well(entry, None)
 
 
-def _like(folder: Path | None) -> Entry:
-    """The listed model that is most like the one in the folder, at its size. A child of the bundled one is that."""
+def _like(folder: Path | None, id: str) -> Entry:
+    """The listed model that is most like the one in the folder, at its size. A child of the bundled one is that.
+
+    Raises Refusal if the folder says that it holds another kind of pipeline.
+    """
     if folder is None:
         return SD14
-    if _json(folder / INDEX).get("_class_name") == "DiTPipeline":
+    pipeline = _json(folder / INDEX).get("_class_name") or PIPELINES[0]
+    if pipeline not in PIPELINES:
+        raise Refusal(f"{id} holds a {str(pipeline)[:80]}; accepted is a {' or a '.join(PIPELINES)}.")
+    if pipeline == "DiTPipeline":
         alike = _of_classes(folder)
     else:
         alike = EMOJI if _same_text_encoder(folder, MODELS / EMOJI.id) else SD14

@@ -3,6 +3,7 @@
 Nothing large is fetched before it is known that all of them are there, and of a kind that is accepted.
 """
 
+import contextlib
 import errno
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from balign.refusal import Refusal
 
 REVISIONS = {"facebook/DiT-XL-2-256": "refs/pr/1"}
 """Where a pipeline's weights are as safetensors, if its main branch has them pickled."""
+PATIENCE = 5
+"""Seconds to wait for the hub's answer while somebody types."""
 UNWRITABLE = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM, errno.EDQUOT)
 
 
@@ -27,6 +30,16 @@ def cached(name: str) -> Path | None:
     except HFValidationError:  # no id that the hub could give
         return None
     return Path(index).parent if isinstance(index, str) else None
+
+
+def look(name: str) -> None:
+    """Fetch what tells which kind of pipeline the hub's ``name`` is, a small file, if it can be had now."""
+    from huggingface_hub import constants, snapshot_download
+
+    id, revision = _parted(name)
+    if cached(name) is None and not constants.HF_HUB_OFFLINE:
+        with contextlib.suppress(Exception):  # whatever the network or the disk raises; a run will say what it is
+            snapshot_download(id, revision=revision, allow_patterns="model_index.json", etag_timeout=PATIENCE)
 
 
 def fetch(name: str, check: Callable[[Path], None]) -> Path:

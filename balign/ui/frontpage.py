@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from urllib.parse import parse_qs
 
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,15 +79,20 @@ class Frontpage:
                 self.made.popitem(last=False)
         return told
 
-    def _scripts(self) -> list[str]:
-        """The scripts and style sheets that pages have asked for, so that the next page gets all of them at once."""
-        return [str(path) for (path, *rest) in self.made if not rest]
+    def _fetched(self) -> dict[str, str]:
+        """The scripts and style sheets that pages have asked for, so that the next page gets all of them at once.
+
+        A style sheet that can stand in the page itself comes with its text: thirty requests cost more than they bring.
+        """
+        files = {str(path): _body(told) for (path, *rest), told in self.made.items() if not rest}
+        alone = {path for path, text in files.items() if path.endswith(".css") and b"url(" not in text}
+        return {path: text.decode() if path in alone else "" for path, text in files.items()}
 
     async def _ours(self, key: Key | None, told: list[Message], scope: Scope) -> list[Message]:
         """The same with our head, compressed for who takes that."""
-        body, head = b"".join(message.get("body", b"") for message in told[1:]), ""
+        body, tag = _body(told), ""
         if scope["path"] == "/":
-            head = await run_in_threadpool(_head, scope, body.decode(), self._scripts())
+            head = await run_in_threadpool(_head, scope, body.decode(), self._fetched())
             body = _with_head(_found_here(body.decode()), head).encode()
         start = {"type": told[0]["type"], "status": told[0]["status"], "headers": list(told[0]["headers"])}
         headers = MutableHeaders(scope=start)
@@ -96,18 +102,22 @@ class Frontpage:
                 del headers[name]
             headers["cache-control"] = "public, max-age=31536000, immutable"
         else:
-            headers["etag"] = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-            if Headers(scope=scope).get("if-none-match") == headers["etag"]:
+            headers["etag"] = tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+            if Headers(scope=scope).get("if-none-match") == tag:
                 del headers["content-length"]
                 return [start | {"status": 304}, {"type": "http.response.body", "body": b""}]
         if key and "br" in Headers(scope=scope).get("accept-encoding", ""):
-            body = await run_in_threadpool(self.compressed.of, (*key, head), body)
+            body = await run_in_threadpool(self.compressed.of, (*key, tag), body)
             headers["content-encoding"] = "br"
         headers["content-length"] = str(len(body))
         return [start, {"type": "http.response.body", "body": body}]
 
 
-def _head(scope: Scope, body: str, scripts: list[str]) -> str:
+def _body(told: list[Message]) -> bytes:
+    return b"".join(message.get("body", b"") for message in told[1:])
+
+
+def _head(scope: Scope, body: str, fetched: dict[str, str]) -> str:
     """Preview of a link, by the run that it opens, else of the studio; and the scripts the page will ask for."""
     asked = parse_qs(scope["query_string"].decode("latin-1")).get("run", [""])[0]
     run, root = find(asked), ROOT.search(body)
@@ -115,7 +125,7 @@ def _head(scope: Scope, body: str, scripts: list[str]) -> str:
     return render(
         "ui/link.html",
         root=root[1] if root else "",
-        scripts=[f".{path}" for path in scripts],
+        fetched=[(f".{path}", Markup(text)) for path, text in fetched.items() if f".{path}" not in body],
         run=run,
         title=run_title.title(view) if view else "",
         words=run_title.words(view) if view else "",

@@ -85,6 +85,14 @@
     setTimeout(look, 50);
   };
 
+  /* gradio opens a list when it gets the focus: after Escape it has it already, and a click would do nothing */
+  document.addEventListener("click", (event) => {
+    const box = closest(event, "input[role=combobox][aria-expanded=false]");
+    if (!box || document.activeElement !== box) return;
+    box.blur();
+    box.focus();
+  });
+
   /* what is unfolded stays so when the server sends the part again */
   const unfolded = new Set();
   const restore = () => {

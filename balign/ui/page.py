@@ -46,8 +46,8 @@ class Page:
     """What a tab is built with."""
 
     blocks: gr.Blocks
-    browser: gr.BrowserState
-    """{"run": id} of the run shown; a visitor may have written anything into it."""
+    browser: gr.HTML
+    """{"run": id} of the run shown, from the browser's storage; a visitor may have written anything into it."""
     fields: dict[str, Any]
     """The form's components by the name they have in the config."""
     duel: Any
@@ -119,7 +119,7 @@ def notice(message: str, kind: str) -> Markup:
     return macro("notice", message, kind)
 
 
-def plain(value: str | Callable[[], str], name: str, **more: Any) -> gr.HTML:
+def plain(value: str | dict[str, str] | Callable[[], str], name: str, **more: Any) -> gr.HTML:
     """A piece of the page as html of ours, without gradio's own look; `part-` and the name find it.
 
     One that is built once and for all is given as what makes it, so that it can be told in another language.
@@ -130,7 +130,7 @@ def plain(value: str | Callable[[], str], name: str, **more: Any) -> gr.HTML:
     return part
 
 
-def told_again(blocks: gr.Blocks, browser: gr.BrowserState) -> None:
+def told_again(blocks: gr.Blocks, browser: gr.HTML) -> None:
     """Tell, to who opens the page in another language, what was built in English. Inside the page's blocks, at last."""
     followed = {part._id for event in blocks.fns.values() for part in event.outputs}
     ours = {part.elem_id: part for part in blocks.blocks.values() if isinstance(part, gr.HTML) and part.value}
@@ -191,7 +191,7 @@ def answering(work: Callable[..., Any], failure: str, say: str) -> Callable[...,
 
 
 def bind(
-    browser: gr.BrowserState,
+    browser: gr.HTML,
     parts: Mapping[str, Any],
     triggers: Any,
     work: Callable[..., Any],

@@ -55,7 +55,7 @@ def build() -> gr.Blocks:
     disk.uploads()  # tells gradio where they go
     with gr.Blocks(title="balign: make a model forget", analytics_enabled=False, fill_width=True) as blocks:
         endpoints.build()  # first, so that no event of the page takes one of their names
-        browser = gr.BrowserState({"run": ""}, storage_key="balign-run-1", secret="balign-run-is-no-secret")
+        browser = plain({"run": ""}, "kept", html_template="", visible="hidden")  # a value, and nothing to see
         plain(header, "header")
         with gr.Tabs(elem_id="views"):
             with gr.Tab("Erase", id="erase"):

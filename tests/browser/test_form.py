@@ -107,3 +107,20 @@ def test_in_another_language(studio: Serve, tab: Open) -> None:
     page.get_by_role("tab", name="L\u00f6schen").click()
     page.locator("button.pair").first.click()
     expect(page.locator("#compare .next")).to_have_text(re.compile("N\u00e4chstes"))
+
+
+def test_a_list_opens_again_after_escape_and_the_form_stays_beside_a_result(studio: Serve, tab: Open) -> None:
+    page = tab(f"{studio().url}?run=example-cat", viewport={"width": 1280, "height": 800})
+    page.wait_for_selector(".pair")
+    page.evaluate("scrollTo(0, 1500)")
+    expect(page.locator("#field-erase")).to_be_in_viewport()  # which stays in sight beside a long result
+    page.locator("#model-and-method > button.label-wrap").click()
+    box = page.locator("#field-model input")
+    box.click()
+    expect(box).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("Escape")
+    expect(box).to_have_attribute("aria-expanded", "false")
+    box.click()
+    expect(box).to_have_attribute("aria-expanded", "true")
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    assert page.locator(".group .pair").first.evaluate("(pair) => pair.clientWidth") > 220

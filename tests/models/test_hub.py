@@ -16,7 +16,7 @@ import torch
 from huggingface_hub import constants
 
 from balign.models import hub
-from balign.models.catalogue import CATALOGUE, find
+from balign.models.catalogue import CATALOGUE, find, look_up
 from balign.models.dit import DiT
 from balign.models.stable_diffusion import StableDiffusion
 from balign.refusal import Refusal
@@ -204,6 +204,21 @@ def test_nothing_large_is_fetched_of_what_is_refused(server: type[Hub], tmp_path
     ):
         StableDiffusion.load("owner/pickled")
     assert not any(name.endswith((".safetensors", ".bin")) for name in server.asked)
+
+
+def test_another_kind_of_model_is_refused_by_its_index_alone(server: type[Hub], tmp_path: Path) -> None:
+    edit_json(_spoil(server, tmp_path) / "model_index.json", _class_name="StableDiffusionXLPipeline")
+    assert find("owner/turbo").name == "owner/turbo"  # nobody has looked
+    look_up("owner/turbo")
+    with pytest.raises(Refusal, match=r"^owner/turbo holds a StableDiffusionXLPipeline; accepted is a StableDiff"):
+        find("owner/turbo")
+    assert set(server.asked) == {"model_index.json"}
+    server.asked.clear()
+    look_up("emoji")
+    look_up("owner/turbo")
+    assert not server.asked
+    with pytest.raises(Refusal, match="holds a StableDiffusionXLPipeline"):
+        find(server.folder)  # the same from a folder here
 
 
 def test_a_repository_of_checkpoint_files_says_how_to_get_one(server: type[Hub], tmp_path: Path) -> None:

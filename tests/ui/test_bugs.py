@@ -92,7 +92,7 @@ def test_every_event_of_a_tab_is_guarded(
     guard = page.answering
     monkeypatch.setattr(page, "answering", lambda work, failure, say: guard(bug, failure, say))
     with gr.Blocks() as blocks:
-        shared = Page(blocks, gr.BrowserState({"run": ""}), {}, gr.Button(), lambda event: event)
+        shared = Page(blocks, gr.HTML(), {}, gr.Button(), lambda event: event)
         with gr.Tab("Tab"):
             tab.build(shared)
     handlers = [event for event in blocks.fns.values() if event.fn is not None]

@@ -1,5 +1,6 @@
 """The page from memory: made once for each address, and never another one's."""
 
+import re
 from pathlib import Path
 
 import gradio
@@ -79,3 +80,20 @@ def test_gradios_own_page_finds_its_server_and_is_else_as_it_was() -> None:
     assert places == sorted(places)
     assert page.count("<!--ours--></head>") == page.count("<gradio-app") == 1
     assert page.count("&lt;") == raw.count("&lt;")
+
+
+def test_style_sheets_that_were_asked_for_stand_in_the_next_page_and_are_not_asked_for_again() -> None:
+    told = {
+        "/": "<head></head><gradio-app></gradio-app>",
+        "/assets/a-1.css": "a > b { color: red }",
+        "/assets/b-1.css": "c { background: url(d.png) }",  # relative to where it lies
+        "/assets/e-1.js": "f",
+    }
+    routes = [Route(path, lambda request: Response(told[request.url.path])) for path in told]
+    client = TestClient(Starlette(routes=routes, middleware=[Middleware(frontpage.Frontpage)]))
+    assert all(client.get(path).text for path in [*told][1:])
+    page = client.get("/").text
+    assert '<link rel="stylesheet" href="./assets/a-1.css" disabled><style>a > b { color: red }</style>' in page
+    assert re.search(r'rel="preload" as="style"\s+href="./assets/b-1.css"', page)
+    assert "d.png" not in page
+    assert re.search(r'rel="modulepreload"\s+href="./assets/e-1.js"', page)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_on_your_own_machine_there_is_no_banner() -> None:
     head = header()
-    assert "Everything runs on this machine. Nothing you type leaves it." in head
+    assert "Everything runs on this machine. Of what you type, only the name of a model on the hub leaves it." in head
     assert "<aside" not in head
 
 

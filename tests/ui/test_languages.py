@@ -97,7 +97,7 @@ def from_components(page: gr.Blocks) -> tuple[set[str], set[str]]:
     for part in page.blocks.values():
         shown = PROPS if isinstance(part, gr.Button | gr.UploadButton) else PROPS[:-1]
         data = ("field-model", "field-way") if isinstance(part, gr.Dropdown | gr.Radio) else ()
-        for name in shown if not isinstance(part, gr.HTML | gr.State | gr.BrowserState) else ():
+        for name in shown if not isinstance(part, gr.HTML | gr.State) else ():
             text: Any = getattr(part, name, None)
             text = json.loads(text.removeprefix("__i18n__"))["key"] if str(text).startswith("__i18n__") else text
             if (

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from balign.host import visitors
@@ -55,7 +54,7 @@ def event(page, part: str, kind: str = "click") -> Any:  # type: ignore[no-untyp
 def test_erase_on_the_page_begins_a_run_of_this_browsers(page) -> None:  # type: ignore[no-untyped-def]
     erase = event(page, "erase")
     answer = erase.fn(None, ANN, *(part.value for part in erase.inputs[1:]))
-    (stored,) = [value for part, value in answer.items() if isinstance(part, gr.BrowserState)]
+    (stored,) = [value for part, value in answer.items() if part.elem_id == "part-kept"]
     run = find(stored["run"])
     assert run is not None
     assert stored["owner"] == ANN["owner"]
@@ -68,7 +67,7 @@ def test_erase_on_the_page_begins_a_run_of_this_browsers(page) -> None:  # type:
 def test_each_button_of_the_runs_tab_is_told_who_presses_it(page, finished: Run, button: str) -> None:  # type: ignore[no-untyped-def]
     visitors.sign(finished, visitors.Visitor(ANN["owner"]))
     pressed = event(page, f"runs-{button}")
-    assert isinstance(pressed.inputs[0], gr.BrowserState)
+    assert pressed.inputs[0].elem_id == "part-kept"
     for store in ({"owner": "b" * 43}, None):
         answer = pressed.fn(None, store, *([finished.id] for _ in pressed.inputs[1:]))
         assert 'class="notice refused"' in str(answer.values())

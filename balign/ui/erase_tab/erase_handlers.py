@@ -10,6 +10,7 @@ from balign.host import limits, processes, scheduler, visitors, waitlist
 from balign.host.discard import DISCARDED
 from balign.host.status import RunView, look
 from balign.markup.languages import said
+from balign.models import catalogue
 from balign.refusal import Refusal
 from balign.runs import resizing
 from balign.runs.folder import find
@@ -122,6 +123,8 @@ def attach(caller: Caller) -> Answer:
 def model_info(caller: Caller, name: object) -> Answer:
     """What the page says of the chosen model, the words to choose from, its numbers as what empty settings mean."""
     try:
+        if not limits.public():  # where a stranger's model may be any, and its files of any size
+            catalogue.look_up(str(name))
         about, numbers = form.about_model(str(name)), form.numbers_of(str(name))
     except Refusal:  # which is said at the field
         about, numbers = "", {}

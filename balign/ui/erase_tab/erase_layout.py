@@ -28,7 +28,7 @@ OWNER = """async (browser) => {
 }"""
 """Takes the secret from the end of the page's address, where a link that owns a run has it."""
 REMEMBER = "(browser) => { balignRemember(browser); }"
-"""Where a browser keeps nothing, says so and gives that link."""
+"""Keeps it; where a browser keeps nothing, says so and gives that link."""
 BUTTONS: dict[str, tuple[str, str, Callable[..., Answer], str]] = {
     "stop": ("Stop", "stop", erase_handlers.stop, "stopped"),
     "compare": ("Compare now", "compare-now", erase_handlers.compare, "compared"),
@@ -39,7 +39,7 @@ BUTTONS: dict[str, tuple[str, str, Callable[..., Answer], str]] = {
 Look = Callable[[Any], Any]
 
 
-def build(page: gr.Blocks, browser: gr.BrowserState) -> tuple[dict[str, Any], Any, Look]:
+def build(page: gr.Blocks, browser: gr.HTML) -> tuple[dict[str, Any], Any, Look]:
     """The tab, inside the tab that is being built: its fields by name, the duel's button, what refreshes it."""
     parts: dict[str, Any] = {
         "browser": browser,
@@ -212,7 +212,9 @@ def _events(page: gr.Blocks, fields: dict[str, Any], parts: dict[str, Any]) -> L
     lists = dict.fromkeys(("file", "keep", "erase", "replace", "kind", "model"))
     on(parts["file"].upload, keep_assistant.from_file, failure, lists, ["keep"], say="added")
     failure = "The model could not be looked up"
-    on(fields["model"].change, erase_handlers.model_info, failure, ["model"], ["model", "words", *form_fields.OF_MODEL])
+    told = ["model", "words", *form_fields.OF_MODEL]
+    looked = on(fields["model"].change, erase_handlers.model_info, failure, ["model"], told)
+    on(looked, keep_assistant.follow, "The form could not be read", fields, shown)  # the hub may have said what it is
     on(parts["way"].input, erase_handlers.choose_way, "The method could not be chosen", ["way"], ["method"])
     numbers = [
         setting.name for setting in form_fields.SETTINGS if setting.none and setting.name not in form_fields.OF_MODEL

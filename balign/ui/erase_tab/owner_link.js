@@ -1,4 +1,5 @@
-/* A link that owns runs, for a browser that keeps nothing: the secret stands behind the #, which is sent to nobody. */
+/* Keeps the run that is shown and the secret of its owner; where a browser keeps nothing, a link that owns runs: the
+   secret stands behind the #, which is sent to nobody. */
 (() => {
   "use strict";
   const MARK = "#owner=";
@@ -16,6 +17,11 @@
   };
 
   window.balignRemember = (browser) => {
+    try {
+      localStorage.setItem("balign-kept", JSON.stringify(browser)); // here.html reads it
+    } catch (error) {
+      console.warn(error); // the storage is full
+    }
     if (!browser?.owner || !browser.run || !forgets()) return;
     const link = new URL(location);
     link.searchParams.set("run", browser.run);

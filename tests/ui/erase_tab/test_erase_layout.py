@@ -49,7 +49,7 @@ def broken(bug: str) -> Callable[..., object]:
 
 def build() -> gr.Blocks:
     with gr.Blocks() as blocks:
-        browser = gr.BrowserState({"run": ""})
+        browser = gr.HTML()
         erase_layout.build(blocks, browser)
     return blocks
 
