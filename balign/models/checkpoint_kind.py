@@ -64,7 +64,7 @@ def identify(path: Path) -> CheckpointKind:
         )
     if ending not in (".safetensors", ".sft"):
         raise Refusal(
-            f"{path} is a file {f'of the kind {ending}' if ending else 'without an ending'}; a .safetensors file or a "
+            f"{path} is a {f'{ending} file' if ending else 'file without an ending'}; a .safetensors file or a "
             "pipeline's folder is accepted."
         )
     header = tensor_file.read(path)
