@@ -237,6 +237,9 @@ class RunConfig(Options):
 
 
 ACCEPTED = {
+    "tuple_type": "a list",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float", "int_parsing_size"), "a whole number"),
     **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a number"),
     "greater_than": "more than {gt:,}",
