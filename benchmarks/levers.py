@@ -4,8 +4,8 @@
     python -m benchmarks.levers --width 0.25 --pixels 256 --batch 1     # Stable Diffusion 1.4's shape, smaller
 
 A step is the restricted one on the chosen weights in fp32. The variants take turns and medians count: of processor
-time on a CPU, which other programs disturb little. Memory is as in `step.py`. A wait is a number that is fetched from
-the device; it costs something on a graphics card only.
+time on a CPU, which other programs disturb little. Memory is as in `step.py`. A single number that lies on the device
+is waited for; that costs something on a graphics card only.
 """
 
 import argparse
@@ -42,7 +42,7 @@ VARIANTS = {
 
 
 class Waits(TorchDispatchMode):
-    """Counts the numbers that are fetched from the device."""
+    """Counts the single numbers that are read from a tensor."""
 
     count = 0
 
@@ -111,7 +111,7 @@ def main() -> None:
     for name, median in medians.items():
         print(f"| {name} | {median:.3f} | {median / first:.3f} | {peaks[name] / 2**20:.1f} |")
     trained = len(select(next(iter(setups.values())).model.denoiser, options.train))
-    print(f"A step fetches {waits.count} numbers from the device, for {trained} weights that train.")
+    print(f"A step reads {waits.count} single numbers, {trained} of them Adam's counters, which stay on the host.")
 
 
 if __name__ == "__main__":

@@ -195,8 +195,12 @@ class RunConfig(Options):
     @model_validator(mode="before")
     @classmethod
     def _of_an_earlier_release(cls, value: Any) -> Any:
-        """A stored config without `edit` is from when the default was `balign`: its run means that method still."""
-        if isinstance(value, dict) and "edit" not in value and "method" in value and value["method"] is None:
+        """A stored config without `edit` is from when the default was `balign`: its run means that method still.
+
+        A stored one holds every field that there was; what somebody asks for may say `"method": null` too.
+        """
+        stored = isinstance(value, dict) and {"method", "steps", "scorer", "seed", "device"} <= value.keys()
+        if stored and "edit" not in value and value["method"] is None:
             return value | {"method": "balign"}
         return value
 

@@ -1,8 +1,10 @@
 """A config is refused with one sentence that names the value and what would be accepted."""
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -21,6 +23,13 @@ def test_a_config_survives_json():
     )
     assert RunConfig.parse(config.to_json()) == config
     assert config.erase == (Concept(name="cat"), Concept(name="dog", replace_with="horse"))
+
+
+def test_no_method_is_the_default_and_of_an_earlier_release_what_it_was_then():
+    assert RunConfig.parse({"erase": ["cat"], "method": None}) == RunConfig.parse({"erase": ["cat"]})
+    old = (Path(__file__).parents[1] / "at_eeb0edf" / "run" / "config.json").read_text()
+    assert json.loads(old)["method"] is None
+    assert RunConfig.parse(json.loads(old)).method == "balign"
 
 
 def test_a_config_does_not_change():
