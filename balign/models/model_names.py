@@ -119,9 +119,9 @@ def meaning(name: str) -> OnHub | Path | None:
 
 def _bare(name: str) -> str:
     """The name without the space, quotes and brackets around it."""
-    name = name.strip()
+    name = name.strip(" ")
     while len(name) > 1 and AROUND.get(name[0]) == name[-1]:
-        name = name[1:-1].strip()
+        name = name[1:-1].strip(" ")
     return name
 
 

@@ -32,7 +32,7 @@ def test_the_change_is_written_as_a_lora_which_says_what_it_holds(finished, tmp_
         with pytest.raises(ValueError, match=refusal):
             exporting.export_lora(finished.run, out, rank)
     assert out.read_bytes() == b""
-    with pytest.raises(ValueError, match="'lora.ckpt' is no name for a LoRA"):
+    with pytest.raises(ValueError, match=r"'lora\.ckpt' is no name for a LoRA"):
         exporting.export_lora(finished.run, tmp_path / "lora.ckpt", 4)
     assert any(name.endswith("attn2_to_k.lora_up.weight") for name in load_file(tmp_path / "2.safetensors"))
 
