@@ -1,7 +1,8 @@
 """The collateral matrix: what each run erased against what was tested, each cell a paired difference with its interval.
 
-A cell pools a run's test pictures of one concept, whichever group they are in, before and after. Runs that were all
-tested on one file of prompts (`balign evaluate --tests`) have cells of the same prompts and seeds.
+A cell pools a run's test pictures of one concept, whichever group they are in, before and after. Of a concept that the
+run did not erase, pictures that show what it did erase as well, an ink cat where the cat was erased, are left out. Runs
+that were all tested on one file of prompts (`balign evaluate --tests`) have cells of the same prompts and seeds.
 """
 
 from collections import Counter
@@ -61,7 +62,7 @@ def matrix(runs: Sequence[Run]) -> list[MatrixRow]:
         MatrixRow(
             run=run,
             name=run.label or ", ".join(concept.name for concept in run.config.erase),
-            cells=tuple(_cell(concept, concept in own, pictures.get(concept, [])) for concept in concepts),
+            cells=tuple(_cell(concept, own, pictures.get(concept, [])) for concept in concepts),
             sensitive=blurred,
         )
         for run, own, pictures, blurred in shown
@@ -89,7 +90,10 @@ def _by_concept(report: RunReport) -> dict[str, list[tuple[GroupName, Pair]]]:
     return found
 
 
-def _cell(concept: str, erased: bool, images: Sequence[tuple[GroupName, Pair]]) -> MatrixCell:
+def _cell(concept: str, erased: Sequence[str], images: Sequence[tuple[GroupName, Pair]]) -> MatrixCell:
+    """The cell of a concept in a run that erased these."""
+    if concept not in erased:
+        images = [(group, pair) for group, pair in images if not set(erased) & set(pair.labels.values())]
     pairs = [pair for _, pair in images]
     before, after = ([getattr(pair, f"alignment_{side}") for pair in pairs] for side in ("before", "after"))
-    return MatrixCell(concept, erased, change(before, after, [pair.prompt for pair in pairs]), tuple(images))
+    return MatrixCell(concept, concept in erased, change(before, after, [pair.prompt for pair in pairs]), tuple(images))

@@ -44,6 +44,13 @@ def test_a_cell_is_the_paired_difference_with_its_interval(fake: Fake) -> None:
     assert len(cat.images) == 12
 
 
+def test_a_picture_of_what_was_erased_counts_for_nothing_else(fake: Fake) -> None:
+    cat, ink = matrix([erasing(fake, "cat", 0.2), erasing(fake, "ink", 0.1)])
+    assert [(cell.concept, cell.change.n) for cell in cat.cells] == [("cat", 12), ("ink", 24)]
+    assert not any("cat" in pair.labels.values() for _, pair in cat.cells[1].images)
+    assert [(cell.concept, cell.change.n) for cell in ink.cells] == [("cat", 0), ("ink", 36)]
+
+
 def test_it_is_shown_in_the_terminal_and_on_the_page_with_its_pictures(fake: Fake) -> None:
     runs = [erasing(fake, "cat", 0.2), erasing(fake, "guitar", 0.1)]
     with Terminal(record=True, width=200) as terminal:
