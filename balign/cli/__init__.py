@@ -83,8 +83,11 @@ def main(arguments: list[str] | None = None) -> int:
             description="Make a text-to-image model forget a concept and keep the rest.",
             args=arguments,
         )
-    except (Refusal, DrawingFailed, OSError) as error:
+    except (Refusal, DrawingFailed) as error:
         complain(str(error))
+        return 2
+    except OSError as error:  # the disk's, in words
+        complain(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else str(error))
         return 2
     except KeyboardInterrupt:
         return STOPPED

@@ -17,6 +17,11 @@ MARKER = re.compile(r"^\s*(?:[-*\u2022\u00b7\u2013]|\(?\d{1,3}[.)])\s+")
 QUOTED = re.compile(
     r"(?<!\w)(?:\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|\u00ab[^\u00bb\n]*\u00bb|\u300c[^\u300d\n]*\u300d)(?!\w)"
 )
+PICTURE = re.compile(
+    r"(?:[\U0001f1e6-\U0001f1ff]{2}|[\u2190-\u2bff\U0001f000-\U0001fbff])[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
+    r"(?:\u200d[\u2190-\u2bff\U0001f000-\U0001fbff][\ufe0f\U0001f3fb-\U0001f3ff]*)*"
+)
+"""One emoji, whatever it is joined of."""
 QUOTES = "\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d\u2039\u203a"
 SHORT = 3
 """Words of each part between commas, at most, for a line to keep to be several entries."""
@@ -77,6 +82,9 @@ def _apart(parts: list[str], known: Callable[[str], bool] | None) -> list[str]:
     found: list[str] = []
     for part in parts:
         part = re.sub(r"^\s*(?:and|or|&)\s+", "", part) if len(parts) > 1 else part
+        if not PICTURE.sub("", part).strip():
+            found += PICTURE.findall(part)  # emoji in a row are one each
+            continue
         pieces = JOINED.split(part.strip()) if known and HELD not in part else [part]
         apart = len(pieces) > 1 and known is not None and not known(part) and all(p and known(p) for p in pieces)
         found += pieces if apart else [part]

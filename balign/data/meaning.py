@@ -101,6 +101,8 @@ def _open(name: str, own: Lexicon, wanted: str | None) -> Meaning:
             return _meaning(home, _as_before(listed, home) if wanted is None else listed, name, text)
         if hint == "style" and wanted in (None, "style") and tells_style(name):
             return Meaning(load("styles"), (Word(text, "style"),))
+        if hint == "person" and wanted in (None, hint):
+            return Meaning(load("portraits"), (Word(text, hint),))
         if hint == "background" and wanted in (None, hint):
             whole = ARTICLE.sub("", plain(name))
             return Meaning(load("backgrounds"), (Word(whole, hint),))

@@ -11,21 +11,44 @@ MEDIUM = (
     r"|poster|cartoon|render|pic|depiction|comic|poem)"
 )
 FIXED = (
-    r"(?:an?|the|some|any|all|every|each|my|your|his|her|our|their|this|that|these|those|one|two|three"
+    r"(?:an?|the|some|any|all|every|each|my|your|his|her|our|their|this|that|these|those|one|two|three|four|five"
+    r"|many|several|few|both|\d{1,3}(?=\s+(?-i:[a-z]))"
     r"|le|la|les|l'|un|une|der|die|das|ein|eine|el|los|las|il|lo|gli|o)"
 )
 ARTICLE = re.compile(rf"^(?:{FIXED}\s+|l['\u2019])+(?=\S)", re.IGNORECASE)
 OF = re.compile(
     rf"^(?:(?:an?|the|some|any|all)\s+)?(?:(?:close-?up|high quality|detailed|realistic|beautiful)\s+)*"
     rf"(?:(?:the )?(?:word|concept|idea|term|notion|theme)s?(?:\s+of)?\s+"
-    rf"|(?:{MEDIUM}s?|anything|everything|things?)\s+(?:of|with|showing|containing|about)\s+)(?=\S)",
+    rf"|(?:{MEDIUM}s?|anything|everything|things?)\s+(?:of|with|showing|containing|about)\s+"
+    rf"|(?:pair|couple|bunch|lot|number|type|kind|sort)s?\s+of\s+)(?=\S)",
     re.IGNORECASE,
 )
+COMMAND = re.compile(
+    r"^(?:(?:please|i|you|want|would|like|need|can|could|we|to|let's)\s+)*"
+    r"(?:(?:erase|remove|delete|unlearn|get\s+rid\s+of|forget(?!\s+me\b))\s+(?:about\s+)?|(?-i:not?\s)(?!.*\bsigns?$))"
+    r"|\s+please$",
+    re.IGNORECASE,
+)
+"""What some say around a concept that is to go: remove cats please, no cats."""
+AROUND = re.compile(
+    r"^[(\[]+([^()\[\]:]+)(?::\s*\d*\.?\d+)?[)\]]+$|^([^()\[\]:]+?)(?:\s+[(\[][^()\[\]]*[)\]]|:\d*\.?\d+)$"
+)
+"""A weight as drawing programs write it, (cat:1.2), or a word of explanation behind, cat (animal)."""
+FACES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"^(?:the\s+)?(?:face|likeness|looks?|smile|body)s?\s+of\s+(?P<of>\S.*)$",
+        r"^(?P<of>\S.*?)['\u2019]s?\s+(?:face|likeness|looks?|smile|body)s?$",
+    )
+)
+"""Wordings that say somebody is meant, if what is named is written as a name."""
 LIKENESS = re.compile(r"\b(?:photo(?:graph)?|picture|portrait|image|pic)s?\s+of\b", re.IGNORECASE)
 POSSESSIVE = re.compile(r"['\u2019]s?$")
 STYLES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
+        r"^(?:\S+\s+){0,2}(?:estilo|style|stile?|mani[e\u00e8]re|manera)\s+(?:(?:del?|di|da|do|von)\s+|d['\u2019])(?P<of>\S.*)$",
+        r"^(?:.*\s)?\u0432\s+\u0441\u0442\u0438\u043b\u0435\s+(?P<of>\S.*)$",
         rf"^(?:.*\b{MEDIUM}s?\s+(?:made\s+|done\s+|drawn\s+|painted\s+)?)?by\s+(?P<of>\S.*)$",
         r"^(?:.*\b)?(?:in\s+)?(?:the\s+)?(?:art\s+)?(?:style|manner|look|aesthetic)s?\s+of\s+(?P<of>\S.*)$",
         r"^(?:in\s+)?(?:the\s+)?(?P<of>\S.*?)(?:['\u2019]s?)?(?:\s+|-)(?:art\s+)?(?:style[ds]?|esque)$",
@@ -52,6 +75,8 @@ ENDINGS = tuple(
 """Words after a name, and the kind that it then is, if it is listed."""
 LISTED_AS = {
     **dict.fromkeys(("nudity", "nsfw", "nakedness", "nudes", "nudism", "bare skin", "topless", "unclothed"), "nude"),
+    **dict.fromkeys(("desnudez", "desnudos", "nudite", "nudita", "nudez", "nacktheit", "golizna", "naaktheid"), "nude"),
+    **dict.fromkeys(("\u043d\u0430\u0433\u043e\u0442\u0430", "\u30cc\u30fc\u30c9"), "nude"),
     **dict.fromkeys(("blood and gore", "bleeding people"), "bloody"),
 }
 """Nouns for an attribute that is listed as an adjective."""
@@ -72,7 +97,8 @@ def readings(name: str) -> Iterator[tuple[str, str | None]]:
         yield LISTED_AS[folded(text)], "attribute"
     stripped = text
     while True:
-        shorter = ARTICLE.sub("", OF.sub("", stripped, count=1), count=1)
+        shorter = AROUND.sub(lambda found: found[1] or found[2], COMMAND.sub("", stripped)).strip()
+        shorter = ARTICLE.sub("", OF.sub("", shorter, count=1), count=1)
         shorter = POSSESSIVE.sub("", shorter)
         if shorter == stripped or not shorter:
             break
@@ -85,6 +111,10 @@ def readings(name: str) -> Iterator[tuple[str, str | None]]:
             match = pattern.match(each)
             if match:
                 yield POSSESSIVE.sub("", ARTICLE.sub("", match["of"])).strip(), "style"
+    for pattern in FACES:
+        match = pattern.match(stripped)
+        if match and match["of"][:1].isupper():
+            yield match["of"], "person"
     for pattern, hint in ENDINGS:
         match = pattern.match(stripped)
         if match:

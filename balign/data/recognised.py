@@ -24,6 +24,18 @@ def category(text: str, lexicon: Lexicon) -> tuple[Word, ...]:
     return found if len(found) > 1 else ()
 
 
+PLURALS = {
+    "s": ("Spanish", "French", "Portuguese", "Dutch"),
+    "es": ("Spanish", "Portuguese"),
+    "x": ("French",),
+    "n": ("German",),
+    "en": ("German", "Dutch"),
+    "e": ("German",),
+    "er": ("German",),
+}
+"""How languages whose words are listed in the singular make a plural of them."""
+
+
 @cache
 def _names() -> Any:
     return json.loads((FOLDER / "words" / "recognised.json").read_text(encoding="utf-8"))
@@ -73,4 +85,10 @@ def _languages() -> dict[str, tuple[str, str]]:
 
 def translated(text: str) -> tuple[str, str] | None:
     """The English for a word of another language, and which one that is; None for a word that is not listed."""
-    return _languages().get(folded(text))
+    whole = folded(text)
+    found = _languages().get(whole)
+    for ending in PLURALS if found is None else ():
+        one = _languages().get(whole.removesuffix(ending)) if whole.endswith(ending) else None
+        if one is not None and one[1] in PLURALS[ending]:
+            return one
+    return found

@@ -15,6 +15,9 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "prompts"
 JOINERS = "\u200c\u200d"
 ASCII_WORD = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
+PEOPLE = "\U0001f468\U0001f469\U0001f9d1\U0001f467\U0001f466\U0001f9d2\U0001f476"
+INITIAL = re.compile(r"\b([a-z])\.(?=[a-z]\b)")
+"""H.R. Giger is H. R. Giger."""
 WHOLE = {"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "\u2019": "'"}
 """Letters that Unicode does not take apart."""
 POINTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c7\u0640\u064b-\u0655\u0670\ufe00-\ufe0f]")
@@ -68,7 +71,7 @@ def forms(token: str) -> frozenset[str]:
 @lru_cache(maxsize=8_192)
 def tokens(text: str) -> tuple[frozenset[str], ...]:
     """The text as tokens, each with what may be its singular; a text of signs alone is one of them."""
-    whole = folded(text)
+    whole = INITIAL.sub(r"\1 ", folded(text))
     found = ASCII_WORD.findall(whole) if whole.isascii() else _words(whole)
     return tuple(forms(token) for token in found)
 
@@ -157,6 +160,11 @@ def spoken(text: str) -> str:
     flag = "".join(chr(ord(char) - 0x1F1E6 + ord("A")) for char in said if 0x1F1E6 <= ord(char) <= 0x1F1FF)
     if flag:
         return str(vocabulary()["flags"].get(flag, f"{flag} flag"))
+    joined = "".join(said)
+    if joined in vocabulary()["joined"]:
+        return str(vocabulary()["joined"][joined])
+    if len(said) > 1 and not set(said) - set(PEOPLE):
+        return "family"
     if said[0] in "\U0001f468\U0001f469\U0001f9d1" and said[-1] in vocabulary()["jobs"]:
         return str(vocabulary()["jobs"][said[-1]])
     return unicodedata.name(said[0], text).lower()

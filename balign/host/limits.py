@@ -177,7 +177,7 @@ def check_model(name: str) -> None:
     It does those of the catalogue; with BALIGN_OPEN_MODELS=1 any of the hub; never a folder.
     """
     known = [entry.id for entry in CATALOGUE]
-    if not public() or hub_id(name) in known:
+    if not public() or hub_id(name).lower() in map(str.lower, known):
         return
     if os.environ.get("BALIGN_OPEN_MODELS") != "1":
         raise Refusal(f"The model {name[:80]!r} is not offered here; accepted are {', '.join(known)}.")

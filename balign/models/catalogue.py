@@ -135,8 +135,9 @@ def find(id_or_path: str | Path) -> Entry:
     """
     name = str(id_or_path).strip()
     listed = {entry.id: entry for entry in CATALOGUE}
-    if name in listed:
-        return listed[name]
+    any_case = {entry.id.lower(): entry for entry in CATALOGUE}
+    if name.lower() in any_case:
+        return any_case[name.lower()]
     meant = meaning(name)
     if meant is None:
         raise Refusal(
@@ -144,7 +145,7 @@ def find(id_or_path: str | Path) -> Entry:
             "that holds a diffusers pipeline, or a .safetensors checkpoint of Stable Diffusion 1 or 2."
         )
     if isinstance(meant, OnHub):
-        return listed.get(meant.id) or _of_hub(meant.id)
+        return any_case.get(meant.id.lower()) or _of_hub(meant.id)
     return _of_folder(meant) if meant.is_dir() else _of_file(meant)
 
 
@@ -186,8 +187,8 @@ def _of_hub(id: str) -> Entry:
     """A general entry for an unlisted hub id, with what is known if its configurations are on this machine."""
     note = "Not one of those listed here: Stable Diffusion 1 or 2 with safetensors weights should do; "
     note += "another kind of model is refused before its weights are fetched."
-    if id in SUCCESSORS:
-        note = f"It was deleted from the hub; its copy there is {SUCCESSORS[id]}."
+    if successor := SUCCESSORS.get(id.partition("@")[0]):
+        note = f"It was deleted from the hub; its copy there is {successor}."
     folder = hub.cached(id)
     entry = replace(_like(folder, id), id=id, name=id, licence="see its page on the hub", bundled=False, note=note)
     return _drawn_well(entry, folder)
@@ -203,6 +204,7 @@ def _of_folder(folder: Path) -> Entry:
 
 def _of_file(file: Path) -> Entry:
     """A general entry for a checkpoint in one file."""
+    pipeline_files.refuse_a_part(file)
     kind = checkpoint_kind.identify(file)
     entry = replace(
         SD14 if kind.generation == "sd1" else SD21,

@@ -24,18 +24,21 @@ OTHERS = (
     (r"joint_blocks\.", "a Stable Diffusion 3"),
     (r"double_blocks\.|double_stream_blocks\.", "a Flux or a kin of it"),
     (r"^cond_stage_model\.roberta|^noise_augmentor|^embedder\.", "an unCLIP or AltDiffusion"),
-    (r"conditioner\.embedders\.|label_emb\.|add_embedding\.", "a Stable Diffusion XL"),
+    (r"conditioner\.embedders\.|label_emb\.|add_embedding\.", "a Stable Diffusion XL or a kin of it"),
     (r"^model\.diffusion_model\.(layers|blocks|transformer_blocks)\.", "a diffusion transformer"),
 )
 """What files of other kinds hold, the first that fits."""
 PARTS = (
     (r"^unet\.|^(down|up)_blocks\.|^mid_block\.|^text_model\.|^transformer_blocks\.", "a part of a diffusers pipeline"),
     (r"^input_blocks\.|^model\.diffusion_model\.", "a denoiser alone"),
-    (r"^(encoder|decoder|first_stage_model)\.(conv_|down|up|mid|encoder|decoder)", "an autoencoder (VAE) alone"),
-    (r"^(cond_stage_model|transformer|embeddings|encoder\.layers)\.", "a text encoder alone"),
+    (
+        r"^(encoder|decoder|first_stage_model)\.(conv_|down|up|mid|encoder|decoder|layers\.\d+\.(weight|conv))",
+        "an autoencoder (VAE) alone",
+    ),
+    (r"^(cond_stage_model|transformer|embeddings|encoder\.(layers|block))\.", "a text encoder alone"),
 )
 """The same for what is in a whole checkpoint too."""
-CHANNELS = {9: "an inpainting model", 8: "an InstructPix2Pix", 7: "an upscaler", 5: "a depth model"}
+CHANNELS = {9: "an inpainting model", 8: "an InstructPix2Pix or a kin of it", 7: "an upscaler", 5: "a depth model"}
 """What takes more than the latent, by how many channels it takes."""
 WANTED = "accepted is a whole checkpoint of Stable Diffusion 1 or 2"
 
@@ -61,7 +64,8 @@ def identify(path: Path) -> CheckpointKind:
         )
     if ending not in (".safetensors", ".sft"):
         raise Refusal(
-            f"{path} is a {ending or 'nameless'} file; a .safetensors file or a pipeline's folder is accepted."
+            f"{path} is a {f'{ending} file' if ending else 'file without an ending'}; a .safetensors file or a "
+            "pipeline's folder is accepted."
         )
     header = tensor_file.read(path)
     _refuse_others(header)

@@ -290,6 +290,9 @@ class DiffusersModel(BaseModel):
                 f"The denoiser in {where} takes {denoiser.get('in_channels')} channels and its autoencoder gives "
                 f"{vae.get('latent_channels')}; accepted are models that take the latent alone (no inpainting)."
             )
+        scale = vae.get("scaling_factor", 1.0)
+        if type(scale) not in (int, float) or not 0 < scale < float("inf"):
+            raise Refusal(f"The scaling_factor of the autoencoder in {where} is {scale!r}; a number is accepted.")
 
     @property
     def _factor(self) -> int:

@@ -100,7 +100,12 @@ class PipelineFolder(Source):
             if part == "tokenizer":
                 self._check_tokenizer()
                 continue
-            self.config(part)
+            if packed := self.config(part).get("quantization_config"):
+                method = packed.get("quant_method", packed) if isinstance(packed, dict) else packed
+                raise Refusal(
+                    f"The weights in {self.where / part} are quantized ({str(method)[:60]}), which cannot be trained; "
+                    "the model's own, in fp32, fp16 or bf16, are accepted."
+                )
             for name in self._choice(part).files:
                 if name.endswith(".safetensors"):
                     tensor_file.read(self.where / part / name)
@@ -145,7 +150,7 @@ def check_index(source: Source, pipeline: str, family: str, classes: Mapping[str
     for part, wanted in classes.items():
         found = (index.get(part) or [None])[-1]
         if found != wanted:
-            raise Refusal(f"The {part} of {source.where} is a {found}; accepted is a {wanted}.")
+            raise Refusal(f"The {part} of {source.where} is {found}; accepted is {wanted}.")
 
 
 def kind(part: str) -> Any:

@@ -6,6 +6,7 @@ What looks like a path is never asked of the hub.
 import re
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from balign.refusal import Refusal
 
@@ -33,6 +34,8 @@ FILES = (
     ".7z",
 )
 """How the names of files end that people take for models."""
+WEIGHTS = FILES[:3]
+"""Those of them that hold a whole model."""
 FOLDERS = (
     "model",
     "models",
@@ -49,14 +52,19 @@ FOLDERS = (
 """Folders that people keep models in, and nobody on the hub is called."""
 PART = r"[A-Za-z0-9][\w.-]{0,95}"
 HUB_ID = re.compile(rf"{PART}/{PART}(@[\w][\w./-]{{0,95}})?", re.ASCII)
+OTHERS = "spaces|datasets|models|docs|blog|papers|collections|tasks|learn|posts|settings|organizations|api|new|chat"
+"""First parts of the hub's addresses that are no owner's name."""
 ADDRESS = re.compile(
-    rf"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/({PART}/{PART})"
-    r"(?:/(tree|blob|resolve|raw)/([^/?#]+)(?:/([^?#]*))?)?/?(?:[?#].*)?",
+    rf"(?:git clone\s+)?(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/|hf://)(?!(?:{OTHERS})/)({PART}/{PART}?)"
+    r"(?:\.git)?(?:/(\w+)(?:/(refs/\w+/\w+|[^/?#]+)(?:/([^?#]*?))?)?)?[/.]*(?:[?#].*)?",
     re.ASCII | re.IGNORECASE,
 )
-URL = re.compile(
-    r"[a-z][a-z0-9+.-]+://|(www\.)?civitai\.(com|red|green)/|(www\.)?(huggingface|hf)\.co(/|$)", re.IGNORECASE
-)
+REVISIONS = ("tree", "blob", "resolve", "raw", "commit")
+"""The views of a repository whose addresses go on with a revision."""
+HUB = re.compile(r"([a-z]+://)?(www\.)?(huggingface|hf)\.co(/|$)", re.IGNORECASE)
+URL = re.compile(r"[a-z][a-z0-9+.-]+://|(www\.)?civitai\.(com|red|green)/", re.IGNORECASE)
+AROUND = {'"': '"', "'": "'", "`": "`", "<": ">", "(": ")", "\u201c": "\u201d"}
+"""What people paste around a path or an address."""
 
 
 class OnHub(NamedTuple):
@@ -67,10 +75,12 @@ class OnHub(NamedTuple):
 
 def hub_id(name: str) -> str:
     """A name as it is, but the hub id in place of a pasted address of its page. Looks at no disk."""
-    found = ADDRESS.fullmatch(name.strip())
-    if not found or found[4] or found[2] not in (None, "tree"):
+    name = _bare(name)
+    found = ADDRESS.fullmatch(name)
+    if not found or (found[4] and found[2] in REVISIONS):
         return name
-    return found[1] if found[3] in (None, "main") else f"{found[1]}@{found[3]}"
+    revision = unquote(found[3]) if found[2] in REVISIONS and found[3] else "main"
+    return found[1] if revision == "main" else f"{found[1]}@{revision}"
 
 
 def meaning(name: str) -> OnHub | Path | None:
@@ -78,13 +88,21 @@ def meaning(name: str) -> OnHub | Path | None:
 
     Raises Refusal for an address that is no model's, and for what looks like a path where nothing is.
     """
+    name = _bare(name)
     address = ADDRESS.fullmatch(name)
-    if address and address[4]:
-        raise Refusal(
-            f"{name[:200]!r} is the address of a file; download it (hf download {address[1]} {address[4]}) and name it."
-        )
+    if address and address[4] and address[2] in REVISIONS:
+        id, file = address[1], unquote(address[4])
+        if "/" in file or not file.lower().endswith(WEIGHTS):
+            raise Refusal(f"{name[:200]!r} is the address of a part of {id}; name that: {id}.")
+        raise Refusal(f"{name[:200]!r} is the address of a file; download it (hf download {id} {file}) and name it.")
     if address:
         return OnHub(hub_id(name))
+    if HUB.match(name):
+        raise Refusal(
+            f"{name[:200]!r} is no address of a model on the hub; those are of the form https://huggingface.co/owner/name."
+        )
+    if name.lower().startswith("file://"):
+        name = unquote(name[len("file://") :])
     if URL.match(name):
         raise Refusal(
             f"{name[:200]!r} is an address outside the models of the hub; download the model and name its file."
@@ -97,6 +115,14 @@ def meaning(name: str) -> OnHub | Path | None:
     if HUB_ID.fullmatch(name.rstrip("/")):
         return OnHub(name.rstrip("/"))
     return None
+
+
+def _bare(name: str) -> str:
+    """The name without the space, quotes and brackets around it."""
+    name = name.strip(" ")
+    while len(name) > 1 and AROUND.get(name[0]) == name[-1]:
+        name = name[1:-1].strip(" ")
+    return name
 
 
 def existing(name: str) -> Path | None:

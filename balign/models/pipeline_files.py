@@ -60,3 +60,11 @@ def refuse_neighbours(folder: Path) -> None:
             f"{folder} holds no pipeline (no model_index.json); it holds the file {files[0].name}: name that."
         )
     raise Refusal(f"There is no {folder / 'model_index.json'}; a whole diffusers pipeline folder is accepted.")
+
+
+def refuse_a_part(file: Path) -> None:
+    """Raise Refusal for a file that belongs to a pipeline, naming that."""
+    inside = (file.parent / "config.json").is_file()
+    folder = file.parent.parent if inside else file.parent
+    if (inside or file.suffix.lower() == ".json") and (folder / "model_index.json").is_file():
+        raise Refusal(f"{file} is a file of the pipeline in {folder}; name that.")

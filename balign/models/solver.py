@@ -88,10 +88,17 @@ def check(config: Mapping[str, Any], where: str) -> None:
             f"The beta_schedule of {where} is {whole['beta_schedule']!r}; accepted are {', '.join(SCHEDULES)}."
         )
     try:
-        make(whole)
-        noising(whole)
+        solver = make(whole)
+        solver.set_timesteps(2)
+        left = noising(whole).alphas_cumprod
     except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise Refusal(f"The scheduler's configuration in {where} cannot be used: {error}") from error
+        first = str(error).partition("\n")[0]
+        raise Refusal(f"The scheduler's configuration in {where} cannot be used: {first}") from error
+    if not (solver.sigmas.isfinite().all() and (left >= 0).all() and (left < 1).all()):
+        raise Refusal(
+            f"The scheduler of {where} has a noise that cannot be drawn with (beta_start, beta_end or trained_betas); "
+            "accepted are betas between 0 and 1 that leave some signal."
+        )
 
 
 def make(config: Mapping[str, Any], spacing: str | None = None) -> Any:

@@ -132,7 +132,8 @@ class StableDiffusion(DiffusersModel):
     def _tokenizer(self) -> Any:
         tokenizer = self.source.tokenizer()
         longest = int(self.source.config("text_encoder").get("max_position_embeddings", 77))
-        tokenizer.model_max_length = min(tokenizer.model_max_length, longest)  # without its config it has no end
+        said = tokenizer.model_max_length  # without its config it has no end
+        tokenizer.model_max_length = min(said, longest) if isinstance(said, int) and said > 2 else longest
         return tokenizer
 
     def _tokens(self, prompts: list[str]) -> Tensor:

@@ -72,8 +72,9 @@ def _why_not(
             f"are accepted. If you trust them, convert them: {conversion(where, pickled[0], pipeline)}"
         )
     others = sorted(name for name in names if name.endswith(".safetensors"))
-    instead = f" ({others[0]} is no name of them)" if others else ""
-    return f"{part} has no {stem}.safetensors{instead}; only weights saved as safetensors are accepted."
+    if others:
+        return f"{part} has no {stem}.safetensors but {others[0]}; if that holds its weights, rename it so."
+    return f"{part} has no {stem}.safetensors; only weights saved as safetensors are accepted."
 
 
 def conversion(where: str, pickled: str, pipeline: str) -> str:

@@ -4,6 +4,7 @@ A value left at None is that of the method's row or the model's catalogue entry.
 checked when the run starts.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -27,6 +28,8 @@ from balign.runs.own_entries import MAX_PICTURES, MAX_TESTS, PictureEntry, TestP
 MAX_CONCEPTS = 32
 MAX_KEEP = 2_000
 MAX_STEPS = 5_000
+ARROW = re.compile(r"\s*(?:->|=>|\u2192|\u21d2|=)\s*")
+"""Between a concept and what to put in its place."""
 COUNTS = {
     "erase": (MAX_CONCEPTS, "concepts to erase"),
     "keep": (MAX_KEEP, "prompts to keep"),
@@ -69,9 +72,9 @@ class Concept(BaseModel):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `cat`, or `cat=dog` for a dog in place of the cat. Raises Refusal for what cannot be a concept."""
-        name, _, replacement = text.partition("=")
+        name, *replacement = ARROW.split(text, maxsplit=1)
         try:
-            return cls(name=name, replace_with=replacement or None)
+            return cls(name=name, replace_with="".join(replacement) or None)
         except ValidationError as error:
             raise Refusal(explain(error)) from None
 
@@ -238,6 +241,9 @@ class RunConfig(Options):
 
 
 ACCEPTED = {
+    "tuple_type": "a list",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float", "int_parsing_size"), "a whole number"),
     **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a number"),
     "greater_than": "more than {gt:,}",

@@ -15,7 +15,9 @@ SUFFIX = ".toml"
 def read(path: Path, changes: Mapping[str, Any] | None = None) -> RunConfig:
     """The config in this file, with these settings in place of its own. Raises Refusal of one sentence."""
     try:
-        values = tomllib.loads(path.read_bytes().decode())
+        values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise Refusal(f"{path} cannot be read ({error.strerror}); name a file of settings.") from None
     except ValueError as error:  # neither utf-8 nor toml
         raise Refusal(f"{path.name} is not readable toml: {' '.join(str(error).split())}.") from None
     return settled(RunConfig.parse(values | dict(changes or {})), "the field kind")

@@ -37,6 +37,21 @@ def test_one_name_stays_one(text: str) -> None:
     assert split(text, lambda name: name == "cat") == [text]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("🐱🐶", ["🐱", "🐶"]),
+        ("🐱 🐶, owl", ["🐱", "🐶", "owl"]),
+        ("🇫🇷🇩🇪", ["🇫🇷", "🇩🇪"]),
+        ("👩\u200d🍳👍🏽❤️", ["👩\u200d🍳", "👍🏽", "❤️"]),
+        ("🐱 cat", ["🐱 cat"]),
+        ('"🐱🐶"', ["🐱🐶"]),
+    ],
+)
+def test_emoji_in_a_row_are_one_each(text: str, found: list[str]) -> None:
+    assert split(text) == found
+
+
 def test_a_prompt_keeps_its_commas() -> None:
     prompt = "a photo of a dog, oil painting, highly detailed picture of it"
     assert split_prompts(prompt) == [prompt]

@@ -59,6 +59,8 @@ def test_scripts_without_spaces_and_with_signs_are_read_in_words() -> None:
         ("👩\u200d🚀", "astronaut"),
         ("👍🏽", "thumbs up sign"),
         ("a cat", "a cat"),
+        ("\U0001f3f3\ufe0f\u200d\U0001f308", "rainbow flag"),
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467", "family"),
     ],
 )
 def test_emoji_are_said(text: str, said: str) -> None:

@@ -107,6 +107,10 @@ def test_other_models_of_the_hub_are_opened_and_folders_never(monkeypatch: pytes
         "a/b\n",
         "runs/a",
         "owner/x.safetensors",
+        '"owner/name"',
+        "(/etc)",
+        "file:///etc",
+        "file:owner/name",
     ):
         with pytest.raises(ValueError, match="is no hub id"):
             limits.check_model(name)

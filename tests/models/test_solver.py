@@ -67,12 +67,18 @@ def test_every_one_draws_the_same_twice_and_says_what_it_overrides(
         ({"_class_name": "EDMEulerScheduler"}, "has no beta schedule"),
         ({"_class_name": "DDPMScheduler", "beta_schedule": "sigmoid"}, "beta_schedule of here is 'sigmoid'"),
         (MULTISTEP | {"beta_start": "small"}, "cannot be used"),
+        (BETAS | {"_class_name": "PNDMScheduler", "beta_end": 2.0}, "has a noise that cannot be drawn with"),
+        (BETAS | {"_class_name": "PNDMScheduler", "beta_start": float("nan")}, "has a noise that cannot be drawn with"),
+        (BETAS | {"_class_name": "PNDMScheduler", "trained_betas": [0.1] * 1000}, "has a noise that cannot be drawn"),
+        (BETAS | {"_class_name": "PNDMScheduler", "num_train_timesteps": 0}, "cannot be used"),
+        (BETAS | {"_class_name": "PNDMScheduler", "num_train_timesteps": "1000"}, "cannot be used"),
         ({"_class_name": "utils"}, "the schedulers of diffusers are accepted"),
     ],
 )
 def test_what_cannot_be_drawn_from_is_refused_by_name(config: dict[str, Any], said: str) -> None:
-    with pytest.raises(Refusal, match=said):
+    with pytest.raises(Refusal, match=said) as refused:
         solver.check(config, "here")
+    assert "\n" not in str(refused.value)
 
 
 def test_a_config_that_diffusers_no_longer_makes_is_saved_as_one_it_does(tiny_model_path: str, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def test_a_config_does_not_change():
 
 
 def test_a_concept_may_name_its_replacement():
-    assert Concept.parse("cat = dog") == Concept(name="cat", replace_with="dog")
+    for text in ("cat = dog", "cat->dog", "cat => dog", "cat \u2192 dog"):
+        assert Concept.parse(text) == Concept(name="cat", replace_with="dog")
     assert Concept.parse("cat") == Concept(name="cat")
 
 

@@ -160,6 +160,8 @@ def test_in_miniature_a_whole_run(
         ("erase = [", "is not readable toml"),
         ("erase = ['cat']\nstpes = 3", "stpes is not a setting"),
         ("model = 'emoji'", "erase is missing"),
+        ("erase = {name = 'cat'}", "erase is {'name': 'cat'}; a list is accepted"),
+        ("\ufefferase = ['cat']\nmodel = 3", "model is 3; a text is accepted"),
         ("erase = ['cat']\n[grammar]\ntemplate = 'a {concept}'", "grammar.concept is missing"),
         ("erase = ['cat']\nkeep = ['dog']\n[grammar]\ntemplate = 'a {concept} {a}'\nconcept = ['cat']\n"
          "train = {a = ['x']}\ntest = {a = ['y']}", "Keep is given with a grammar"),
@@ -170,6 +172,11 @@ def test_what_is_no_recipe_is_refused_in_a_sentence(text: str, said: str, tmp_pa
     with pytest.raises(Refusal, match=re.escape(said)) as refused:
         recipe.read(tmp_path / "my.toml")
     assert str(refused.value).endswith(".")
+
+
+def test_a_recipe_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"my.toml cannot be read \(No such file or directory\)"):
+        recipe.read(tmp_path / "my.toml")
 
 
 def test_a_setting_in_place_of_the_recipes_own() -> None:

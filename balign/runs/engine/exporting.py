@@ -1,5 +1,6 @@
 """Take a run's erased weights away: a whole folder, one checkpoint file, a LoRA, or the changed weights alone."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
@@ -40,6 +41,7 @@ def export(
             f"{out.name!r} is no name for the form {form!r}: {FILES}; name the one that is meant, such as --form "
             "checkpoint."
         )
+    _check_strength(strength)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refusal(f"{out} exists and is not an empty folder; name a new one.")
     erased = erased_weights(run)
@@ -67,6 +69,9 @@ def export_lora(run: Run, out: Path, rank: int, strength: float = 1.0, say: Say 
     """
     if rank < 1:
         raise Refusal(f"rank is {rank}; a whole number from 1 up is accepted.")
+    _check_strength(strength)
+    if out.suffix != SUFFIX:
+        raise Refusal(f"{out.name!r} is no name for a LoRA, which is a file that ends in {SUFFIX}; name one.")
     if out.exists():
         raise Refusal(f"{out} exists; name a new file.")
     changed, _ = weight_file.read_changed(erased_weights(run))
@@ -90,6 +95,11 @@ def erased_weights(run: Run) -> Path:
     if not path.is_file():
         raise Refusal(f"Run {run.id} has no erased weights yet; `balign run` with its folder makes them.")
     return path
+
+
+def _check_strength(strength: float) -> None:
+    if not math.isfinite(strength):
+        raise Refusal(f"strength is {strength}; a number such as 0.5 is accepted.")
 
 
 def _about(run: Run, strength: float) -> dict[str, str]:

@@ -32,7 +32,21 @@ def test_the_change_is_written_as_a_lora_which_says_what_it_holds(finished, tmp_
         with pytest.raises(ValueError, match=refusal):
             exporting.export_lora(finished.run, out, rank)
     assert out.read_bytes() == b""
+    with pytest.raises(ValueError, match=r"'lora\.ckpt' is no name for a LoRA"):
+        exporting.export_lora(finished.run, tmp_path / "lora.ckpt", 4)
     assert any(name.endswith("attn2_to_k.lora_up.weight") for name in load_file(tmp_path / "2.safetensors"))
+
+
+@pytest.mark.parametrize("strength", [float("nan"), float("inf")])
+def test_a_strength_that_is_no_number_writes_nothing(finished, tmp_path, strength):
+    for write in (exporting.export, lambda run, out, **given: exporting.export_lora(run, out, 4, **given)):
+        with pytest.raises(ValueError, match=f"strength is {strength}; a number such as 0.5 is accepted"):
+            write(
+                finished.run,
+                tmp_path / ("lora.safetensors" if write is not exporting.export else "x"),
+                strength=strength,
+            )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_checkpoint_is_the_whole_model_and_says_what_it_is(finished, tmp_path):

@@ -70,7 +70,7 @@ def test_the_command_line_reads_what_is_asked(finished: Run, prompts: str, monke
         ("", None, "Neither another scorer nor a file of prompts was given"),
         ("ViT-Q/nobody", None, "There is no scorer 'ViT-Q/nobody'"),
         (EVIL, None, "script"),
-        ("", "", "The file has no text in it"),
+        ("", "", "The file has no prompts in it"),
         ("", "[[[", "not readable json"),
     ],
 )

@@ -207,7 +207,7 @@ def test_a_file_is_added_below_and_not_kept(tmp_path: Path) -> None:
         (b"dog\n\xff\xfe\x01", "The file is not text"),
         (b'{"a": ', "The file is not readable json"),
         (b"case_number,class,seed\n1,2,3\n4,5,6\n", "no column named prompt; its columns are case_number, class, seed"),
-        (b" \n\n", "The file has no text in it"),
+        (b" \n\n", "The file has no prompts in it"),
     ],
 )
 def test_a_file_that_is_no_list_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
