@@ -18,7 +18,8 @@ QUOTED = re.compile(
     r"(?<!\w)(?:\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d|\u00ab[^\u00bb\n]*\u00bb|\u300c[^\u300d\n]*\u300d)(?!\w)"
 )
 PICTURE = re.compile(
-    r"(?:[\U0001f1e6-\U0001f1ff]{2}|[\u2190-\u2bff\U0001f000-\U0001fbff])[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
+    r"(?:[\U0001f1e6-\U0001f1ff]{2}|[\u2190-\u2bff\U0001f000-\U0001fbff])"
+    r"[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
     r"(?:\u200d[\u2190-\u2bff\U0001f000-\U0001fbff][\ufe0f\U0001f3fb-\U0001f3ff]*)*"
 )
 """One emoji, whatever it is joined of."""

@@ -47,7 +47,8 @@ POSSESSIVE = re.compile(r"['\u2019]s?$")
 STYLES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"^(?:\S+\s+){0,2}(?:estilo|style|stile?|mani[e\u00e8]re|manera)\s+(?:(?:del?|di|da|do|von)\s+|d['\u2019])(?P<of>\S.*)$",
+        r"^(?:\S+\s+){0,2}(?:estilo|style|stile?|mani[e\u00e8]re|manera)\s+"
+        r"(?:(?:del?|di|da|do|von)\s+|d['\u2019])(?P<of>\S.*)$",
         r"^(?:.*\s)?\u0432\s+\u0441\u0442\u0438\u043b\u0435\s+(?P<of>\S.*)$",
         rf"^(?:.*\b{MEDIUM}s?\s+(?:made\s+|done\s+|drawn\s+|painted\s+)?)?by\s+(?P<of>\S.*)$",
         r"^(?:.*\b)?(?:in\s+)?(?:the\s+)?(?:art\s+)?(?:style|manner|look|aesthetic)s?\s+of\s+(?P<of>\S.*)$",

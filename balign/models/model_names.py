@@ -99,7 +99,8 @@ def meaning(name: str) -> OnHub | Path | None:
         return OnHub(hub_id(name))
     if HUB.match(name):
         raise Refusal(
-            f"{name[:200]!r} is no address of a model on the hub; those are of the form https://huggingface.co/owner/name."
+            f"{name[:200]!r} is no address of a model on the hub; "
+            "those are of the form https://huggingface.co/owner/name."
         )
     if name.lower().startswith("file://"):
         name = unquote(name[len("file://") :])
