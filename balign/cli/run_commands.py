@@ -1,5 +1,6 @@
 """Commands that begin a run or go on with one."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict, get_args, get_origin
 
@@ -76,7 +77,7 @@ def erase(
     config, pictures, remarks = own_pictures_of(config, forget_pictures, keep_pictures)
     for remark in remarks:
         Terminal().sentence(remark)
-    return follow(Run.create(config, pictures=pictures))
+    return follow(_created(config, pictures))
 
 
 def run(
@@ -164,9 +165,17 @@ def _tests(path: Path | None) -> tuple[TestPrompt, ...] | None:
     return tuple(TestPrompt(**prompt._asdict()) for prompt in found.prompts)
 
 
+def _created(config: RunConfig, pictures: Mapping[str, bytes] | None = None) -> Run:
+    """A new run, if it can be done on this machine."""
+    from balign.runs.engine import job
+
+    job.check(config)
+    return Run.create(config, pictures=pictures)
+
+
 def _begun(path: Path, settings: dict[str, Any]) -> Run:
     """A new run of a recipe, or the run in this folder in other batches if some are given."""
     if path.suffix == recipe.SUFFIX:
-        return Run.create(recipe.read(expanded(path), settings))
+        return _created(recipe.read(expanded(path), settings))
     opened = opened_run(path)
     return resizing.store(opened, resizing.resized(opened, settings))

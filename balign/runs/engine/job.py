@@ -17,6 +17,7 @@ from balign.measure import nudity, scorers
 from balign.measure.clip import Scorer, ScorerAbsent
 from balign.measure.evaluation import Shot, own_shots, reference_shots, shots
 from balign.measure.judges import NUDITY
+from balign.measure.scorer_names import scorer_source
 from balign.method import editing
 from balign.method.attention import has_cross_attention
 from balign.method.objectives import Settings, settle
@@ -86,6 +87,13 @@ class Job:
         }
 
 
+def check(config: RunConfig) -> None:
+    """Refuse, before a run has a folder, what would end it before anything is drawn; nothing large is read."""
+    prompt_sets(config, resolve(config))
+    scorer_source(config.scorer or catalogue.find(config.model).scorer)
+    device(config)
+
+
 def load_job(run: Run, scorer: str | None = None, tests: Sequence[TestPrompt] | None = None) -> Job:
     """Check the lists first, then load what is large. Raises Refusal for what cannot be done.
 
@@ -152,17 +160,17 @@ def device(config: RunConfig) -> str:
     if asked == "auto":
         return f"cuda:{machine.chosen_card('auto') or 0}" if count else "mps" if mps else "cpu"
     if asked == "mps" and not mps:
-        raise Refusal("device is mps; this machine or its torch has no Metal, so auto or cpu is accepted.")
+        raise Refusal("The device is mps; this machine or its torch has no Metal, so auto or cpu is accepted.")
     if asked.startswith("cuda"):
         if torch.version.cuda is None and torch.version.hip is None:
-            raise Refusal(f"device is {asked}; this torch is built without CUDA, so auto or cpu is accepted.")
+            raise Refusal(f"The device is {asked}; this torch is built without CUDA, so auto or cpu is accepted.")
         if not count:
             hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
             why = f" (CUDA_VISIBLE_DEVICES is {hidden[:40]!r})" if hidden is not None else ""
-            raise Refusal(f"device is {asked}; torch sees no graphics card{why}, so auto or cpu is accepted.")
+            raise Refusal(f"The device is {asked}; torch sees no graphics card{why}, so auto or cpu is accepted.")
         if int(asked.partition(":")[2] or 0) >= count:
             seen = counted(count, "card")
-            raise Refusal(f"device is {asked}; torch sees {seen}, so cuda:{count - 1} is the last that is accepted.")
+            raise Refusal(f"The device is {asked}; torch sees {seen}, cuda:{count - 1} is the last accepted.")
         return asked if ":" in asked else "cuda:0"
     return asked
 
