@@ -78,7 +78,7 @@ def test_a_device_that_is_not_there_is_refused(configure: Configure, monkeypatch
         device(configure(device="cuda:1"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(Refusal, match="torch sees 1 card, so cuda:0 is the last"):
+    with pytest.raises(Refusal, match="torch sees 1 card, cuda:0 is the last accepted"):
         device(configure(device="cuda:1"))
     assert device(configure(device="cuda")) == device(configure(device="auto")) == "cuda:0"
 
