@@ -115,7 +115,7 @@ SD21 = replace(
 )
 CATALOGUE = (
     EMOJI,
-    *([FASHION] if (MODELS / FASHION.id / INDEX).is_file() else []),
+    FASHION,
     SD14,
     replace(
         SD14,
