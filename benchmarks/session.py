@@ -82,7 +82,9 @@ class Session:
         return str(props.get("label") or props.get("value") or "")
 
     def _value(self, component: dict[str, Any], store: object, given: Mapping[str, Any]) -> Any:
-        if component["type"] in ("browserstate", "state"):
-            return store if component["type"] == "browserstate" else None
+        if component["props"].get("elem_id") == "part-kept":  # what the browser keeps
+            return store
+        if component["type"] == "state":
+            return None
         label = self._label(component["id"]) if component["props"].get("label") else ""
         return given.get(label, component["props"].get("value"))

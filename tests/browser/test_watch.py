@@ -50,7 +50,7 @@ def test_a_list_from_a_file(studio: Serve, tab: Open, tmp_path: Path) -> None:
     expect(page.locator("#part-keep-added")).to_contain_text("2 prompts were added")
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\x00")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "bad.txt")
-    expect(page.locator("#part-keep-added")).to_contain_text("begins like UTF-16 and is not")
+    expect(page.locator("#part-keep-added")).to_contain_text("begins like UTF-16 or UTF-32 and is not")
 
 
 def test_the_slider_stays_where_it_was_put(studio: Serve, tab: Open) -> None:

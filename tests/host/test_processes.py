@@ -64,6 +64,8 @@ def test_a_process_that_dies_at_once_is_noticed(new_run: New, monkeypatch: pytes
     assert not processes.ended_early(run)
     processes.start(run, "run")
     wait_for(lambda: processes.ended_early(run))
+    for child in processes._children:
+        child.process.wait()
     processes._children.clear()  # as for another server
     assert processes.ended_early(run)
     assert status.state(run) == status.look(run).state == "failed"
