@@ -64,7 +64,7 @@ def test_a_scorer_is_named_as_papers_do_and_fetched_where_that_is_allowed(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     check("laion/CLIP-ViT-B-32-laion2B-s34B-b79K")  # the catalogue's own, otherwise written
     for name in NAMES:
-        with pytest.raises(Refusal, match="is not used here; accepted are emoji, fashion-judge, ViT-B-32/laion2b_s34b_b79k"):
+        with pytest.raises(Refusal, match="accepted are emoji, fashion-judge, ViT-B-32/laion2b_s34b_b79k"):
             check(name)
     _cached(tmp_path, "timm/vit_large_patch14_clip_224.openai")
     check("CLIP ViT-L/14")
