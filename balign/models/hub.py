@@ -3,8 +3,8 @@
 Nothing large is fetched before it is known that all of them are there, and of a kind that is accepted.
 """
 
-import contextlib
 import errno
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from balign.models import pipeline_files
 from balign.models.model_names import SUCCESSORS
 from balign.refusal import Refusal
 
+log = logging.getLogger(__name__)
 REVISIONS = {"facebook/DiT-XL-2-256": "refs/pr/1"}
 """Where a pipeline's weights are as safetensors, if its main branch has them pickled."""
 PATIENCE = 5
@@ -35,11 +36,15 @@ def cached(name: str) -> Path | None:
 def look(name: str) -> None:
     """Fetch what tells which kind of pipeline the hub's ``name`` is, a small file, if it can be had now."""
     from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError
 
     id, revision = _parted(name)
-    if cached(name) is None and not constants.HF_HUB_OFFLINE:
-        with contextlib.suppress(Exception):  # whatever the network or the disk raises; a run will say what it is
-            snapshot_download(id, revision=revision, allow_patterns="model_index.json", etag_timeout=PATIENCE)
+    if cached(name) is not None or constants.HF_HUB_OFFLINE:
+        return
+    try:
+        snapshot_download(id, revision=revision, allow_patterns="model_index.json", etag_timeout=PATIENCE)
+    except (OSError, HFValidationError) as error:  # the network, the hub or the disk; a run will say what it is
+        log.info("The hub did not tell what %s is: %s", id, error)
 
 
 def fetch(name: str, check: Callable[[Path], None]) -> Path:
